@@ -1,0 +1,109 @@
+"""The base images: official ones where a registry answers, else stand-ins built on this machine."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import standins
+import system
+from commands import Commands
+from steps import SetupError
+
+VARIABLE = "IMAGE_PREFIX"
+OFFICIAL = ("nginx:1.30", "python:3.13-slim", "mongo:8")  # the smallest first: it is the one that is tried
+PATIENCE = 8.0  # seconds until a registry must have said something
+
+
+class Source(enum.Enum):
+    """Where base images come from."""
+
+    OFFICIAL = "official"
+    GIVEN = "given"
+    STAND_INS = "stand-ins"
+
+
+def prepare(root: Path, commands: Commands, tell: Callable[[str], None]) -> str:
+    """Have every base image ready, and `.env` name the prefix where it is not the official one."""
+    settings = root / ".env"
+    prefix = chosen_prefix(os.environ, settings.read_text() if settings.exists() else "")
+    images = [f"{prefix or ''}{image}" for image in OFFICIAL]
+    absent = [image for image in images if image not in standins.labels(images)]
+    source = chosen_source(prefix, absent, lambda image: _pull(image, commands, tell))
+    if source is Source.STAND_INS:
+        built = _stand_ins(root, commands, tell)
+        if prefix is None:
+            remember(settings)
+        return f"stand-ins {built} ({VARIABLE}={standins.PREFIX})"
+    for image in absent:
+        _require(image, commands, tell)
+    return f"{source.value} ones {'pulled' if absent else 'already here'}"
+
+
+def chosen_prefix(variables: Mapping[str, str], settings: str) -> str | None:
+    """Read the prefix that somebody chose: the environment first, then `.env`; None where nobody did."""
+    if VARIABLE in variables:
+        return variables[VARIABLE]
+    found = None
+    for line in settings.splitlines():
+        name, separator, value = line.strip().removeprefix("export ").partition("=")
+        if separator and name.strip() == VARIABLE:
+            found = value.split(" #")[0].strip().strip("'\"")
+    return found
+
+
+def chosen_source(prefix: str | None, absent: list[str], pull: Callable[[str], bool]) -> Source:
+    """Decide by what was chosen, what is here, and whether a registry hands out the first absent image."""
+    if prefix == standins.PREFIX:
+        return Source.STAND_INS
+    if prefix:
+        return Source.GIVEN
+    if prefix == "" or not absent or pull(absent[0]):
+        return Source.OFFICIAL
+    return Source.STAND_INS
+
+
+def with_prefix(settings: str) -> str:
+    """Add the one line that names the stand-ins; every other line stays as it is."""
+    gap = "" if not settings or settings.endswith("\n") else "\n"
+    return f"{settings}{gap}{VARIABLE}={standins.PREFIX}\n"
+
+
+def remember(settings: Path) -> None:
+    """Write the prefix to `.env` in one move, so that nobody reads half a file."""
+    kept = settings.read_text() if settings.exists() else ""
+    draft = settings.with_name(".env.draft")
+    draft.write_text(with_prefix(kept))
+    draft.replace(settings)
+
+
+def _stand_ins(root: Path, commands: Commands, tell: Callable[[str], None]) -> str:
+    recipes = standins.recipes(root / ".ci" / "images")
+    if standins.current(recipes):
+        return "already built"
+    if not system.can_install():
+        raise SetupError(
+            "no image registry answers, and stand-ins are built on Debian or Ubuntu as root only",
+            f"write {VARIABLE}=<your registry>/ into .env; it must hold {', '.join(OFFICIAL)}",
+        )
+    standins.build(recipes, commands, tell)
+    return "built"
+
+
+def _pull(image: str, commands: Commands, tell: Callable[[str], None]) -> bool:
+    """Pull one image; False where the registry is silent or refuses."""
+    tell(f"pulling {image}")
+    label = f"images-pull-{standins.file_name(image)}"
+    following = f"docker pull {image}"
+    answered = commands.answers(label, "docker", "pull", image, patience=PATIENCE, following=following)
+    if not answered:
+        tell("no registry hands it out")
+    return answered
+
+
+def _require(image: str, commands: Commands, tell: Callable[[str], None]) -> None:
+    tell(f"pulling {image}")
+    label = f"images-pull-{standins.file_name(image)}"
+    commands.run(label, "docker", "pull", image, following=f"docker pull {image}")

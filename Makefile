@@ -1,0 +1,43 @@
+PYTHON ?= python3
+BIN := .venv/bin
+COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip compile --system-certs \
+	--universal --generate-hashes
+
+.DEFAULT_GOAL := help
+.PHONY: help setup venv demo check test lock down clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## install what is missing: Python packages, Docker Engine, base images, k6
+	@$(PYTHON) .ci/setup
+
+venv:
+	@$(PYTHON) .ci/setup venv
+
+demo: setup ## release the reference stack under load, then take it down
+	@.ci/demo
+
+check: venv ## format, lint, types and unit tests
+	$(BIN)/ruff format --check . .ci
+	$(BIN)/ruff check . .ci
+	$(BIN)/mypy --strict orchestrator
+	$(BIN)/mypy --strict .ci/setup
+	$(BIN)/pytest tests/unit tests/golden -q
+
+test: setup check ## all of `check`, then every test, those on real Docker too
+	$(BIN)/pytest
+
+lock: ## write the lock files anew: newer versions only where asked for with ARGS=--upgrade
+	$(PYTHON) -m venv .setup/lock
+	.setup/lock/bin/pip install --quiet --require-hashes -r .ci/setup/installer.txt
+	$(COMPILE) $(ARGS) --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) $(ARGS) --python-version 3.13 .ci/images/mongo/requirements.in -o .ci/images/mongo/requirements.txt
+	$(COMPILE) $(ARGS) --python-version 3.13 services/notes/requirements.in -o services/notes/requirements.txt
+
+down: ## remove the reference stack's containers and networks
+	$(BIN)/stackctl down
+
+clean: ## remove what `setup` and the tools wrote into this directory
+	rm -rf .venv .setup build *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

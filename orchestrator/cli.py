@@ -1,0 +1,104 @@
+"""The command line: parses, hands over, and is the one place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from orchestrator import __version__
+from orchestrator.commands import COMMANDS
+from orchestrator.errors import Interrupted, StackctlError
+from orchestrator.settings import Settings, hoist
+
+BUG = 3
+
+app = typer.Typer(
+    name="stackctl",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # importing rich would take longer than all the rest of --help
+    pretty_exceptions_enable=False,
+    help="Blue-green releases behind NGINX that lose no request, and prove it.",
+    epilog="Exit codes: 0 done or unchanged, 1 failed and users kept their version, 2 usage or"
+    " configuration, 3 a bug, 4 a person is needed, 5 locked, 6 an SLO was missed, 10 plan found"
+    " changes, 130/143 interrupted.",
+)
+for command in COMMANDS:
+    app.command(**command.options)(command.run)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stackctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def configure(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Option("--file", "-f", help="The stack's file.", show_default=True)
+    ] = Path("stack.yaml"),
+    output: Annotated[
+        Literal["text", "json"], typer.Option("--output", help="What stdout holds.")
+    ] = "text",
+    no_color: Annotated[bool, typer.Option("--no-color", help="Plain text.")] = False,
+    version: Annotated[  # noqa: ARG001  its callback has answered
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show it.")
+    ] = False,
+) -> None:
+    """Take the global options, which may also stand after the command."""
+    context.obj = Settings(file, output, color=not no_color)
+
+
+def main() -> NoReturn:
+    """Run one command and exit with its code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    arguments = hoist(sys.argv[1:])
+    try:
+        code = app(arguments, standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except StackctlError as error:
+        _tell(error, arguments)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone (`stackctl logs | head`): nothing is left to say.
+        sys.stderr.close()
+        sys.exit(0)
+    except typer.Abort:
+        sys.exit(128 + signal.SIGINT)
+    except Exception as error:  # noqa: BLE001  the one boundary
+        sys.exit(_report_usage_or_bug(error))
+
+
+def _interrupt(number: int, _: FrameType | None) -> None:
+    """Stop once, by phase; a second signal ends the program where it stands."""
+    for other in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(other, signal.SIG_DFL)
+    raise Interrupted(number)
+
+
+def _tell(error: StackctlError, arguments: list[str]) -> None:
+    from orchestrator.console import print_error
+
+    wants_json = any(pair == ("--output", "json") for pair in itertools.pairwise(arguments))
+    print_error(error, as_json=wants_json or "--output=json" in arguments)
+
+
+def _report_usage_or_bug(error: Exception) -> int:
+    show = getattr(error, "show", None)
+    if callable(show):  # typer's own: a wrong option, a missing argument
+        show()
+        return int(getattr(error, "exit_code", 2))
+    import traceback
+
+    traceback.print_exception(error)
+    typer.echo("error: this is a bug in stackctl; please report the lines above", err=True)
+    return BUG

@@ -1,0 +1,50 @@
+"""What a user can type: one module a command, each a thin function that loads, calls and prints.
+
+Their imports are late: `stackctl --help` must not wait for the Docker SDK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from orchestrator.commands import (
+    deploy,
+    down,
+    evidence,
+    history,
+    logs,
+    plan,
+    prune,
+    render,
+    rollback,
+    status,
+    up,
+    validate,
+)
+
+
+class Command(NamedTuple):
+    """A command's function and its name."""
+
+    run: Callable[..., int]
+    options: dict[str, Any]
+
+
+COMMANDS = tuple(
+    Command(function, {"name": name})
+    for name, function in (
+        ("up", up.up),
+        ("deploy", deploy.deploy),
+        ("rollback", rollback.rollback),
+        ("status", status.status),
+        ("plan", plan.plan),
+        ("validate", validate.validate),
+        ("render", render.render),
+        ("logs", logs.logs),
+        ("history", history.history),
+        ("evidence", evidence.evidence),
+        ("prune", prune.prune),
+        ("down", down.down),
+    )
+)

@@ -1,0 +1,28 @@
+"""`stackctl deploy`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def deploy(
+    context: typer.Context,
+    service: Annotated[str, typer.Argument(help="The service to release.")],
+    version: Annotated[str, typer.Option("--version", help="The version to release.")],
+    build: Annotated[
+        bool, typer.Option("--build/--no-build", help="Build the image, or use the one there is.")
+    ] = True,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+) -> int:
+    """Release a version: start, gate, stage, promote, confirm, drain, retire; lose no request."""
+    from orchestrator.commands.opening import opened
+    from orchestrator.release.plan import Order, parse_version
+    from orchestrator.release.rollout import deploy as release
+
+    with opened(context.obj) as (house, console):
+        order = Order(service, parse_version(version), build=build)
+        result = release(house, order, wait)
+        console.print_result(result)
+        return result.exit_code

@@ -1,0 +1,30 @@
+"""`stackctl history`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def history(
+    context: typer.Context,
+    service: Annotated[str | None, typer.Argument(help="Only this service's releases.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+) -> int:
+    """List past releases and what their witnesses saw."""
+    from itertools import islice
+
+    from orchestrator.console import Console
+    from orchestrator.evidence.report import read_releases
+
+    settings = context.obj
+    releases = settings.file.resolve().parent / "reports" / "releases"
+    found = (
+        evidence
+        for evidence in read_releases(releases)
+        if service is None or evidence["what"]["service"] == service
+    )
+    with Console(settings) as console:
+        console.print_history(list(islice(found, limit)))
+    return 0

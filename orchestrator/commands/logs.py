@@ -1,0 +1,22 @@
+"""`stackctl logs`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def logs(
+    context: typer.Context,
+    part: Annotated[str, typer.Argument(help="A service, an accessory, or `gateway`.")],
+    tail: Annotated[int, typer.Option(help="Lines of each container.", min=0, max=100_000)] = 50,
+    follow: Annotated[bool, typer.Option("--follow", help="Keep printing, until Ctrl-C.")] = False,
+) -> int:
+    """Print the log lines of a part's containers."""
+    from orchestrator.commands.opening import opened
+    from orchestrator.release.logs import follow_logs, read_logs
+
+    with opened(context.obj) as (house, console):
+        console.print_logs((follow_logs if follow else read_logs)(house, part, tail))
+        return 0

@@ -1,0 +1,31 @@
+"""`stackctl plan`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+CHANGES = 10
+
+
+def plan(
+    context: typer.Context,
+    service: Annotated[str | None, typer.Argument(help="A service; all without it.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="The version; the active one without it.")
+    ] = None,
+    detailed_exitcode: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 10 where something would change.")
+    ] = False,
+) -> int:
+    """Show what a release would do, with the NGINX diff. Touches nothing."""
+    from orchestrator.commands.opening import opened
+    from orchestrator.release.forecast import forecast
+    from orchestrator.release.plan import parse_version
+
+    with opened(context.obj) as (house, console):
+        forecasts = forecast(house, service, parse_version(version) if version else None)
+        console.print_forecasts(forecasts)
+        changes = any(not found.unchanged for found in forecasts)
+        return CHANGES if changes and detailed_exitcode else 0

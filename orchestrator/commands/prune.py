@@ -1,0 +1,21 @@
+"""`stackctl prune`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def prune(
+    context: typer.Context,
+    keep: Annotated[int, typer.Option(help="Images to keep of each service.", min=1)] = 5,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+) -> int:
+    """Remove old images, configs and orphans; never what serves or a rollback needs."""
+    from orchestrator.commands.opening import opened
+    from orchestrator.release.removal import prune as remove_old
+
+    with opened(context.obj) as (house, console):
+        console.print_removed(remove_old(house, keep=keep, wait=wait))
+        return 0

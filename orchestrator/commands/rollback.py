@@ -1,0 +1,26 @@
+"""`stackctl rollback`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def rollback(
+    context: typer.Context,
+    service: Annotated[str, typer.Argument(help="The service to take back.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="A version other than the previous.")
+    ] = None,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+) -> int:
+    """Go back to the previous version, through the same gate as a release."""
+    from orchestrator.commands.opening import opened
+    from orchestrator.release.plan import parse_version
+    from orchestrator.release.rollout import rollback as go_back
+
+    with opened(context.obj) as (house, console):
+        result = go_back(house, service, parse_version(to) if to else None, wait)
+        console.print_result(result)
+        return result.exit_code

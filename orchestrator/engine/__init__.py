@@ -1,0 +1,1 @@
+"""Where containers run: the protocol that the rest relies on, and Docker behind it."""

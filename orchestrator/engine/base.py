@@ -1,0 +1,198 @@
+"""What stackctl asks of a container engine, in values of its own.
+
+The Docker implementation and the stateful fake of the tests pass the same contract tests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from orchestrator.stack.quantities import Address
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A named volume and where a container sees it."""
+
+    name: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class HealthCommand:
+    """A command that the engine runs inside a container to learn whether it is ready."""
+
+    argv: tuple[str, ...]
+    interval: float  # seconds
+    timeout: float  # seconds
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """All that makes a container. Capabilities are dropped and privileges never gained."""
+
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    network: str | None
+    aliases: tuple[str, ...] = ()  # further names in that network
+    entrypoint: tuple[str, ...] = ()  # empty: the image's own
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[Volume, ...] = ()
+    ports: tuple[tuple[int, Address], ...] = ()  # (port inside, address on the host)
+    user: str | None = None
+    read_only: bool = False
+    capabilities: bool = False  # keep the engine's default set (databases that start as root)
+    memory: int = 512 * 1024**2  # bytes
+    cpus: float = 1.0
+    pids: int = 512
+    stop_grace: float = 10.0  # seconds between SIGTERM and SIGKILL
+    health: HealthCommand | None = None
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as the engine lists it."""
+
+    id: str
+    name: str
+    image: str  # id of the image it was made from
+    state: str  # created, running, paused, restarting, removing, exited, dead
+    labels: Mapping[str, str]
+    address: str = ""  # IPv4 on the stack's network; empty while it does not run
+    health: str = ""  # healthy, unhealthy, starting; empty without a health command
+    published: tuple[int, ...] = ()  # ports on the host
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.state == "running"
+
+    @property
+    def crashed(self) -> bool:
+        """Whether its process ended by itself, be it for a moment."""
+        return self.state in ("exited", "restarting", "dead")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as the engine has it."""
+
+    id: str
+    tags: tuple[str, ...]
+    labels: Mapping[str, str]
+    user: str = ""
+    digests: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BuildOrder:
+    """An image to build from a folder."""
+
+    context: Path
+    dockerfile: str
+    tag: str
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command inside a container printed (both streams) and ended with."""
+
+    exit_code: int
+    text: str
+
+
+class Lease(Protocol):
+    """A lock that the engine frees by itself once its holder is gone."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the lock is still ours."""
+
+    def release(self) -> None:
+        """Give the lock back."""
+
+
+class Engine(Protocol):
+    """The engine. Every method raises EngineError (NotFound, Conflict) and nothing foreign."""
+
+    def containers(self, stack: str) -> tuple[Container, ...]:
+        """Return all containers of a stack, running or not, in one call."""
+
+    def run(self, spec: ContainerSpec) -> str:
+        """Create and start a container; return its id. Raises Conflict."""
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a container without starting it; return its id. Raises Conflict."""
+
+    def start(self, container: str) -> None:
+        """Start a container that does not run."""
+
+    def stop(self, container: str, grace: float) -> None:
+        """SIGTERM, then after `grace` seconds SIGKILL; a stopped or missing one is fine."""
+
+    def remove(self, container: str) -> None:
+        """Kill and remove a container; a missing one is fine."""
+
+    def signal(self, container: str, name: str) -> None:
+        """Send a signal such as `HUP` to the container's first process."""
+
+    def logs(self, container: str, *, tail: int | None = None, since: float | None = None) -> str:
+        """Return what it printed: the last `tail` lines, or all since a Unix time."""
+
+    def follow(self, container: str, *, tail: int) -> Iterator[str]:
+        """Yield lines as they are printed, after the last `tail` ones."""
+
+    def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:
+        """Run a command inside a container and wait for it."""
+
+    def processes(self, container: str) -> dict[int, str]:
+        """Return the command line of every process in the container, by host pid."""
+
+    def write(self, container: str, folder: str, archive: bytes) -> None:
+        """Unpack a tar archive into a folder of the container, running or not."""
+
+    def read(self, container: str, path: str) -> str:
+        """Return a text file of the container, running or not, following links."""
+
+    def image(self, reference: str) -> Image:
+        """Return an image that the engine has. Raises NotFound."""
+
+    def images(self, stack: str) -> tuple[Image, ...]:
+        """Return the images built for a stack."""
+
+    def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
+        """Build an image, reporting each line. Raises ImageError with the last lines."""
+
+    def pull(self, reference: str, report: Callable[[str], None]) -> Image:
+        """Fetch an image from its registry. Raises ImageError."""
+
+    def remove_image(self, image: str) -> None:
+        """Remove an image and its tags; a missing one is fine, one in use is an EngineError."""
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a bridge network unless it exists."""
+
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume unless it exists."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; a missing one is fine."""
+
+    def volumes(self, stack: str) -> tuple[str, ...]:
+        """Return the names of a stack's volumes."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume and what is in it; a missing one is fine."""
+
+    def hold(self, spec: ContainerSpec) -> Lease:
+        """Take the lock of that name. Raises Conflict at once where somebody has it."""

@@ -1,0 +1,281 @@
+"""The Docker Engine behind the protocol, through the Docker SDK's low-level client.
+
+The low-level client makes one call for one question; the object client inspects what it lists.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+from docker.types import LogConfig
+
+from orchestrator.engine import images
+from orchestrator.engine.base import (
+    BuildOrder,
+    Container,
+    ContainerSpec,
+    Image,
+    Lease,
+    Output,
+)
+from orchestrator.engine.connection import connect, translated
+from orchestrator.engine.lease import take_lease
+from orchestrator.errors import Conflict, EngineError, NotFound
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import docker
+
+LOGS = LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "5"})
+NANO = 1_000_000_000
+SCRATCH = "/tmp"  # noqa: S108  a path inside containers
+
+
+class DockerEngine:
+    """The Docker Engine that DOCKER_HOST, the current context or the default socket names."""
+
+    def __init__(self, client: docker.APIClient | None = None) -> None:
+        self._client = client or connect()
+
+    def containers(self, stack: str) -> tuple[Container, ...]:
+        """Return all containers of a stack, running or not, in one call."""
+        with translated("listing containers"):
+            found = self._client.containers(all=True, filters={"label": f"{naming.STACK}={stack}"})
+        return tuple(_to_container(entry) for entry in found)
+
+    def run(self, spec: ContainerSpec) -> str:
+        """Create and start a container; one that does not start is removed again."""
+        container = self.create(spec)
+        try:
+            self.start(container)
+        except EngineError:
+            self.remove(container)
+            raise
+        return container
+
+    def create(self, spec: ContainerSpec) -> str:
+        """Create a container without starting it."""
+        with translated(f"creating `{spec.name}`"):
+            return str(
+                self._client.create_container(
+                    spec.image,
+                    command=list(spec.command) or None,
+                    entrypoint=list(spec.entrypoint) or None,
+                    name=spec.name,
+                    labels=dict(spec.labels),
+                    environment=dict(spec.environment),
+                    ports=[port for port, _ in spec.ports] or None,
+                    user=spec.user,
+                    stop_timeout=max(1, round(spec.stop_grace)),
+                    healthcheck=_to_healthcheck(spec),
+                    networking_config=self._to_networking(spec),
+                    host_config=self._to_host_config(spec),
+                )["Id"]
+            )
+
+    def start(self, container: str) -> None:
+        """Start a container that does not run."""
+        with translated(f"starting `{container[:64]}`"):
+            self._client.start(container)
+
+    def stop(self, container: str, grace: float) -> None:
+        """SIGTERM, then after `grace` seconds SIGKILL."""
+        try:
+            with translated("stopping a container"):
+                self._client.stop(container, timeout=round(grace))
+        except NotFound:
+            return
+
+    def remove(self, container: str) -> None:
+        """Kill and remove a container, with its anonymous volumes."""
+        try:
+            with translated("removing a container"):
+                self._client.remove_container(container, force=True, v=True)
+        except (NotFound, Conflict):  # a forced removal only conflicts with one under way
+            return
+
+    def signal(self, container: str, name: str) -> None:
+        """Send a signal to the container's first process."""
+        with translated(f"sending SIG{name}"):
+            self._client.kill(container, signal=f"SIG{name}")
+
+    def logs(self, container: str, *, tail: int | None = None, since: float | None = None) -> str:
+        """Return what it printed on both streams."""
+        with translated("reading logs"):
+            printed = self._client.logs(
+                container, tail="all" if tail is None else tail, since=since, stream=False
+            )
+        return bytes(printed).decode(errors="replace")
+
+    def follow(self, container: str, *, tail: int) -> Iterator[str]:
+        """Yield lines as they are printed."""
+        with translated("following logs"):
+            rest = b""
+            for chunk in self._client.logs(container, tail=tail, stream=True, follow=True):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line.decode(errors="replace")
+
+    def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:
+        """Run a command inside a container and wait for it."""
+        with translated(f"running `{argv[0]}` in a container"):
+            started = self._client.exec_create(container, list(argv), user=user)
+            printed = self._client.exec_start(started["Id"])
+            ended = self._client.exec_inspect(started["Id"])
+        return Output(ended["ExitCode"] or 0, bytes(printed).decode(errors="replace"))
+
+    def processes(self, container: str) -> dict[int, str]:
+        """Return the command line of every process in the container, by host pid."""
+        with translated("listing processes"):
+            table = self._client.top(container, ps_args="-eo pid,args")
+        return {int(pid): command for pid, command in table["Processes"] or ()}
+
+    def write(self, container: str, folder: str, archive: bytes) -> None:
+        """Unpack a tar archive into a folder of the container, running or not."""
+        with translated(f"writing to `{folder}`"):
+            self._client.put_archive(container, folder, archive)
+
+    def read(self, container: str, path: str) -> str:
+        """Return a text file of the container, following one link."""
+        with translated(f"reading `{path}`"):
+            chunks, _ = self._client.get_archive(container, path)
+            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                member = archive.getmembers()[0]
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is not None:
+                    return content.read().decode(errors="replace")
+        raise NotFound(f"`{path}` is no file")
+
+    def image(self, reference: str) -> Image:
+        """Return an image that the engine has."""
+        return images.find_image(self._client, reference)
+
+    def images(self, stack: str) -> tuple[Image, ...]:
+        """Return the images built for a stack."""
+        return images.list_images(self._client, stack)
+
+    def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
+        """Build an image, reporting each line."""
+        return images.build_image(self._client, order, report)
+
+    def pull(self, reference: str, report: Callable[[str], None]) -> Image:
+        """Fetch an image from its registry."""
+        return images.pull_image(self._client, reference, report)
+
+    def remove_image(self, image: str) -> None:
+        """Remove an image and its tags."""
+        try:
+            with translated(f"removing image `{image}`"):
+                self._client.remove_image(image, force=False)
+        except NotFound:
+            return
+
+    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a bridge network unless it exists."""
+        with translated(f"making network `{name}`"):
+            if not self._client.networks(filters={"name": f"^{name}$"}):
+                self._client.create_network(
+                    name, driver="bridge", labels=dict(labels), check_duplicate=True
+                )
+
+    def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
+        """Make a volume unless it exists; the engine itself sees to that."""
+        with translated(f"making volume `{name}`"):
+            self._client.create_volume(name, labels=dict(labels))
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network."""
+        try:
+            with translated(f"removing network `{name}`"):
+                self._client.remove_network(name)
+        except NotFound:
+            return
+
+    def volumes(self, stack: str) -> tuple[str, ...]:
+        """Return the names of a stack's volumes."""
+        with translated("listing volumes"):
+            found = self._client.volumes(filters={"label": f"{naming.STACK}={stack}"})
+        return tuple(sorted(volume["Name"] for volume in found["Volumes"] or ()))
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume and what is in it."""
+        try:
+            with translated(f"removing volume `{name}`"):
+                self._client.remove_volume(name)
+        except NotFound:
+            return
+
+    def hold(self, spec: ContainerSpec) -> Lease:
+        """Take the lock of that name."""
+        return take_lease(self._client, spec)
+
+    def _to_networking(self, spec: ContainerSpec) -> Any:
+        if spec.network is None:
+            return None
+        endpoint = self._client.create_endpoint_config(aliases=list(spec.aliases))
+        endpoints: Any = {spec.network: endpoint}  # the stubs want one endpoint here
+        return self._client.create_networking_config(endpoints)
+
+    def _to_host_config(self, spec: ContainerSpec) -> dict[str, Any]:
+        return dict(
+            self._client.create_host_config(
+                binds={
+                    volume.name: {"bind": volume.path, "mode": "ro" if volume.read_only else "rw"}
+                    for volume in spec.volumes
+                },
+                port_bindings={port: tuple(address) for port, address in spec.ports},
+                restart_policy={"Name": "unless-stopped"},
+                cap_drop=None if spec.capabilities else ["ALL"],
+                security_opt=["no-new-privileges"],
+                read_only=spec.read_only,
+                tmpfs=_to_scratch(spec),
+                mem_limit=spec.memory,
+                memswap_limit=spec.memory,
+                nano_cpus=round(spec.cpus * NANO),
+                pids_limit=spec.pids,
+                log_config=LOGS,
+            )
+        )
+
+
+def _to_scratch(spec: ContainerSpec) -> dict[str, str] | None:
+    """Give a container with a read-only root a /tmp in memory, unless a volume is there."""
+    if not spec.read_only or any(volume.path == SCRATCH for volume in spec.volumes):
+        return None
+    return {SCRATCH: "rw,noexec,nosuid,size=64m,mode=1777"}
+
+
+def _to_healthcheck(spec: ContainerSpec) -> dict[str, Any] | None:
+    if spec.health is None:
+        return None
+    return {
+        "test": ["CMD", *spec.health.argv],
+        "interval": round(spec.health.interval * NANO),
+        "timeout": round(spec.health.timeout * NANO),
+    }
+
+
+def _to_container(entry: Mapping[str, Any]) -> Container:
+    status = entry.get("Status") or ""
+    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    addresses = [network.get("IPAddress") for network in networks.values()]
+    return Container(
+        id=entry["Id"],
+        name=(entry.get("Names") or ["/"])[0].lstrip("/"),
+        image=entry.get("ImageID") or "",
+        state=entry.get("State") or "",
+        labels=entry.get("Labels") or {},
+        address=next((address for address in addresses if address), ""),
+        health=next(
+            (word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), ""
+        ),
+        published=tuple(
+            sorted(
+                {port["PublicPort"] for port in entry.get("Ports") or () if "PublicPort" in port}
+            )
+        ),
+    )

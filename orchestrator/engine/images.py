@@ -1,0 +1,115 @@
+"""Images: built from a folder or pulled, with the tool's words for what went wrong."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.engine.base import BuildOrder, Image
+from orchestrator.engine.connection import FOREIGN, translated
+from orchestrator.errors import EngineError, ImageError, NotFound
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import docker
+
+TAIL = 12  # lines of a failed build that are shown
+
+
+def find_image(client: docker.APIClient, reference: str) -> Image:
+    """Return an image that the engine has. Raises NotFound."""
+    with translated(f"looking for image `{reference}`"):
+        return _to_image(client.inspect_image(reference))  # type: ignore[no-untyped-call]
+
+
+def list_images(client: docker.APIClient, stack: str) -> tuple[Image, ...]:
+    """Return the images that were built for a stack."""
+    with translated("listing images"):
+        found = client.images(filters={"label": f"{naming.STACK}={stack}"})
+    return tuple(
+        Image(
+            id=image["Id"],
+            tags=tuple(image.get("RepoTags") or ()),
+            labels=image.get("Labels") or {},
+        )
+        for image in found
+    )
+
+
+def build_image(
+    client: docker.APIClient, order: BuildOrder, report: Callable[[str], None]
+) -> Image:
+    """Build with the engine's classic builder, which is the one its API offers."""
+    if not (order.context / order.dockerfile).is_file():
+        raise ImageError(
+            f"`{order.context / order.dockerfile}` does not exist",
+            "see `build` in stack.yaml: it is a folder, relative to that file",
+        )
+    doing = f"building `{order.tag}` from `{order.context}`"
+    try:
+        with translated(doing):
+            steps = client.build(
+                path=str(order.context),
+                dockerfile=order.dockerfile,
+                tag=order.tag,
+                buildargs=dict(order.arguments),
+                labels=dict(order.labels),
+                rm=True,
+                forcerm=True,
+                decode=True,
+            )
+            _follow(steps, doing, report)
+    except EngineError as error:
+        raise ImageError(error.message, error.hint) from error
+    return find_image(client, order.tag)
+
+
+def pull_image(client: docker.APIClient, reference: str, report: Callable[[str], None]) -> Image:
+    """Fetch an image from its registry."""
+    doing = f"pulling `{reference}`"
+    repository, tag = _split(reference)
+    try:
+        with translated(doing):
+            _follow(client.pull(repository, tag=tag, stream=True, decode=True), doing, report)
+        return find_image(client, reference)
+    except (EngineError, NotFound) as error:
+        raise ImageError(
+            error.message, "check the name and that its registry answers, or build it here"
+        ) from error
+
+
+def _follow(steps: Iterable[Mapping[str, Any]], doing: str, report: Callable[[str], None]) -> None:
+    tail: deque[str] = deque(maxlen=TAIL)
+    try:
+        for step in steps:
+            if "error" in step:
+                raise ImageError("\n  ".join([f"{doing}: {step['error'].strip()}", *tail]))
+            line = str(step.get("stream") or step.get("status") or "").rstrip()
+            if line:
+                tail.append(line)
+                report(line)
+    except FOREIGN as error:
+        raise ImageError(f"{doing}: {error}") from error
+
+
+def _split(reference: str) -> tuple[str, str | None]:
+    """Split `host:5000/name:tag` into name and tag; a digest stays with the name."""
+    if "@" in reference:
+        return reference, None
+    repository, colon, tag = reference.rpartition(":")
+    if not colon or "/" in tag:
+        return reference, "latest"
+    return repository, tag
+
+
+def _to_image(details: Mapping[str, Any]) -> Image:
+    config = details.get("Config") or {}
+    return Image(
+        id=details["Id"],
+        tags=tuple(details.get("RepoTags") or ()),
+        labels=config.get("Labels") or {},
+        user=config.get("User") or "",
+        digests=tuple(details.get("RepoDigests") or ()),
+    )

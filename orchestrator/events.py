@@ -1,0 +1,150 @@
+"""What happens during a release, as typed values: one stream for the console and the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. Whoever records it stamps it with the time."""
+
+    kind: ClassVar[str]
+
+    def facts(self) -> dict[str, object]:
+        """Return its fields as JSON values."""
+        return {"event": self.kind, **asdict(self)}
+
+
+@dataclass(frozen=True)
+class Started(Event):
+    """A release began."""
+
+    kind = "started"
+    release: str
+    command: str
+    service: str
+    version: str
+    operator: str
+    host: str
+    ci: str
+
+
+@dataclass(frozen=True)
+class Planned(Event):
+    """What the release will do is decided."""
+
+    kind = "planned"
+    color: str
+    replicas: tuple[str, ...]
+    image: str
+    digest: str
+    previous: str | None  # version
+    unchanged: bool
+
+
+@dataclass(frozen=True)
+class PhaseBegan(Event):
+    """A phase of the release began."""
+
+    kind = "phase"
+    phase: str
+
+
+@dataclass(frozen=True)
+class PhaseEnded(Event):
+    """A phase of the release ended well."""
+
+    kind = "phase_done"
+    phase: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Progress(Event):
+    """A line of a tool at work, such as an image build."""
+
+    kind = "progress"
+    text: str
+
+
+@dataclass(frozen=True)
+class ReplicaStarted(Event):
+    """A container of the candidate runs."""
+
+    kind = "replica"
+    name: str
+    container: str
+
+
+@dataclass(frozen=True)
+class Probed(Event):
+    """A replica was asked for its health."""
+
+    kind = "probe"
+    replica: str
+    attempt: int
+    healthy: bool
+    status: int | None
+    ms: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class Switched(Event):
+    """NGINX was proven to serve a config."""
+
+    kind = "switched"
+    config: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DrainEnded(Event):
+    """The workers that knew the old color are gone."""
+
+    kind = "drained"
+    seconds: float
+    workers: int
+    cut: int
+
+
+@dataclass(frozen=True)
+class Warned(Event):
+    """Something went wrong that users did not notice and that stops nothing."""
+
+    kind = "warning"
+    text: str
+
+
+@dataclass(frozen=True)
+class Failed(Event):
+    """The release could not go on."""
+
+    kind = "failed"
+    phase: str
+    reason: str
+    hint: str | None
+    logs: str = ""
+
+
+@dataclass(frozen=True)
+class Undone(Event):
+    """What the failed release had changed was put back."""
+
+    kind = "undone"
+    text: str
+
+
+@dataclass(frozen=True)
+class Ended(Event):
+    """The release is over."""
+
+    kind = "ended"
+    outcome: str
+    seconds: float
+
+
+Emit = Callable[[Event], None]

@@ -1,0 +1,104 @@
+"""The record of one release: events as they happen, files whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import StackctlError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.clock import Clock
+    from orchestrator.events import Event
+    from orchestrator.evidence.samples import Sample
+
+
+class Record:
+    """`reports/releases/<release>/` while the release runs."""
+
+    def __init__(self, releases: Path, service: str, version: str, clock: Clock) -> None:
+        self.folder = folder = _name_folder(releases, service, version, clock)
+        self.release = folder.name
+        self.started = clock.now()
+        self.events: list[dict[str, object]] = []
+        self._clock = clock
+        self._guard = threading.Lock()  # probes and the witness emit from threads of their own
+        try:
+            folder.mkdir(parents=True)
+            self._events = (folder / "events.jsonl").open("ab", buffering=0)
+            self._samples = (folder / "witness.jsonl").open("a", encoding="utf-8")
+        except OSError as error:
+            raise StackctlError(
+                f"no evidence can be written to `{folder}`: {error.strerror}",
+                "a release without evidence is not started: make room or mend the rights",
+            ) from error
+
+    def emit(self, event: Event) -> None:
+        """Append an event; it is on the disk when this returns."""
+        entry = {"at": self._clock.now().isoformat(timespec="milliseconds"), **event.facts()}
+        line = json.dumps(entry, separators=(",", ":"), default=str) + "\n"
+        with self._guard:
+            self.events.append(entry)
+            try:
+                self._events.write(line.encode())
+                os.fsync(self._events.fileno())
+            except OSError as error:
+                raise StackctlError(f"the evidence cannot be written: {error.strerror}") from error
+
+    def sample(self, sample: Sample) -> None:
+        """Append a request of the witness."""
+        self._samples.write(json.dumps(sample.facts(), separators=(",", ":")) + "\n")
+
+    def keep(self, name: str, text: str) -> None:
+        """Write a file beside the events."""
+        write_whole(self.folder / name, text)
+
+    def hash(self, name: str) -> str:
+        """Return the SHA-256 of a file of the record, in hexadecimal."""
+        return hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+
+    def close(self) -> None:
+        """Nothing more will be recorded."""
+        self._events.close()
+        try:
+            self._samples.close()
+        except OSError as error:
+            raise StackctlError(f"the evidence cannot be written: {error.strerror}") from error
+
+    def discard(self) -> None:
+        """Leave no trace: nothing was released."""
+        self._events.close()
+        self._samples.close()
+        shutil.rmtree(self.folder)
+
+
+def hash_text(text: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _name_folder(releases: Path, service: str, version: str, clock: Clock) -> Path:
+    """Return a folder that does not exist: by time, so that names sort in the order of releases."""
+    base = f"{clock.now():%Y%m%d-%H%M%S}-{service}-{version}"
+    attempts = (base, *(f"{base}-{number}" for number in range(2, 1000)))
+    return next(releases / name for name in attempts if not (releases / name).exists())
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step: readers see the old one or the new one, also after a crash."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StackctlError(f"`{path}` cannot be written: {error.strerror}") from error

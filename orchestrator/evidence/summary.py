@@ -1,0 +1,69 @@
+"""From what was recorded to `evidence.json`: pure, so that anybody can draw the conclusion again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SCHEMA = 1
+
+Event = Mapping[str, Any]
+
+
+def summarize(
+    events: Sequence[Event],
+    witness: Mapping[str, object],
+    traffic: Mapping[str, object] | None,
+    files: Mapping[str, str],
+) -> dict[str, object]:
+    """Return the evidence of a release; `files` maps the names beside it to their SHA-256."""
+    started = _last(events, "started")
+    planned = _last(events, "planned")
+    ended = _last(events, "ended")
+    return {
+        "schema": SCHEMA,
+        "release": started["release"],
+        "outcome": ended["outcome"],
+        "verdict": judge(ended["outcome"], witness),
+        "what": {key: started[key] for key in ("command", "service", "version")}
+        | {key: planned.get(key) for key in ("color", "previous")},
+        "who": {key: started[key] for key in ("operator", "host", "ci")},
+        "when": {"started": started["at"], "ended": ended["at"], "seconds": ended["seconds"]},
+        "image": {key: planned.get(key) for key in ("image", "digest")},
+        "replicas": _pick(events, "replica", "name", "container"),
+        "phases": _pick(events, "phase_done", "at", "phase", "seconds"),
+        "gate": _pick(
+            events, "probe", "at", "replica", "attempt", "healthy", "status", "ms", "detail"
+        ),
+        "configs": _pick(events, "switched", "at", "config", "sha256"),
+        "drain": next(iter(_pick(events, "drained", "seconds", "workers", "cut")), None),
+        "witness": witness,
+        "traffic": traffic,
+        "warnings": [event["text"] for event in events if event["event"] == "warning"],
+        "failure": next(iter(_pick(events, "failed", "phase", "reason", "hint", "logs")), None),
+        "undone": next(iter(_pick(events, "undone", "text")), None),
+        "files": files,
+    }
+
+
+def judge(outcome: str, witness: Mapping[str, object]) -> dict[str, object]:
+    """Return the verdict: was a request lost, and what that rests on."""
+    sent, lost = int(str(witness["sent"])), int(str(witness["lost"]))
+    if sent == 0:
+        return {"lossless": None, "text": "no witness: no version was serving before"}
+    what = "released" if outcome == "deployed" else outcome.replace("_", " ")
+    if lost:
+        return {"lossless": False, "text": f"{what}, {lost} of {sent} witness requests lost"}
+    return {"lossless": True, "text": f"{what}, 0 of {sent} witness requests lost"}
+
+
+def _last(events: Sequence[Event], kind: str) -> Event:
+    found: Event = {}
+    for event in events:
+        if event["event"] == kind:
+            found = event
+    return found
+
+
+def _pick(events: Sequence[Event], kind: str, *keys: str) -> list[dict[str, object]]:
+    return [{key: event[key] for key in keys} for event in events if event["event"] == kind]

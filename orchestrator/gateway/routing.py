@@ -1,0 +1,101 @@
+"""Who gets which traffic: the part of the NGINX config that a release changes.
+
+It is written into the config as its first line and answered by the admin listener, so what NGINX
+serves can always be read back from NGINX itself. There is no state file that could disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, get_args
+
+from orchestrator.stack.model import Color
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MARK = "# stackctl "
+Step = Literal["boot", "stage", "promote", "retire", "restore", "converge"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One color of a service as the gateway knows it."""
+
+    color: Color
+    version: str
+    replicas: int
+    release: str  # the release that listed it: makes its shared-memory zone a new one
+
+
+@dataclass(frozen=True)
+class Lane:
+    """The colors of one service: the one that users get, and the one only a preview reaches."""
+
+    active: Target | None = None
+    preview: Target | None = None
+
+
+@dataclass(frozen=True)
+class Routing:
+    """All lanes, and which release in which step made them so."""
+
+    release: str
+    step: Step
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """What the admin listener answers while this is what NGINX serves."""
+        return f"{self.release}.{self.step}"
+
+    def lane(self, service: str) -> Lane:
+        """Return a service's lane; an unknown service has an empty one."""
+        return self.lanes.get(service, Lane())
+
+    def with_lane(self, release: str, step: Step, service: str, lane: Lane) -> Routing:
+        """Return the routing with one lane replaced."""
+        return Routing(release, step, {**self.lanes, service: lane})
+
+    def stamped(self, release: str, step: Step) -> Routing:
+        """Return the same lanes as the work of another release."""
+        return replace(self, release=release, step=step)
+
+    def to_json(self) -> str:
+        """Return the routing in one line."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+
+def parse_routing(text: str) -> Routing | None:
+    """Read a routing back from its JSON; None where it is not one of ours."""
+    try:
+        raw = json.loads(text)
+        lanes = {
+            str(name): Lane(_to_target(lane["active"]), _to_target(lane["preview"]))
+            for name, lane in raw["lanes"].items()
+        }
+        step: Step = raw["step"]
+        return Routing(str(raw["release"]), step, lanes) if step in get_args(Step) else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def parse_config(text: str) -> Routing | None:
+    """Read the routing from the first line of a rendered config."""
+    first, _, _ = text.partition("\n")
+    return parse_routing(first.removeprefix(MARK)) if first.startswith(MARK) else None
+
+
+def _to_target(raw: Mapping[str, object] | None) -> Target | None:
+    if raw is None:
+        return None
+    color = raw["color"]
+    if color not in get_args(Color):
+        raise ValueError(color)
+    return Target(
+        "blue" if color == "blue" else "green",
+        str(raw["version"]),
+        int(str(raw["replicas"])),
+        str(raw["release"]),
+    )

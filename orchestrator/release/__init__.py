@@ -1,0 +1,1 @@
+"""What changes a stack: the release and everything it decides."""

@@ -1,0 +1,92 @@
+"""The candidate's containers: started together, asked for their addresses, put away again."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from orchestrator.events import Emit, ReplicaStarted
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from orchestrator.engine.base import Container, Engine
+    from orchestrator.release.observe import Replica
+    from orchestrator.release.plan import Plan
+    from orchestrator.stack.model import Service
+
+Item = TypeVar("Item")
+LOG_LINES = 20
+
+
+def in_parallel(act: Callable[[Item], None], items: Iterable[Item]) -> None:
+    """Do the same to all items at once; the first error is raised when all are through."""
+    tasks = tuple(items)
+    if not tasks:
+        return
+    with ThreadPoolExecutor(max_workers=min(16, len(tasks))) as pool:
+        outcomes = [pool.submit(act, item) for item in tasks]
+    for outcome in outcomes:
+        outcome.result()
+
+
+def start_candidate(engine: Engine, plan: Plan, emit: Emit) -> None:
+    """Create and start the containers of a plan, or wake those that a rollback goes back to."""
+
+    def wake(replica: Replica) -> None:
+        if not replica.container.running:
+            engine.start(replica.container.id)
+        emit(ReplicaStarted(replica.container.name, replica.container.id))
+
+    in_parallel(wake, plan.wake)
+    in_parallel(lambda spec: emit(ReplicaStarted(spec.name, engine.run(spec))), plan.start)
+
+
+def find_candidate(engine: Engine, stack: str, plan: Plan) -> tuple[Container, ...]:
+    """Return the candidate's containers as they are now, those of a failed start included.
+
+    Leftovers of another release may still have the names of this one's.
+    """
+    woken = {replica.container.id for replica in plan.wake}
+    return tuple(
+        found
+        for found in engine.containers(stack)
+        if found.id in woken
+        or (found.name in plan.replicas and found.labels.get(naming.RELEASE) == plan.release)
+    )
+
+
+def read_last_lines(engine: Engine, containers: Sequence[Container]) -> str:
+    """Return the last log lines of each container, under its name."""
+    return "\n".join(
+        f"{container.name} ({container.state}):\n"
+        + engine.logs(container.id, tail=LOG_LINES).rstrip()
+        for container in sorted(containers, key=lambda container: container.name)
+    )
+
+
+def put_away(engine: Engine, service: Service, replicas: Sequence[Replica]) -> None:
+    """Do with a retired color what `keep` says."""
+    if service.keep == "running":
+        return
+
+    def stop(replica: Replica) -> None:
+        engine.stop(replica.container.id, service.stop_grace)
+        if service.keep == "removed":
+            engine.remove(replica.container.id)
+
+    in_parallel(stop, replicas)
+
+
+def undo_candidate(engine: Engine, plan: Plan, containers: Sequence[Container]) -> None:
+    """Remove what a failed release created; what it woke only goes back to sleep."""
+    woken = {replica.container.id for replica in plan.wake}
+
+    def undo(container: Container) -> None:
+        if container.id in woken:
+            engine.stop(container.id, 0)
+        else:
+            engine.remove(container.id)
+
+    in_parallel(undo, containers)

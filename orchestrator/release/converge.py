@@ -1,0 +1,243 @@
+"""`up`: bring the stack to what stack.yaml says and touch nothing that is right already."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from typing import TYPE_CHECKING
+
+from orchestrator.clock import poll
+from orchestrator.errors import EngineError, GatewayError
+from orchestrator.events import Progress, Warned
+from orchestrator.gateway.apply import FOLDER as CONFIGS
+from orchestrator.gateway.apply import Config, Gateway, pack, pack_link
+from orchestrator.gateway.render import render
+from orchestrator.gateway.routing import Routing
+from orchestrator.gateway.workers import SOCKETS, listens
+from orchestrator.release.images import ensure_image
+from orchestrator.release.lock import hold_lock
+from orchestrator.release.observe import Snapshot, observe
+from orchestrator.release.plan import Order
+from orchestrator.release.rollout import release
+from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.engine.base import Container, ContainerSpec
+    from orchestrator.release.house import House
+    from orchestrator.release.result import Result
+
+BOOT_PATIENCE = 20.0  # seconds for NGINX to answer after its start
+READY_EVERY = 0.2
+
+
+@dataclass(frozen=True)
+class Convergence:
+    """What `up` did."""
+
+    gateway: str  # started, unchanged, reconfigured, recreated
+    accessories: dict[str, str]
+    services: tuple[Result, ...]
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> int:
+        """Return the worst of the releases."""
+        return max((result.exit_code for result in self.services), default=0)
+
+
+def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -> Convergence:
+    """Network, accessories, gateway, then the first release of every service.
+
+    Accessories and the gateway are recreated only with `allow_downtime`; without it a change of
+    theirs is a warning. Raises StackctlError where something does not come up.
+    """
+    stack = house.stack
+    _fetch_images(house)
+    with hold_lock(house, "up", wait) as lease:
+        house.engine.ensure_network(stack.name, naming.labels(stack.name, "gateway"))
+        snapshot = observe(house)
+        warnings: list[str] = []
+        accessories = {
+            name: _bring_up_part(
+                house,
+                accessory_spec(
+                    stack,
+                    name,
+                    pick_secrets(wanted.secrets, house.variables, f"accessories.{name}"),
+                ),
+                snapshot.accessories.get(name),
+                warnings,
+                allow_downtime=allow_downtime,
+            )
+            for name, wanted in stack.accessories.items()
+        }
+        gateway = _bring_up_gateway(house, snapshot, warnings, allow_downtime=allow_downtime)
+        _await_accessories(house)
+        services = []
+        for order in _orders(house, observe(house)):
+            services.append(release(house, order, lease))
+            if services[-1].error is not None:
+                break  # whatever needs it would fail as well
+    for warning in warnings:
+        house.emit(Warned(warning))
+    return Convergence(gateway, accessories, tuple(services), tuple(warnings))
+
+
+def _orders(house: House, snapshot: Snapshot) -> Iterator[Order]:
+    """Yield a release for each service, those that others need first.
+
+    What serves keeps its version; with nothing to change its release ends as 'unchanged'.
+    """
+    services = house.stack.services
+    needs = {
+        name: [need for need in service.needs if need in services]
+        for name, service in services.items()
+    }
+    for name in TopologicalSorter(needs).static_order():
+        active = snapshot.lane(name).active
+        version = active.version if active else services[name].version
+        yield Order(name, version, command="up", build=active is None)
+
+
+def _fetch_images(house: House) -> None:
+    stack = house.stack
+    references = {stack.gateway.image} | {part.image for part in stack.accessories.values()}
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(
+            pool.map(lambda name: ensure_image(house.engine, name, house.emit), sorted(references))
+        )
+
+
+def _bring_up_part(
+    house: House,
+    spec: ContainerSpec,
+    found: Container | None,
+    warnings: list[str],
+    *,
+    allow_downtime: bool,
+) -> str:
+    """Run one container as wanted and say what that took."""
+    if found is not None and found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]:
+        if not allow_downtime:
+            warnings.append(
+                f"`{spec.name}` runs with other settings than stack.yaml has now;"
+                " `stackctl up --allow-downtime` recreates it"
+            )
+        else:
+            house.engine.stop(found.id, spec.stop_grace)
+            house.engine.remove(found.id)
+            _run(house, spec)
+            return "recreated"
+    if found is None:
+        _run(house, spec)
+        return "started"
+    if not found.running:
+        house.engine.start(found.id)
+        return "started"
+    return "unchanged"
+
+
+def _run(house: House, spec: ContainerSpec) -> str:
+    house.emit(Progress(f"starting {spec.name}"))
+    labels = naming.labels(house.stack.name, "accessory")
+    for volume in spec.volumes:
+        house.engine.ensure_volume(volume.name, labels)
+    return house.engine.run(spec)
+
+
+def _bring_up_gateway(
+    house: House, snapshot: Snapshot, warnings: list[str], *, allow_downtime: bool
+) -> str:
+    spec = gateway_spec(house.stack)
+    found = snapshot.gateway
+    outdated = found is not None and found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]
+    if found is None or (outdated and allow_downtime):
+        if found is not None:
+            house.engine.stop(found.id, spec.stop_grace)
+            house.engine.remove(found.id)
+        _boot_gateway(house, spec, snapshot.routing)
+        return "recreated" if found else "started"
+    done = _bring_up_part(house, spec, found, warnings, allow_downtime=False)
+    _await_gateway(house)
+    return "reconfigured" if _reconfigure(house) else done
+
+
+def _boot_gateway(house: House, spec: ContainerSpec, routing: Routing | None) -> None:
+    """Create the gateway with a whole config before NGINX looks for one."""
+    routing = (routing or Routing("none", "boot")).stamped(_name(house), "boot")
+    config = Config(routing, render(house.stack, routing))
+    house.emit(Progress(f"starting {spec.name}"))
+    for volume in spec.volumes:
+        house.engine.ensure_volume(volume.name, naming.labels(house.stack.name, "gateway"))
+    container = house.engine.create(spec)
+    try:
+        house.engine.write(container, CONFIGS, pack(config))
+        house.engine.write(container, CONFIGS, pack_link("current", config.routing.id))
+        house.engine.start(container)
+        _await_gateway(house)
+    except (EngineError, GatewayError):
+        house.engine.remove(container)
+        raise
+
+
+def _await_gateway(house: House) -> None:
+    answered = poll(
+        house.admin.routing, clock=house.clock, every=READY_EVERY / 4, within=BOOT_PATIENCE
+    )
+    if answered is None:
+        found = observe(house).gateway
+        said = house.engine.logs(found.id, tail=3).strip() if found else "it is gone"
+        raise GatewayError(
+            f"the gateway does not answer at {house.stack.gateway.admin}: {said}",
+            "see `stackctl logs gateway`; is another program on that port?",
+        )
+
+
+def _reconfigure(house: House) -> bool:
+    """Bring changed settings of stack.yaml into the config that serves, if there are any."""
+    snapshot = observe(house)
+    if snapshot.gateway is None or snapshot.routing is None:
+        return False
+    if render(house.stack, snapshot.routing) == snapshot.config:
+        return False
+    gateway = Gateway(house.engine, snapshot.gateway, house.admin, house.clock)
+    routing = snapshot.routing.stamped(_name(house), "converge")
+    config = Config(routing, render(house.stack, routing))
+    gateway.stage(config)
+    known = gateway.workers()
+    try:
+        gateway.reload(config)
+        gateway.confirm(config, known.accepting)
+    except GatewayError:
+        gateway.restore(snapshot.routing.id, known)
+        raise
+    gateway.discard(set(gateway.stored()) - {config.routing.id})
+    return True
+
+
+def _name(house: House) -> str:
+    return f"{house.clock.now():%Y%m%d-%H%M%S}-up"
+
+
+def _await_accessories(house: House) -> None:
+    for name, accessory in house.stack.accessories.items():
+
+        def ready(name: str = name, port: int = accessory.port) -> bool | None:
+            found = observe(house).accessories.get(name)
+            if found is None or not found.running:
+                return None
+            if found.health:
+                return found.health == "healthy" or None
+            return listens(house.engine.execute(found.id, SOCKETS).text, port) or None
+
+        if not poll(ready, clock=house.clock, every=READY_EVERY, within=accessory.deadline):
+            found = observe(house).accessories.get(name)
+            said = house.engine.logs(found.id, tail=5).strip() if found else "it is gone"
+            raise EngineError(
+                f"accessory `{name}` is not ready after {accessory.deadline:g} s: {said}",
+                f"see `stackctl logs {name}`",
+            )

@@ -1,0 +1,34 @@
+"""What every command of a stack works with: the wish, the world and the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from orchestrator.clock import Clock
+    from orchestrator.engine.base import Engine
+    from orchestrator.events import Emit
+    from orchestrator.gateway.admin import Admin
+    from orchestrator.stack.model import Stack
+
+
+@dataclass(frozen=True)
+class House:
+    """One stack and the engine, gateway and clock it lives with."""
+
+    stack: Stack
+    folder: Path  # of stack.yaml: `build` folders are relative to it, `reports/` lies in it
+    engine: Engine
+    admin: Admin
+    clock: Clock
+    emit: Emit  # the console's view of the events; the evidence has its own
+    variables: Mapping[str, str] = field(repr=False)  # where `secrets` come from
+
+    @property
+    def releases(self) -> Path:
+        """Return the folder that holds the evidence of all releases."""
+        return self.folder / "reports" / "releases"

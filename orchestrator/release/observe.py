@@ -1,0 +1,124 @@
+"""What is there: read from the engine's labels and from the config that NGINX serves.
+
+A snapshot takes a fixed number of engine calls, however many containers there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import NotFound
+from orchestrator.gateway.apply import CURRENT, FOLDER
+from orchestrator.gateway.routing import Lane, Routing, parse_config
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.engine.base import Container
+    from orchestrator.release.house import House
+    from orchestrator.stack.model import Color
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A container of a service, with what its labels say."""
+
+    container: Container
+    service: str
+    color: Color
+    number: int
+    version: str
+    release: str
+    spec: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A stack as it was found."""
+
+    replicas: tuple[Replica, ...] = ()
+    gateway: Container | None = None
+    lock: Container | None = None
+    accessories: Mapping[str, Container] = field(default_factory=dict)
+    strangers: tuple[Container, ...] = ()  # labelled as ours, but not as we label
+    routing: Routing | None = None  # what NGINX serves, or will when it comes back
+    current: Routing | None = None  # what the link in the volume names; differs after a crash
+    config: str = ""  # text of the config that serves
+
+    def lane(self, service: str) -> Lane:
+        """Return who gets a service's traffic."""
+        return self.routing.lane(service) if self.routing else Lane()
+
+    def of(self, service: str, color: Color) -> tuple[Replica, ...]:
+        """Return one color's replicas, in the order of their numbers."""
+        found = (r for r in self.replicas if r.service == service and r.color == color)
+        return tuple(sorted(found, key=lambda replica: replica.number))
+
+    def live_color(self, service: str) -> Color | None:
+        """Return the color that users get."""
+        active = self.lane(service).active
+        return active.color if active else None
+
+    def version(self, service: str) -> str:
+        """Return the version that users get; empty where there is none."""
+        active = self.lane(service).active
+        return active.version if active else ""
+
+
+def observe(house: House) -> Snapshot:
+    """Look at the stack. Raises EngineError."""
+    containers = house.engine.containers(house.stack.name)
+    by_role: dict[str, list[Container]] = {}
+    for container in containers:
+        by_role.setdefault(container.labels.get(naming.ROLE, ""), []).append(container)
+    parsed = [(container, to_replica(container)) for container in by_role.get("service", ())]
+    gateway = next(iter(by_role.get("gateway", ())), None)
+    current, served, text = _read_gateway(house, gateway)
+    return Snapshot(
+        replicas=tuple(replica for _, replica in parsed if replica),
+        gateway=gateway,
+        lock=next(iter(by_role.get("lock", ())), None),
+        accessories={
+            container.labels.get(naming.SERVICE, ""): container
+            for container in by_role.get("accessory", ())
+        },
+        strangers=tuple(container for container, replica in parsed if replica is None),
+        routing=served or current,
+        current=current,
+        config=text,
+    )
+
+
+def to_replica(container: Container) -> Replica | None:
+    """Read a replica's labels; None where somebody else wrote them."""
+    labels = container.labels
+    color, number = labels.get(naming.COLOR), labels.get(naming.REPLICA, "")
+    if color not in ("blue", "green") or not number.isdecimal():
+        return None
+    return Replica(
+        container=container,
+        service=labels.get(naming.SERVICE, ""),
+        color="blue" if color == "blue" else "green",
+        number=int(number),
+        version=labels.get(naming.VERSION, ""),
+        release=labels.get(naming.RELEASE, ""),
+        spec=labels.get(naming.SPEC, ""),
+    )
+
+
+def _read_gateway(
+    house: House, gateway: Container | None
+) -> tuple[Routing | None, Routing | None, str]:
+    if gateway is None:
+        return None, None, ""
+    try:
+        text = house.engine.read(gateway.id, CURRENT)
+    except NotFound:
+        return None, None, ""
+    current = parse_config(text)
+    served = house.admin.routing() if gateway.running else None
+    if served is not None and served != current:
+        text = house.engine.read(gateway.id, f"{FOLDER}/{served.id}/nginx.conf")
+    return current, served, text

@@ -1,0 +1,164 @@
+"""What a release will do, decided from the wish and the snapshot alone: pure, and shown as it is run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import ConfigurationError, StackctlError
+from orchestrator.gateway.apply import Config
+from orchestrator.gateway.render import render
+from orchestrator.gateway.routing import Lane, Routing, Step, Target
+from orchestrator.release.specs import replica_specs
+from orchestrator.stack import naming
+from orchestrator.stack.model import VERSION, Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.engine.base import Container, ContainerSpec
+    from orchestrator.release.observe import Replica, Snapshot
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody asked for."""
+
+    service: str
+    version: str
+    command: str = "deploy"  # deploy, rollback or up
+    build: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A release, ready to be run: the candidate, the configs and whom it replaces."""
+
+    release: str
+    order: Order
+    gateway: Container
+    candidate: Target
+    previous: Target | None
+    start: tuple[ContainerSpec, ...]  # to be created
+    wake: tuple[Replica, ...]  # to be started again: the previous color, kept for a rollback
+    clear: tuple[Replica, ...]  # in the candidate's way
+    outgoing: tuple[Replica, ...]  # of the previous version
+    base: Config  # serves now
+    staged: Config  # + the candidate as preview
+    promoted: Config  # the candidate gets the traffic, the previous is the preview
+    retired: Config  # without the previous
+    unchanged: bool
+
+    @property
+    def replicas(self) -> tuple[str, ...]:
+        """Return the names of the candidate's containers."""
+        return tuple(spec.name for spec in self.start) or tuple(
+            replica.container.name for replica in self.wake
+        )
+
+
+def plan_release(
+    stack: Stack,
+    snapshot: Snapshot,
+    order: Order,
+    release: str,
+    image: str,
+    secrets: Mapping[str, str],
+) -> Plan:
+    """Return what the release will do. `image` is the id of the version's image.
+
+    Raises StackctlError where the gateway is not up.
+    """
+    gateway, routing = _require_gateway(stack, snapshot)
+    active = routing.lane(order.service).active
+    color = naming.other(active.color) if active else "blue"
+    service = stack.services[order.service]
+    candidate = Target(color, order.version, service.replicas, release)
+    found = snapshot.of(order.service, color)
+    wake = found if _is_kept(found, order, service.replicas) else ()
+    specs = replica_specs(stack, order.service, color, order.version, image, secrets)
+    live = snapshot.of(order.service, active.color) if active else ()
+
+    def config(step: Step, lane: Lane) -> Config:
+        moved = routing.with_lane(release, step, order.service, lane)
+        return Config(moved, render(stack, moved))
+
+    return Plan(
+        release=release,
+        order=order,
+        gateway=gateway,
+        candidate=candidate,
+        previous=active,
+        start=() if wake else tuple(_released(spec, release) for spec in specs),
+        wake=wake,
+        clear=() if wake else found,
+        outgoing=live,
+        base=Config(routing, snapshot.config),
+        staged=config("stage", Lane(active, candidate)),
+        promoted=config("promote", Lane(candidate, active)),
+        retired=config("retire", Lane(candidate, None)),
+        unchanged=(
+            active is not None
+            and active.version == order.version
+            and _same_config(stack, snapshot)
+            and _same_replicas(live, specs)
+        ),
+    )
+
+
+def parse_version(text: str) -> str:
+    """Return the version. Raises ConfigurationError where it cannot be an image tag."""
+    if not re.fullmatch(VERSION, text):
+        raise ConfigurationError(
+            f"`{text}` cannot be a version",
+            "use what an image tag may be: letters, digits, `.`, `_` and `-`, at most 128",
+        )
+    return text
+
+
+def previous_version(snapshot: Snapshot, service: str) -> str:
+    """Return the version that a rollback goes back to. Raises StackctlError where none is kept."""
+    live = snapshot.live_color(service)
+    if live is None:
+        raise StackctlError(
+            f"`{service}` has no active version to roll back from", "release one: `stackctl up`"
+        )
+    kept = snapshot.of(service, naming.other(live))
+    if not kept:
+        raise StackctlError(
+            f"no previous version of `{service}` is kept on this engine",
+            f"name one: `stackctl rollback {service} --to VERSION`",
+        )
+    return kept[0].version
+
+
+def _require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Routing]:
+    if snapshot.gateway is None or not snapshot.gateway.running or snapshot.routing is None:
+        raise StackctlError(
+            f"the gateway of `{stack.name}` does not run", "bring the stack up: `stackctl up`"
+        )
+    return snapshot.gateway, snapshot.routing
+
+
+def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int) -> bool:
+    """Whether a rollback can start the previous containers again instead of making new ones."""
+    return (
+        order.command == "rollback"
+        and len(found) == replicas
+        and all(replica.version == order.version for replica in found)
+    )
+
+
+def _released(spec: ContainerSpec, release: str) -> ContainerSpec:
+    return replace(spec, labels={**spec.labels, naming.RELEASE: release})
+
+
+def _same_config(stack: Stack, snapshot: Snapshot) -> bool:
+    return snapshot.routing is not None and render(stack, snapshot.routing) == snapshot.config
+
+
+def _same_replicas(live: tuple[Replica, ...], specs: tuple[ContainerSpec, ...]) -> bool:
+    wanted = {spec.name: spec.labels[naming.SPEC] for spec in specs}
+    running = {r.container.name: r.spec for r in live if r.container.running}
+    return wanted == running

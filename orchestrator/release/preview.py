@@ -1,0 +1,54 @@
+"""The proof that a staged candidate can be reached the way that traffic will take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+
+from orchestrator.clock import Clock, poll
+from orchestrator.errors import CandidateError
+from orchestrator.gateway.admin import UPSTREAM, Admin
+from orchestrator.health import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from orchestrator.stack.model import Service
+
+ASK_EVERY = 0.02
+PATIENCE = 15.0  # seconds; names that are new to NGINX are resolved only after the reload
+
+
+def prove_preview(
+    admin: Admin,
+    clock: Clock,
+    name: str,
+    service: Service,
+    version: str,
+    addresses: Collection[str],
+) -> None:
+    """Return once every replica answered through its upstream. Raises CandidateError."""
+    missing = {f"{address}:{service.port}" for address in addresses}
+    last = "no answer"
+
+    def ask() -> bool | None:
+        nonlocal last
+        try:
+            answer = admin.preview(name, service.health.path, service.health.timeout)
+        except httpx.TransportError as error:
+            last = f"no answer ({type(error).__name__})"
+            return None
+        verdict = judge(answer, version)
+        last = f"status {answer.status_code} {verdict.detail}".strip()
+        if verdict.healthy:
+            # After a second try NGINX names every address; the last one answered.
+            missing.discard(answer.headers.get(UPSTREAM, "").split(", ")[-1])
+        return not missing or None
+
+    if not poll(ask, clock=clock, every=ASK_EVERY, within=PATIENCE):
+        raise CandidateError(
+            f"the preview of `{name}` `{version}` is not reached at {', '.join(sorted(missing))}:"
+            f" {last}",
+            "the candidate is healthy, but not through the gateway: `stackctl logs gateway`",
+        )

@@ -1,0 +1,131 @@
+"""`down` and `prune`: what is taken away, and what is never touched."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import EngineError, NotFound
+from orchestrator.events import Warned
+from orchestrator.gateway.apply import Gateway
+from orchestrator.release.candidate import in_parallel
+from orchestrator.release.lock import hold_lock
+from orchestrator.release.observe import Snapshot, observe
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.engine.base import Container, Image
+    from orchestrator.release.house import House
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What was taken away, by name."""
+
+    containers: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    configs: tuple[str, ...] = ()
+
+
+def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Removed:
+    """Remove the stack's containers and network; its data only with `volumes`."""
+    stack = house.stack
+    with ExitStack() as held:
+        if observe(house).gateway is not None:  # so its image is there, and a lock can be had
+            held.enter_context(hold_lock(house, "down", wait))
+        found = [c for c in house.engine.containers(stack.name) if _role(c) != "lock"]
+        # The gateway first: it lets what is in flight end while the services still answer.
+        for role in ("gateway", "service", "accessory"):
+            in_parallel(
+                lambda c: _stop_and_remove(house, c), [c for c in found if _role(c) == role]
+            )
+    house.engine.remove_network(stack.name)
+    names = house.engine.volumes(stack.name) if volumes else ()
+    in_parallel(house.engine.remove_volume, names)
+    return Removed(containers=tuple(sorted(c.name for c in found)), volumes=names)
+
+
+def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
+    """Remove containers of services that stack.yaml no longer has, and old images and configs.
+
+    Active and previous versions stay, and the `keep` newest images of each service.
+    """
+    with hold_lock(house, "prune", wait):
+        snapshot = observe(house)
+        orphans = find_orphans(house, snapshot)
+        in_parallel(house.engine.remove, [container.id for container in orphans])
+        images = find_old_images(house.engine.images(house.stack.name), snapshot, keep)
+        removed = [image for image in images if _removed(house, image)]
+        configs: tuple[str, ...] = ()
+        if snapshot.gateway and snapshot.gateway.running and snapshot.routing:
+            gateway = Gateway(house.engine, snapshot.gateway, house.admin, house.clock)
+            serving = {r.id for r in (snapshot.routing, snapshot.current) if r}
+            configs = tuple(name for name in gateway.stored() if name not in serving)
+            gateway.discard(configs)
+    return Removed(
+        containers=tuple(container.name for container in orphans),
+        images=tuple(tag for image in removed for tag in image.tags or (image.id[:19],)),
+        configs=configs,
+    )
+
+
+def find_orphans(house: House, snapshot: Snapshot) -> list[Container]:
+    """Return containers of services that neither stack.yaml nor NGINX knows any more."""
+    routed = snapshot.routing.lanes if snapshot.routing else {}
+    return [
+        replica.container
+        for replica in snapshot.replicas
+        if replica.service not in house.stack.services
+        and (replica.service not in routed or routed[replica.service].active is None)
+    ]
+
+
+def find_old_images(images: Sequence[Image], snapshot: Snapshot, keep: int) -> list[Image]:
+    """Return images beyond the `keep` newest of each service that no container was made from.
+
+    The engine lists images newest first.
+    """
+    used = {replica.container.image for replica in snapshot.replicas}
+    seen: dict[str, int] = {}
+    old = []
+    for image in images:
+        service = image.labels.get(naming.SERVICE, "")
+        seen[service] = seen.get(service, 0) + 1
+        if image.id not in used and (seen[service] > keep or not image.tags):
+            old.append(image)
+    return old
+
+
+def _removed(house: House, image: Image) -> bool:
+    try:
+        for tag in image.tags or (image.id,):
+            house.engine.remove_image(tag)
+    except NotFound:
+        return True
+    except EngineError as error:  # in use by a container of somebody else
+        house.emit(Warned(error.message))
+        return False
+    return True
+
+
+def _stop_and_remove(house: House, container: Container) -> None:
+    stack = house.stack
+    service = container.labels.get(naming.SERVICE, "")
+    grace = 10.0
+    if _role(container) == "gateway":
+        grace = stack.gateway.drain_timeout
+    elif service in stack.services:
+        grace = stack.services[service].stop_grace
+    elif service in stack.accessories:
+        grace = stack.accessories[service].stop_grace
+    if container.running:
+        house.engine.stop(container.id, grace)
+    house.engine.remove(container.id)
+
+
+def _role(container: Container) -> str:
+    return container.labels.get(naming.ROLE, "")

@@ -1,0 +1,61 @@
+"""What came of a release: the value that the command line prints and exits with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.errors import Interrupted, StackctlError, UnsafeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.evidence.samples import Figures
+
+Outcome = Literal["deployed", "unchanged", "reverted", "failed_unsafe"]
+SLO_MISSED = 6
+
+
+@dataclass(frozen=True)
+class Result:
+    """One release, over."""
+
+    outcome: Outcome
+    service: str
+    version: str
+    color: str | None
+    release: str
+    evidence: str | None  # folder, relative to stack.yaml's
+    witness: Figures
+    seconds: Mapping[str, float]
+    error: StackctlError | None = None
+    warnings: tuple[str, ...] = ()
+    logs: str = field(default="", repr=False)  # last lines of a failed candidate
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code that tells a script the same."""
+        if self.outcome == "failed_unsafe":
+            return UnsafeError.exit_code
+        if isinstance(self.error, Interrupted):
+            return self.error.exit_code
+        if self.outcome == "reverted":
+            return self.error.exit_code if self.error else StackctlError.exit_code
+        return SLO_MISSED if self.witness.lost else 0
+
+    def facts(self) -> dict[str, object]:
+        """Return the result as JSON values."""
+        return {
+            "outcome": self.outcome,
+            "service": self.service,
+            "version": self.version,
+            "color": self.color,
+            "release": self.release,
+            "evidence": self.evidence,
+            "witness": self.witness.facts(),
+            "seconds": dict(self.seconds),
+            "warnings": list(self.warnings),
+            "error": (
+                {"message": self.error.message, "hint": self.error.hint} if self.error else None
+            ),
+        }

@@ -1,0 +1,56 @@
+"""The release, on one page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import ConfigurationError
+from orchestrator.release.attempt import Attempt
+from orchestrator.release.lock import hold_lock
+from orchestrator.release.observe import observe
+from orchestrator.release.plan import Order, previous_version
+
+if TYPE_CHECKING:
+    from orchestrator.engine.base import Lease
+    from orchestrator.release.house import House
+    from orchestrator.release.result import Result
+
+
+def deploy(house: House, order: Order, wait: float = 0.0) -> Result:
+    """Release a version, or leave everything as it was; waits `wait` seconds for the lock.
+
+    What a person can put right comes back in the result. Raises LockedError.
+    """
+    require_service(house, order.service)
+    with hold_lock(house, f"{order.command} {order.service} {order.version}", wait) as lease:
+        return release(house, order, lease)
+
+
+def rollback(house: House, service: str, version: str | None = None, wait: float = 0.0) -> Result:
+    """Go back to the previous version, or to a named one, through the same gate."""
+    require_service(house, service)
+    version = version or previous_version(observe(house), service)
+    return deploy(house, Order(service, version, command="rollback", build=False), wait)
+
+
+def release(house: House, order: Order, lease: Lease) -> Result:
+    """Run one release under a lock that is held."""
+    with Attempt(house, order, lease) as attempt:
+        image = attempt.build()
+        plan = attempt.plan(image)
+        if not plan.unchanged:
+            attempt.start(plan)
+            attempt.gate(plan)
+            attempt.stage(plan)
+            outdated = attempt.promote(plan)
+            attempt.confirm(plan, outdated)
+            attempt.drain(plan)
+            attempt.retire(plan)
+    return attempt.result
+
+
+def require_service(house: House, service: str) -> None:
+    """Raise ConfigurationError unless stack.yaml has the service."""
+    if service not in house.stack.services:
+        known = ", ".join(f"`{name}`" for name in house.stack.services)
+        raise ConfigurationError(f"there is no service `{service}`; stack.yaml has {known}")

@@ -1,0 +1,143 @@
+"""From stack.yaml to the containers that should run: pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from orchestrator.engine.base import ContainerSpec, HealthCommand, Volume
+from orchestrator.errors import ConfigurationError
+from orchestrator.gateway.apply import CURRENT, FOLDER
+from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.stack.model import Color, Stack
+
+NGINX_USER = "101:101"  # of the official image
+SCRATCH = "/tmp"  # noqa: S108
+
+
+def replica_specs(
+    stack: Stack, service: str, color: Color, version: str, image: str, secrets: Mapping[str, str]
+) -> tuple[ContainerSpec, ...]:
+    """Return one color's containers; `image` is an id, so the spec changes with its content."""
+    wanted = stack.services[service]
+    template = ContainerSpec(
+        name="",
+        image=image,
+        labels={},
+        network=stack.name,
+        environment={**wanted.env, **secrets},
+        volumes=tuple(to_volume(stack, mount) for mount in wanted.volumes),
+        user=wanted.user,
+        read_only=wanted.read_only,
+        memory=wanted.resources.memory,
+        cpus=wanted.resources.cpus,
+        pids=wanted.resources.pids,
+        stop_grace=wanted.stop_grace,
+    )
+    spec = fingerprint(template)
+    return tuple(
+        replace(
+            template,
+            name=naming.replica_name(stack.name, service, color, number),
+            labels=naming.labels(
+                stack.name,
+                "service",
+                service=service,
+                color=color,
+                version=version,
+                replica=str(number),
+                spec=spec,
+            ),
+        )
+        for number in range(1, wanted.replicas + 1)
+    )
+
+
+def accessory_spec(stack: Stack, name: str, secrets: Mapping[str, str]) -> ContainerSpec:
+    """Return an accessory's container. It keeps the engine's usual capabilities: the official
+    database images start as root to hand their volume over to a user of their own.
+    """
+    wanted = stack.accessories[name]
+    template = ContainerSpec(
+        name=naming.part_name(stack.name, name),
+        image=wanted.image,
+        labels={},
+        network=stack.name,
+        aliases=(name,),
+        command=wanted.command,
+        environment={**wanted.env, **secrets},
+        volumes=tuple(to_volume(stack, mount) for mount in wanted.volumes),
+        capabilities=True,
+        memory=wanted.resources.memory,
+        cpus=wanted.resources.cpus,
+        pids=wanted.resources.pids,
+        stop_grace=wanted.stop_grace,
+        health=(
+            HealthCommand(wanted.health.command, wanted.health.interval, wanted.health.timeout)
+            if wanted.health
+            else None
+        ),
+    )
+    return _labelled(stack, template, "accessory", service=name)
+
+
+def gateway_spec(stack: Stack) -> ContainerSpec:
+    """Return the gateway's container: its own address in the network is the stack's name for it."""
+    wanted = stack.gateway
+    template = ContainerSpec(
+        name=naming.part_name(stack.name, "gateway"),
+        image=wanted.image,
+        labels={},
+        network=stack.name,
+        aliases=("gateway",),
+        entrypoint=("nginx",),
+        command=("-c", CURRENT),
+        volumes=(
+            Volume(naming.part_name(stack.name, "gateway"), FOLDER),
+            Volume(naming.part_name(stack.name, "gateway-scratch"), SCRATCH),
+        ),
+        ports=((PUBLIC_PORT, wanted.listen), (ADMIN_PORT, wanted.admin)),
+        user=NGINX_USER,
+        read_only=True,
+        memory=wanted.resources.memory,
+        cpus=wanted.resources.cpus,
+        pids=wanted.resources.pids,
+        stop_grace=wanted.drain_timeout,
+    )
+    return _labelled(stack, template, "gateway")
+
+
+def to_volume(stack: Stack, mount: str) -> Volume:
+    """Turn `name:/path[:ro]` into a volume of this stack."""
+    name, path, *mode = mount.split(":")
+    return Volume(naming.part_name(stack.name, name), path, read_only=bool(mode))
+
+
+def pick_secrets(
+    names: tuple[str, ...], variables: Mapping[str, str], owner: str
+) -> dict[str, str]:
+    """Return the values of `secrets`. Raises ConfigurationError naming those that are not set."""
+    missing = [name for name in names if name not in variables]
+    if missing:
+        raise ConfigurationError(
+            f"{owner}: secret {', '.join(f'`{name}`' for name in missing)} is not set",
+            "set it in the environment or in `.env` beside stack.yaml",
+        )
+    return {name: variables[name] for name in names}
+
+
+def fingerprint(spec: ContainerSpec) -> str:
+    """Return a short hash of all that makes a container: another hash, another container."""
+    facts = asdict(replace(spec, labels={}))
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _labelled(stack: Stack, spec: ContainerSpec, role: naming.Role, **more: str) -> ContainerSpec:
+    return replace(spec, labels=naming.labels(stack.name, role, spec=fingerprint(spec), **more))

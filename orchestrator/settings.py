@@ -1,0 +1,44 @@
+"""The settings that every command shares, wherever on the command line they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+WITH_VALUE = ("--file", "-f", "--output")
+FLAGS = ("--no-color",)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the global options say."""
+
+    file: Path
+    output: Literal["text", "json"]
+    color: bool
+
+    @property
+    def json(self) -> bool:
+        """Whether stdout must hold exactly one JSON document."""
+        return self.output == "json"
+
+
+def hoist(arguments: Sequence[str]) -> list[str]:
+    """Move the global options to the front, so that they may stand after the command as well."""
+    front: list[str] = []
+    rest: list[str] = []
+    queue = list(arguments)
+    while queue:
+        argument = queue.pop(0)
+        if argument == "--":
+            rest += [argument, *queue]
+            break
+        if argument in FLAGS or argument.startswith(("--file=", "--output=")):
+            front.append(argument)
+        elif argument in WITH_VALUE and queue:
+            front += [argument, queue.pop(0)]
+        else:
+            rest.append(argument)
+    return front + rest

@@ -1,0 +1,1 @@
+"""What is wanted: stack.yaml, read, checked and named."""

@@ -1,0 +1,52 @@
+"""Names and labels on the engine: the only place where they are put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.stack.model import Color
+
+Role = Literal["service", "accessory", "gateway", "lock"]
+
+PREFIX = "io.stackctl."
+STACK, ROLE, SERVICE, COLOR = (
+    PREFIX + "stack",
+    PREFIX + "role",
+    PREFIX + "service",
+    PREFIX + "color",
+)
+VERSION, RELEASE, REPLICA = PREFIX + "version", PREFIX + "release", PREFIX + "replica"
+SPEC = PREFIX + "spec"  # hash of what a container was made from: tells 'unchanged' from 'changed'
+
+
+def other(color: Color) -> Color:
+    """Return the slot that is not this one."""
+    return "green" if color == "blue" else "blue"
+
+
+def replica_name(stack: str, service: str, color: Color, replica: int) -> str:
+    """Return the container's name, which is also its address on the stack's network."""
+    return f"{stack}-{service}-{color}-{replica}"
+
+
+def upstream_name(service: str, color: Color) -> str:
+    """Return the name of a color's NGINX upstream block."""
+    return f"{service}_{color}"
+
+
+def image_tag(stack: str, service: str, version: str) -> str:
+    """Return the tag under which a built version is kept."""
+    return f"{stack}-{service}:{version}"
+
+
+def part_name(stack: str, part: str) -> str:
+    """Return the name of a container or volume that exists once per stack."""
+    return f"{stack}-{part}"
+
+
+def labels(stack: str, role: Role, **more: str) -> Mapping[str, str]:
+    """Return the labels that make a container findable; `more` is service, color and the like."""
+    return {STACK: stack, ROLE: role} | {PREFIX + key: value for key, value in more.items()}

@@ -1,0 +1,70 @@
+"""Quantities as people write them in stack.yaml: `0.5s`, `2m`, `16m`, `127.0.0.1:8081`.
+
+They are parsed to numbers here, so nothing a person typed reaches the NGINX config as text.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, NamedTuple
+
+from pydantic import BeforeValidator
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+
+
+def parse_seconds(value: object) -> object:
+    """Turn `1.5s`, `200ms`, `2m` or `1h` into seconds; leave anything else to the type check."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    match = isinstance(value, str) and re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m|h)", value)
+    if not match:
+        msg = "expected a duration such as `500ms`, `1.5s` or `2m`"
+        raise ValueError(msg)
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def parse_bytes(value: object) -> object:
+    """Turn `512k`, `16m` or `1g` into bytes (powers of 1024)."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = isinstance(value, str) and re.fullmatch(r"(\d{1,9})([bkmg]?)", value.lower())
+    if not match:
+        msg = "expected a size such as `512k`, `16m` or `1g`"
+        raise ValueError(msg)
+    return int(match[1]) * _BYTES[match[2]]
+
+
+class Address(NamedTuple):
+    """An IPv4 address and a TCP port on the Docker host."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return `host:port`."""
+        return f"{self.host}:{self.port}"
+
+
+def parse_address(value: object) -> object:
+    """Turn `8080` or `127.0.0.1:8080` into an Address; a bare port means every interface."""
+    if isinstance(value, Address):
+        return value
+    match = not isinstance(value, bool) and re.fullmatch(r"(?:([\d.]+):)?(\d{1,5})", str(value))
+    if not match or not 1 <= int(match[2]) <= 65535:
+        msg = "expected a port from 1 to 65535, or `address:port` with an IPv4 address"
+        raise ValueError(msg)
+    host = match[1] or "0.0.0.0"  # noqa: S104  the public door
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError as error:
+        msg = f"expected an IPv4 address before the port, got `{host}`"
+        raise ValueError(msg) from error
+    return Address(host, int(match[2]))
+
+
+Seconds = Annotated[float, BeforeValidator(parse_seconds)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes)]
+HostAddress = Annotated[Address, BeforeValidator(parse_address)]

@@ -1,0 +1,114 @@
+"""Faults between values: what no single value of stack.yaml can be blamed for.
+
+They are looked for in the raw document, so that they are reported together with wrong types and
+unknown keys rather than only after those were mended.
+"""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.stack.document import Fault
+from orchestrator.stack.quantities import Address, parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.stack.model import Gateway
+
+
+def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what does not fit together, whatever else is wrong with the document."""
+    services = _mappings(document.get("services"))
+    accessories = _mappings(document.get("accessories"))
+    yield from _image_faults(services)
+    yield from _name_faults(services, accessories)
+    yield from _route_faults(services)
+    yield from _need_faults(services, accessories)
+    yield from _port_faults(document.get("gateway"))
+
+
+def find_gateway_faults(gateway: Gateway) -> Iterator[Fault]:
+    """Yield what does not fit together in a gateway whose values are each right."""
+    if gateway.drain_timeout <= gateway.kept:
+        yield Fault(
+            "gateway.drain_timeout",
+            f"{gateway.drain_timeout:g}s would cut idle connections, which are kept"
+            f" {gateway.kept:g}s with `keepalive: {gateway.keepalive:g}s`; expected more than that",
+        )
+
+
+def _mappings(value: object) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, dict):
+        return {}
+    return {str(name): inner for name, inner in value.items() if isinstance(inner, dict)}
+
+
+def _image_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
+    for name, service in services.items():
+        if (service.get("build") is None) == (service.get("image") is None):
+            yield Fault(f"services.{name}", "expected either `build` or `image`")
+
+
+def _name_faults(
+    services: dict[str, dict[str, Any]], accessories: dict[str, dict[str, Any]]
+) -> Iterator[Fault]:
+    for name in services.keys() & accessories.keys():
+        yield Fault(f"accessories.{name}", "expected a name that no service has")
+    for name in (services.keys() | accessories.keys()) & {"gateway", "lock"}:
+        yield Fault(name, f"`{name}` is the name of a part of stackctl; expected another")
+
+
+def _route_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
+    owners: dict[str, str] = {}
+    for name, service in services.items():
+        routes = service.get("routes")
+        for position, route in enumerate(routes if isinstance(routes, list) else ()):
+            path = route.get("path") if isinstance(route, dict) else None
+            if not isinstance(path, str):
+                continue
+            if path in owners:
+                yield Fault(
+                    f"services.{name}.routes.{position}.path",
+                    f"`{path}` already belongs to service `{owners[path]}`",
+                )
+            owners.setdefault(path, name)
+
+
+def _need_faults(
+    services: dict[str, dict[str, Any]], accessories: dict[str, dict[str, Any]]
+) -> Iterator[Fault]:
+    graph: dict[str, list[str]] = {}
+    for name, service in services.items():
+        needs = service.get("needs")
+        wanted = (
+            [need for need in needs if isinstance(need, str)] if isinstance(needs, list) else []
+        )
+        for need in wanted:
+            if need not in services and need not in accessories:
+                known = ", ".join(sorted(services.keys() | accessories.keys()))
+                yield Fault(f"services.{name}.needs", f"no `{need}` in the stack; there is {known}")
+        graph[name] = [need for need in wanted if need in services]
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        yield Fault("services", "`needs` go in a circle: " + " -> ".join(reversed(error.args[1])))
+
+
+def _port_faults(gateway: object) -> Iterator[Fault]:
+    if not isinstance(gateway, dict):
+        return
+    addresses: dict[str, Address] = {}
+    defaults = {"listen": "8080", "admin": "127.0.0.1:8081"}
+    for key, default in defaults.items():
+        try:
+            address = parse_address(gateway.get(key, default))
+        except ValueError:
+            continue  # reported with its path by the model
+        if isinstance(address, Address):
+            addresses[key] = address
+    if "admin" in addresses and not addresses["admin"].host.startswith("127."):
+        yield Fault("gateway.admin", "expected a loopback address such as `127.0.0.1:8081`")
+    if len({address.port for address in addresses.values()}) < len(addresses):
+        yield Fault("gateway.admin", "expected another port than `gateway.listen` has")

@@ -1,0 +1,1 @@
+"""Notes: a small service that keeps notes in MongoDB."""

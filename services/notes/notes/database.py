@@ -1,0 +1,49 @@
+"""The connection to MongoDB."""
+
+from typing import Any, cast
+
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+
+from notes.documents import NoteDocument
+from notes.settings import Settings
+
+Client = AsyncMongoClient[dict[str, Any]]
+Notes = AsyncCollection[NoteDocument]
+
+# Finding a server, or giving up on it: how long a request waits while the database is away. The
+# client goes on looking, so the first request after its return succeeds. It looks at the clock
+# every half second, so this comes to about one second.
+SELECTION_MILLISECONDS = 900
+
+# One answer of the database. Generous, because a slow answer is still an answer; a read that meets
+# a database that hangs tries twice, and so takes 6 s to fail.
+ANSWER_MILLISECONDS = 3000
+
+# Queries give up a little earlier, and then the database ends its work on them too.
+QUERY_MILLISECONDS = 2500
+
+# How soon a database that hangs is taken for away.
+HEARTBEAT_MILLISECONDS = 2000
+
+
+def connect(settings: Settings) -> Client:
+    """Make a client. It connects at its first use, so a database that is away is no error here."""
+    return AsyncMongoClient(
+        settings.database_url,
+        appname="notes",
+        tz_aware=True,
+        connectTimeoutMS=SELECTION_MILLISECONDS,
+        serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
+        socketTimeoutMS=ANSWER_MILLISECONDS,
+        waitQueueTimeoutMS=ANSWER_MILLISECONDS,
+        heartbeatFrequencyMS=HEARTBEAT_MILLISECONDS,
+    )
+
+
+def notes_of(client: Client, settings: Settings) -> Notes:
+    """Name the collection that holds the notes.
+
+    It needs no index of its own: lists and pages follow `_id`, which grows with time.
+    """
+    return cast("Notes", client[settings.database_name]["notes"])

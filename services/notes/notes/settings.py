@@ -1,0 +1,30 @@
+"""What the environment says."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """The service's settings; each alias is the name of its environment variable."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    database_url: Annotated[
+        str, Field(alias="NOTES_DATABASE_URL", pattern=r"^mongodb(\+srv)?://[^/]+")
+    ] = "mongodb://notes-db:27017"
+    database_name: Annotated[
+        str, Field(alias="NOTES_DATABASE_NAME", pattern=r"^[A-Za-z0-9_-]{1,63}$")
+    ] = "notes"
+    host: Annotated[str, Field(alias="NOTES_HOST", min_length=1)] = "0.0.0.0"  # noqa: S104  a container's own network
+    port: Annotated[int, Field(alias="NOTES_PORT", ge=1, le=65535)] = 8000
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(alias="LOG_LEVEL")] = (
+        "INFO"
+    )
+    service_version: Annotated[str, Field(alias="SERVICE_VERSION", min_length=1)] = "dev"
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Read the settings. Raise pydantic's `ValidationError` for a value that cannot be."""
+    return Settings.model_validate(environment)

@@ -1,0 +1,123 @@
+"""The process: its stop, its settings, its connections and its logs."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from uuid import uuid4
+
+import httpx
+import pytest
+from notes_processes import SERVICE_HOME, NotesService
+
+BODY = b'{"title": "written across a stop"}'
+HEAD = (
+    b"POST /notes/ HTTP/1.1\r\nHost: notes\r\nContent-Type: application/json\r\n"
+    b"Content-Length: %d\r\n\r\n" % len(BODY)
+)
+
+
+def logged(service: NotesService) -> list[dict[str, object]]:
+    """Read the service's log; each line is a JSON object."""
+    return [json.loads(line) for line in service.log.read_text().splitlines()]
+
+
+def test_a_stop_while_idle_is_clean(empty_service: NotesService) -> None:
+    """SIGTERM ends an idle service with 0, kept connections or not, and no traceback."""
+    with empty_service.client() as client:
+        assert client.get("/notes/").status_code == 200
+        assert empty_service.stop() == 0
+    assert all("exception" not in line for line in logged(empty_service))
+
+
+def test_a_request_in_flight_outlives_the_stop(empty_service: NotesService) -> None:
+    """A request half sent at SIGTERM is taken to its end and answered; new ones are refused."""
+    address = ("127.0.0.1", empty_service.port)
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(HEAD + BODY[:5])
+        wait_for_log(empty_service, "Uvicorn running")
+        empty_service.send(signal.SIGTERM)
+        wait_for_log(empty_service, "Waiting for connections to close")
+        with pytest.raises(OSError, match="refused"):
+            socket.create_connection(address, timeout=10)
+        connection.sendall(BODY[5:])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 201 ")
+    assert empty_service.running.wait(timeout=10) == 0
+
+
+def wait_for_log(service: NotesService, start: str) -> None:
+    """Wait until a message that starts so has been logged."""
+    deadline = time.monotonic() + 10
+    while not any(str(line["message"]).startswith(start) for line in logged(service)):
+        assert time.monotonic() < deadline, f"never logged: {start}"
+        time.sleep(0.02)
+
+
+def test_a_stop_during_the_boot_is_obeyed() -> None:
+    """SIGTERM ends a service that is still importing, at once and with 0."""
+    with subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "notes"],
+        cwd=SERVICE_HOME,
+        stderr=subprocess.PIPE,
+    ) as booting:
+        assert booting.stderr is not None
+        for line in booting.stderr:
+            if b"| " in line and b"pydantic" in line:
+                break
+        booting.send_signal(signal.SIGTERM)
+        booting.stderr.read()
+        assert booting.wait(timeout=10) == 0
+
+
+def test_wrong_settings_are_named() -> None:
+    """A service with wrong settings ends with 2 and names each of them, but no value."""
+    wrong = {
+        "NOTES_DATABASE_URL": "http://user:hunter2@db",
+        "NOTES_DATABASE_NAME": "a.b$c",
+        "NOTES_PORT": "http",
+        "LOG_LEVEL": "LOUD",
+        "SERVICE_VERSION": "",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "notes"],
+        cwd=SERVICE_HOME,
+        env={**os.environ, **wrong},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2
+    named = [line.split(":")[0] for line in done.stderr.splitlines()]
+    assert named == [f"setting {name}" for name in wrong]
+    assert "hunter2" not in done.stderr
+
+
+def test_connections_are_kept(client: httpx.Client) -> None:
+    """Requests one after another use one connection, and no answer names the server."""
+    answers = [client.get("/notes/?limit=1") for _ in range(3)]
+    streams = {id(answer.extensions["network_stream"]) for answer in answers}
+    assert len(streams) == 1
+    assert all("server" not in answer.headers for answer in answers)
+    assert all(answer.headers.get("connection") != "close" for answer in answers)
+
+
+def test_a_request_id_is_answered_and_logged(
+    shared_service: NotesService, client: httpx.Client
+) -> None:
+    """The caller's request id is on the answer and on each log line of its request."""
+    request_id = uuid4().hex
+    answer = client.get(f"/notes/{request_id}", headers={"X-Request-ID": request_id})
+    assert answer.headers["x-request-id"] == request_id
+    [line] = [line for line in logged(shared_service) if line.get("request_id") == request_id]
+    assert (line["method"], line["path"], line["status"]) == ("GET", f"/notes/{request_id}", 404)
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, "ü"])
+def test_a_request_id_that_is_unfit_is_replaced(client: httpx.Client, given: str) -> None:
+    """A request id that is empty, long or not plain text is replaced, never repeated."""
+    answer = client.get("/livez", headers={b"X-Request-ID": given.encode()})
+    assert len(answer.headers["x-request-id"]) == 32

@@ -1,0 +1,224 @@
+"""The decisions that `.ci/setup` takes, without an engine, a network or a package."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / ".ci" / "setup"))  # a directory that is run, not a package that is imported
+
+engine: Any = importlib.import_module("engine")
+environment: Any = importlib.import_module("environment")
+images: Any = importlib.import_module("images")
+standins: Any = importlib.import_module("standins")
+steps: Any = importlib.import_module("steps")
+system: Any = importlib.import_module("system")
+
+PYPROJECT = '[project]\nname = "stackctl"\n[tool.ruff]\nline-length = {width}\n'
+
+
+class Registry:
+    """Hands out images or does not, and remembers what it was asked for."""
+
+    def __init__(self, *, answers: bool) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+
+    def __call__(self, image: str) -> bool:
+        """Pull an image, as the set-up would."""
+        self.asked.append(image)
+        return self.answers
+
+
+def checkout(directory: Path, *, lock: str = "a==1", width: int = 100) -> Path:
+    """Write the two files that the virtual environment depends on."""
+    (directory / "requirements.lock").write_text(lock)
+    (directory / "pyproject.toml").write_text(PYPROJECT.format(width=width))
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("prefix", "absent", "answers", "source", "asked"),
+    [
+        (None, [], False, "OFFICIAL", []),
+        (None, ["nginx:1.30", "mongo:8"], True, "OFFICIAL", ["nginx:1.30"]),
+        (None, ["mongo:8"], False, "STAND_INS", ["mongo:8"]),
+        ("localhost/", ["localhost/mongo:8"], True, "STAND_INS", []),
+        ("mirror.example/", ["mirror.example/mongo:8"], False, "GIVEN", []),
+        ("", ["mongo:8"], False, "OFFICIAL", []),
+    ],
+)
+def test_source_of_images(
+    prefix: str | None,
+    absent: list[str],
+    answers: bool,  # noqa: FBT001
+    source: str,
+    asked: list[str],
+) -> None:
+    """A chosen prefix is obeyed unasked; without one a single image tells whether a registry answers."""
+    registry = Registry(answers=answers)
+    assert images.chosen_source(prefix, absent, registry) is images.Source[source]
+    assert registry.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("settings", "prefix"),
+    [
+        ("", None),
+        ("OTHER=1\n", None),
+        ("# IMAGE_PREFIX=commented/\n", None),
+        ("IMAGE_PREFIX=localhost/\n", "localhost/"),
+        ("export IMAGE_PREFIX='mirror.example/'", "mirror.example/"),
+        ('IMAGE_PREFIX="mirror.example/" # ours\n', "mirror.example/"),
+        ("IMAGE_PREFIX=first/\nIMAGE_PREFIX=last/\n", "last/"),
+        ("IMAGE_PREFIX=\n", ""),
+    ],
+)
+def test_prefix_in_settings(settings: str, prefix: str | None) -> None:
+    """The prefix is read from `.env` in every way that such a line is written."""
+    assert images.chosen_prefix({}, settings) == prefix
+
+
+def test_environment_goes_before_settings() -> None:
+    """A variable of the environment wins over `.env`, even where it is empty."""
+    assert images.chosen_prefix({"IMAGE_PREFIX": ""}, "IMAGE_PREFIX=localhost/\n") == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "IMAGE_PREFIX=localhost/\n"),
+        ("TOKEN=x\n", "TOKEN=x\nIMAGE_PREFIX=localhost/\n"),
+        ("# kept\nTOKEN=x", "# kept\nTOKEN=x\nIMAGE_PREFIX=localhost/\n"),
+    ],
+)
+def test_settings_gain_one_line(before: str, after: str) -> None:
+    """Every other line of `.env` stays, and the new one is read back."""
+    assert images.with_prefix(before) == after
+    assert images.chosen_prefix({}, after) == standins.PREFIX
+
+
+def test_settings_are_written_in_one_move(tmp_path: Path) -> None:
+    """Nothing but `.env` is left behind."""
+    images.remember(tmp_path / ".env")
+    assert [file.name for file in tmp_path.iterdir()] == [".env"]
+
+
+def test_current_environment_is_known_again(tmp_path: Path) -> None:
+    """The stamp of a complete set-up matches as long as nothing it depends on changed."""
+    stamp, wanted = tmp_path / "stamp", environment.fingerprint(checkout(tmp_path), "3.11")
+    assert not environment.is_current(stamp, wanted)
+    stamp.write_text(wanted)
+    assert environment.is_current(stamp, wanted)
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [({}, True), ({"width": 120}, True), ({"lock": "a==2"}, False)],
+)
+def test_only_dependencies_make_it_stale(tmp_path: Path, change: dict[str, Any], same: bool) -> None:  # noqa: FBT001
+    """A tool's setting in pyproject.toml reinstalls nothing, another version of a package does."""
+    before = environment.fingerprint(checkout(tmp_path), "3.11")
+    assert (environment.fingerprint(checkout(tmp_path, **change), "3.11") == before) is same
+
+
+def test_another_python_makes_it_stale(tmp_path: Path) -> None:
+    """An environment of one Python is of no use to the next."""
+    root = checkout(tmp_path)
+    assert environment.fingerprint(root, "3.11") != environment.fingerprint(root, "3.12")
+
+
+def test_default_engine(tmp_path: Path) -> None:
+    """Without a word from anybody it is the local socket."""
+    assert engine.chosen_host({}, tmp_path) == "unix:///var/run/docker.sock"
+
+
+def test_engine_of_the_current_context(tmp_path: Path) -> None:
+    """The context that the `docker` command uses names the engine."""
+    meta = tmp_path / "contexts" / "meta" / hashlib.sha256(b"far").hexdigest()
+    meta.mkdir(parents=True)
+    (meta / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": "ssh://far"}}}))
+    (tmp_path / "config.json").write_text(json.dumps({"currentContext": "far"}))
+    assert engine.chosen_host({}, tmp_path) == "ssh://far"
+    assert engine.chosen_host({"DOCKER_CONTEXT": "default"}, tmp_path) == engine.DEFAULT_HOST
+    assert engine.chosen_host({"DOCKER_HOST": "tcp://near"}, tmp_path) == "tcp://near"
+
+
+def test_context_that_is_gone_is_not_the_default(tmp_path: Path) -> None:
+    """An engine somebody chose is never swapped for another one."""
+    (tmp_path / "config.json").write_text(json.dumps({"currentContext": "gone"}))
+    assert engine.chosen_host({}, tmp_path) == "context://gone"
+
+
+@pytest.mark.parametrize("config", ["", "[]", '{"currentContext": 3}', "not json"])
+def test_broken_docker_config(tmp_path: Path, config: str) -> None:
+    """A config file that says nothing of use counts as none."""
+    (tmp_path / "config.json").write_text(config)
+    assert engine.chosen_host({}, tmp_path) == engine.DEFAULT_HOST
+
+
+def test_silent_socket_is_no_engine(tmp_path: Path) -> None:
+    """Where nothing listens there is no version."""
+    assert engine.version(f"unix://{tmp_path}/docker.sock") is None
+
+
+@pytest.mark.parametrize(
+    ("release", "user", "able"),
+    [
+        ("ID=debian\n", 0, True),
+        ('ID=linuxmint\nID_LIKE="ubuntu debian"\n', 0, True),
+        ("ID=debian\n", 1000, False),
+        ("ID=fedora\n", 0, False),
+    ],
+)
+def test_who_can_install_packages(release: str, user: int, able: bool) -> None:  # noqa: FBT001
+    """Packages are installed on Debian's kind only, and as root only."""
+    assert system.takes_debian_packages(release, user) is able
+
+
+def test_outdated_stand_ins() -> None:
+    """An image is built again where it is missing or comes from another recipe."""
+    recipes = [standins.Recipe(name, None, "new") for name in ("same", "old", "missing")]
+    found = {"same": "new", "old": "old"}
+    assert [recipe.image for recipe in standins.outdated(recipes, found)] == ["old", "missing"]
+
+
+def test_recipe_digest_tells_parts_apart() -> None:
+    """Moving a byte from one file to the next changes the digest."""
+    assert standins.digest(b"ab", b"c") != standins.digest(b"a", b"bc")
+
+
+def test_stand_ins_never_take_an_official_name() -> None:
+    """Every stand-in is named as local."""
+    recipes = standins.recipes(ROOT / ".ci" / "images")
+    assert {recipe.image for recipe in recipes} >= {f"localhost/{image}" for image in images.OFFICIAL}
+    assert all(recipe.image.startswith("localhost/") for recipe in recipes)
+
+
+def test_steps_are_counted_as_they_finish() -> None:
+    """A step prints its number, its outcome and its time; a failed one says so and goes up."""
+    lines: list[str] = []
+    run = steps.Steps(2, write=lines.append)
+    run.run("venv", lambda tell: tell("working") or "ready")
+
+    def refuse(_: object) -> str:
+        raise steps.SetupError("no engine", "docker version")
+
+    with pytest.raises(steps.SetupError):
+        run.run("engine", refuse)
+    assert lines[0] == "      venv: working\n"
+    assert lines[1].startswith("[1/2] venv ........ ready (")
+    assert lines[2].startswith("[2/2] engine ...... failed (")
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.004, "4 ms"), (23.14, "23.1 s")])
+def test_duration(seconds: float, text: str) -> None:
+    """A step with nothing to do is told in milliseconds."""
+    assert steps.duration(seconds) == text
