@@ -6,10 +6,10 @@ import fcntl
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import engine
 import environment
@@ -17,6 +17,9 @@ import images
 import load
 from commands import Commands
 from steps import SetupError, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".setup"
@@ -67,7 +70,9 @@ def _set_up(names: list[str]) -> None:
     _run(steps, names, {"k6": lambda _: load.prepare(ROOT)})
 
 
-def _run(steps: Steps, names: list[str], known: dict[str, Callable[[Callable[[str], None]], str]]) -> None:
+def _run(
+    steps: Steps, names: list[str], known: dict[str, Callable[[Callable[[str], None]], str]]
+) -> None:
     for name, step in known.items():
         if name in names:
             steps.run(name, step)
@@ -76,7 +81,8 @@ def _run(steps: Steps, names: list[str], known: dict[str, Callable[[Callable[[st
 def _require_python() -> None:
     if sys.version_info < (3, 11):  # noqa: UP036  nothing has checked it before
         raise SetupError(
-            f"Python 3.11 or later is needed, this is {sys.version.split()[0]}", "python3.11 .ci/setup"
+            f"Python 3.11 or later is needed, this is {sys.version.split()[0]}",
+            "python3.11 .ci/setup",
         )
 
 

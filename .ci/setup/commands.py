@@ -36,7 +36,9 @@ class Commands:
                 process.wait()
                 ending = f"did not finish within {timeout:.0f} s"
         if process.returncode != 0:
-            raise CommandError(f"`{Path(command[0]).name}` {ending}\n{tail(log)}".rstrip(), following, log)
+            raise CommandError(
+                f"`{Path(command[0]).name}` {ending}\n{tail(log)}".rstrip(), following, log
+            )
 
     def answers(self, label: str, *command: str, patience: float, following: str) -> bool:
         """Run a program that must say something within `patience` seconds; False where it does not."""
@@ -94,7 +96,9 @@ def _start(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, env=environment()
         )
     except OSError as error:
-        raise CommandError(f"`{command[0]}` could not be started: {error.strerror}", following) from error
+        raise CommandError(
+            f"`{command[0]}` could not be started: {error.strerror}", following
+        ) from error
 
 
 def _speaks(process: subprocess.Popen[bytes], log: Path, patience: float) -> bool:
@@ -105,5 +109,5 @@ def _speaks(process: subprocess.Popen[bytes], log: Path, patience: float) -> boo
             return True
         if process.poll() is not None:
             return process.returncode == 0
-        time.sleep(0.05)
+        time.sleep(0.05)  # noqa: TID251  a real program is waited for
     return False

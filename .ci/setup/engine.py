@@ -9,12 +9,15 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import system
 from commands import Commands, environment, output, tail
 from steps import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 LOG = Path("/var/log/dockerd.log")
@@ -88,18 +91,22 @@ def _require_client(commands: Commands) -> None:
     if system.program("docker"):
         return
     if not system.can_install():
-        raise SetupError("the engine answers, but there is no `docker` command", "install the Docker client")
+        raise SetupError(
+            "the engine answers, but there is no `docker` command", "install the Docker client"
+        )
     system.install(commands, "engine-client", "docker.io")
 
 
 def _refuse_unless_ours(host: str) -> None:
     if host != DEFAULT_HOST:
         raise SetupError(
-            f"no Docker Engine answers at {host}", "docker version; or unset DOCKER_HOST, DOCKER_CONTEXT"
+            f"no Docker Engine answers at {host}",
+            "docker version; or unset DOCKER_HOST, DOCKER_CONTEXT",
         )
     if not system.can_install():
         raise SetupError(
-            "no Docker Engine answers", "install and start Docker Engine 20.10 or later, then `make setup`"
+            "no Docker Engine answers",
+            "install and start Docker Engine 20.10 or later, then `make setup`",
         )
 
 
@@ -107,12 +114,14 @@ def _start(host: str, commands: Commands, tell: Callable[[str], None]) -> str:
     """Start the engine by systemd where that runs, else by itself, detached from this terminal."""
     tell("starting the engine")
     if Path("/run/systemd/system").exists():
-        commands.run("engine-start", "systemctl", "start", "docker", following="journalctl -u docker -n 50")
+        commands.run(
+            "engine-start", "systemctl", "start", "docker", following="journalctl -u docker -n 50"
+        )
         return _await_answer(host, None)
     _forget_dead_engine()
     with LOG.open("ab") as log:
         daemon = subprocess.Popen(
-            ["dockerd"],  # noqa: S607  wherever the distribution put it
+            ["dockerd"],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -139,6 +148,10 @@ def _await_answer(host: str, daemon: subprocess.Popen[bytes] | None) -> str:
         if found:
             return found
         if daemon is not None and daemon.poll() is not None:
-            raise SetupError(f"`dockerd` ended with {daemon.returncode}\n{tail(LOG)}", "dockerd", LOG)
-        time.sleep(0.1)
-    raise SetupError(f"the engine did not answer within {PATIENCE:.0f} s\n{tail(LOG)}", "docker version", LOG)
+            raise SetupError(
+                f"`dockerd` ended with {daemon.returncode}\n{tail(LOG)}", "dockerd", LOG
+            )
+        time.sleep(0.1)  # noqa: TID251  a real engine is waited for
+    raise SetupError(
+        f"the engine did not answer within {PATIENCE:.0f} s\n{tail(LOG)}", "docker version", LOG
+    )

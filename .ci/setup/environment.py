@@ -7,12 +7,15 @@ import importlib.util
 import json
 import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import system
 from commands import CommandError, Commands
 from steps import SetupError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 INSTALLER = Path(__file__).with_name("installer.txt")
 
@@ -55,7 +58,9 @@ def _create(venv: Path, commands: Commands) -> None:
     """Make an empty environment; Debian keeps the means for it in a package of its own."""
     if importlib.util.find_spec("ensurepip") is None:
         if not system.can_install():
-            raise SetupError("this Python has no `ensurepip`", "install your system's `python3-venv` package")
+            raise SetupError(
+                "this Python has no `ensurepip`", "install your system's `python3-venv` package"
+            )
         system.install(commands, "venv-package", "python3-venv")
     commands.run("venv", sys.executable, "-m", "venv", "--clear", str(venv), following="make setup")
 
@@ -81,11 +86,20 @@ def _install_locked(root: Path, programs: Path, commands: Commands) -> None:
 
 def _install_project(root: Path, programs: Path, commands: Commands) -> None:
     try:
-        commands.run("venv-project", *_uv(programs), "--no-deps", "-e", str(root), following="make setup")
+        commands.run(
+            "venv-project", *_uv(programs), "--no-deps", "-e", str(root), following="make setup"
+        )
     except CommandError:
         pip = (str(programs / "pip"), "install", "--quiet", "--no-deps", "-e", str(root))
         commands.run("venv-project-pip", *pip, following=".venv/bin/pip install --no-deps -e .")
 
 
 def _uv(programs: Path) -> tuple[str, ...]:
-    return (str(programs / "uv"), "pip", "install", "--system-certs", "--python", str(programs / "python"))
+    return (
+        str(programs / "uv"),
+        "pip",
+        "install",
+        "--system-certs",
+        "--python",
+        str(programs / "python"),
+    )

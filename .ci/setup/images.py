@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import standins
 import system
-from commands import Commands
 from steps import SetupError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from commands import Commands
+
 VARIABLE = "IMAGE_PREFIX"
-OFFICIAL = ("nginx:1.30", "python:3.13-slim", "mongo:8")  # the smallest first: it is the one that is tried
+OFFICIAL = (
+    "nginx:1.30",
+    "python:3.13-slim",
+    "mongo:8",
+)  # the smallest first: it is the one that is tried
 PATIENCE = 8.0  # seconds until a registry must have said something
 
 
@@ -97,7 +105,9 @@ def _pull(image: str, commands: Commands, tell: Callable[[str], None]) -> bool:
     tell(f"pulling {image}")
     label = f"images-pull-{standins.file_name(image)}"
     following = f"docker pull {image}"
-    answered = commands.answers(label, "docker", "pull", image, patience=PATIENCE, following=following)
+    answered = commands.answers(
+        label, "docker", "pull", image, patience=PATIENCE, following=following
+    )
     if not answered:
         tell("no registry hands it out")
     return answered

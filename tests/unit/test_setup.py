@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.append(str(ROOT / ".ci" / "setup"))  # a directory that is run, not a package that is imported
+sys.path.append(
+    str(ROOT / ".ci" / "setup")
+)  # a directory that is run, not a package that is imported
 
 engine: Any = importlib.import_module("engine")
 environment: Any = importlib.import_module("environment")
@@ -123,7 +125,11 @@ def test_current_environment_is_known_again(tmp_path: Path) -> None:
     ("change", "same"),
     [({}, True), ({"width": 120}, True), ({"lock": "a==2"}, False)],
 )
-def test_only_dependencies_make_it_stale(tmp_path: Path, change: dict[str, Any], same: bool) -> None:  # noqa: FBT001
+def test_only_dependencies_make_it_stale(
+    tmp_path: Path,
+    change: dict[str, Any],
+    same: bool,  # noqa: FBT001
+) -> None:
     """A tool's setting in pyproject.toml reinstalls nothing, another version of a package does."""
     before = environment.fingerprint(checkout(tmp_path), "3.11")
     assert (environment.fingerprint(checkout(tmp_path, **change), "3.11") == before) is same
@@ -198,7 +204,9 @@ def test_recipe_digest_tells_parts_apart() -> None:
 def test_stand_ins_never_take_an_official_name() -> None:
     """Every stand-in is named as local."""
     recipes = standins.recipes(ROOT / ".ci" / "images")
-    assert {recipe.image for recipe in recipes} >= {f"localhost/{image}" for image in images.OFFICIAL}
+    assert {recipe.image for recipe in recipes} >= {
+        f"localhost/{image}" for image in images.OFFICIAL
+    }
     assert all(recipe.image.startswith("localhost/") for recipe in recipes)
 
 

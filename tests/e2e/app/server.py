@@ -1,0 +1,124 @@
+"""A service that behaves as its version says, well or badly.
+
+    v…      well
+    sick…   never healthy
+    crash…  ends at its start
+    liar…   answers another version
+    rude…   healthy, but hangs up on every tenth POST
+    fickle… healthy once, then never again
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+VERSION = os.environ.get("SERVICE_VERSION", "dev")
+POSTS = itertools.count(1)
+CHECKS = itertools.count(1)
+
+
+class InFlight:
+    """Counts the requests that are being answered."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._count = 0
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait_for_none(self) -> None:
+        """Return once nothing is being answered."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._count == 0)
+
+
+IN_FLIGHT = InFlight()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers on kept connections."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = 75  # NGINX closes its kept connections long before
+
+    def do_GET(self) -> None:
+        """Answer who is there, after `?seconds=` if asked to be slow."""
+        with IN_FLIGHT:
+            url = urlsplit(self.path)
+            if url.path == "/health":
+                self._answer_health()
+                return
+            seconds = parse_qs(url.query).get("seconds")
+            if seconds:
+                time.sleep(float(seconds[0]))  # noqa: TID251  being slow is what it is for
+            self._answer(200, {"version": VERSION, "replica": socket.gethostname()})
+
+    def do_POST(self) -> None:
+        """Answer how much was sent."""
+        with IN_FLIGHT:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if VERSION.startswith("rude") and next(POSTS) % 10 == 0:
+                self.close_connection = True
+                return
+            self._answer(200, {"version": VERSION, "bytes": len(body)})
+
+    def _answer_health(self) -> None:
+        fickle = VERSION.startswith("fickle") and next(CHECKS) > 1
+        if VERSION.startswith("sick") or fickle:
+            self._answer(503, {"status": "unavailable", "version": VERSION})
+        else:
+            version = "v0" if VERSION.startswith("liar") else VERSION
+            self._answer(200, {"status": "ok", "version": version})
+
+    def _answer(self, status: int, document: dict[str, object]) -> None:
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the gateway logs every request."""
+
+
+class Server(ThreadingHTTPServer):
+    """Takes many connections at once."""
+
+    request_queue_size = 512
+    daemon_threads = True
+
+
+def main() -> None:
+    """Serve until SIGTERM, then finish what is in flight."""
+    print(f"version {VERSION} starts")
+    if VERSION.startswith("crash"):
+        sys.exit("boom: this version cannot start")
+    server = Server(("", 8000), Handler)
+
+    def stop(*_: object) -> None:
+        threading.Thread(target=server.shutdown).start()
+
+    signal.signal(signal.SIGTERM, stop)
+    server.serve_forever(poll_interval=0.05)
+    IN_FLIGHT.wait_for_none()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+// 300 requests a second at the test's app, every other one a POST; any answer but 200 is a failure.
+import http from 'k6/http';
+import exec from 'k6/execution';
+
+http.setResponseCallback(http.expectedStatuses(200));
+
+export const options = {
+  scenarios: {
+    load: {
+      executor: 'constant-arrival-rate',
+      rate: Number(__ENV.RATE || 300),
+      timeUnit: '1s',
+      duration: '10m', // ended by SIGINT
+      preAllocatedVUs: 50,
+      maxVUs: 300,
+      gracefulStop: '10s',
+    },
+  },
+};
+
+export default function () {
+  if (exec.scenario.iterationInTest % 2) {
+    http.get(__ENV.BASE_URL);
+  } else {
+    http.post(__ENV.BASE_URL, JSON.stringify({ by: 'k6' }));
+  }
+}
+
+export function handleSummary(summary) {
+  return { [__ENV.SUMMARY]: JSON.stringify(summary) };
+}

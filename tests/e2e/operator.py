@@ -1,0 +1,227 @@
+"""What an operator does and sees: commands, requests, and who answers."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import yaml
+
+from orchestrator.stack.load import load_variables
+
+REPOSITORY = Path(__file__).parents[2]
+APP = Path(__file__).parent / "app"
+STACKCTL = (sys.executable, "-m", "orchestrator")
+PATIENCE = 180  # seconds after which a command counts as hanging
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def document(self) -> Any:
+        """Return the one JSON document on stdout."""
+        return json.loads(self.stdout)
+
+
+class Operator:
+    """Somebody with a stack of their own on the real engine."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.public, self.admin = free_ports(2)
+        self.engine = docker.APIClient(version="auto")
+        self.environment = {
+            **os.environ,
+            "IMAGE_PREFIX": load_variables(REPOSITORY / "stack.yaml").get("IMAGE_PREFIX", ""),
+            "PYTHONPATH": str(REPOSITORY),
+        }
+
+    def write_stack(self, service: dict[str, object] | None = None, **gateway: object) -> None:
+        """Write a stack.yaml with the test's app; the arguments change single keys of it."""
+        shutil.copytree(APP, self.folder / "app", dirs_exist_ok=True)
+        self.write(
+            {
+                "version": 1,
+                "name": self.name,
+                "gateway": {
+                    "image": "${IMAGE_PREFIX:-}nginx:1.30",
+                    "listen": f"127.0.0.1:{self.public}",
+                    "admin": f"127.0.0.1:{self.admin}",
+                    "keepalive": "2s",
+                    "drain_timeout": "8s",
+                    **gateway,
+                },
+                "services": {
+                    "app": {
+                        "build": {
+                            "context": "app",
+                            "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"},
+                        },
+                        "port": 8000,
+                        "replicas": 2,
+                        "read_only": True,
+                        "health": {"interval": "50ms", "deadline": "5s"},
+                        "routes": [{"path": "/"}],
+                        "stop_grace": "3s",
+                        "witness": [
+                            {"path": "/"},
+                            {"method": "POST", "path": "/", "json": {"by": "witness"}},
+                        ],
+                        **(service or {}),
+                    }
+                },
+            }
+        )
+
+    def write(self, stack: dict[str, object]) -> None:
+        """Write stack.yaml."""
+        (self.folder / "stack.yaml").write_text(yaml.safe_dump(stack, sort_keys=False))
+
+    def run(self, *arguments: str) -> Done:
+        """Run a command to its end."""
+        ended = subprocess.run(
+            (*STACKCTL, *arguments),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        return Done(ended.returncode, ended.stdout, ended.stderr)
+
+    @contextmanager
+    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """Run a command beside the test; it is killed if it outlives the block."""
+        with subprocess.Popen(
+            (*STACKCTL, *arguments),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    process.kill()
+
+    def up(self) -> Done:
+        """Bring the stack up and insist that it came up."""
+        done = self.run("up", "--output", "json")
+        assert done.code == 0, done.stderr
+        return done
+
+    def deploy(self, version: str, *options: str) -> Done:
+        """Release a version of the app."""
+        return self.run("deploy", "app", "--version", version, "--output", "json", *options)
+
+    def status(self) -> Any:
+        """Return the status document."""
+        return self.run("status", "--output", "json").document
+
+    def evidence(self, done: Done) -> Any:
+        """Return the evidence that a command's document points to."""
+        return json.loads((self.folder / done.document["evidence"] / "evidence.json").read_text())
+
+    def get(self, path: str = "/") -> tuple[int, dict[str, Any]]:
+        """Send one GET over a fresh connection to the public listener."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.public, timeout=30)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        return answer.status, json.loads(body) if body.startswith(b"{") else {}
+
+    def serving(self) -> str:
+        """Return the version that answers users."""
+        status, document = self.get()
+        assert status == 200, document
+        return str(document["version"])
+
+    def containers(self, *, running: bool = True) -> list[str]:
+        """Return the names of the stack's containers."""
+        found = self.engine.containers(
+            all=not running, filters={"label": f"io.stackctl.stack={self.name}"}
+        )
+        return sorted(container["Names"][0].lstrip("/") for container in found)
+
+    def published(self) -> dict[str, list[int]]:
+        """Return the host ports that each container of the stack publishes."""
+        found = self.engine.containers(filters={"label": f"io.stackctl.stack={self.name}"})
+        return {
+            container["Names"][0].lstrip("/"): sorted(
+                {port["PublicPort"] for port in container["Ports"] if "PublicPort" in port}
+            )
+            for container in found
+        }
+
+    def tell_gateway(self, signal_name: str) -> None:
+        """Send a signal to NGINX's master process."""
+        self.engine.kill(f"{self.name}-gateway", signal=signal_name)
+
+    def remove_everything(self) -> None:
+        """Leave nothing of the stack on the engine, whatever state it is in."""
+        label = {"label": f"io.stackctl.stack={self.name}"}
+        for container in self.engine.containers(all=True, filters=label):
+            if container["State"] == "paused":
+                self.engine.unpause(container["Id"])
+            self.engine.remove_container(container["Id"], force=True, v=True)
+        for network in self.engine.networks(filters=label):
+            self.engine.remove_network(network["Id"])
+        for volume in self.engine.volumes(filters=label)["Volumes"] or ():
+            self.engine.remove_volume(volume["Name"])
+        for image in self.engine.images(filters=label):
+            for tag in image["RepoTags"] or (image["Id"],):
+                self.engine.remove_image(tag)
+        self.engine.close()
+
+    def print_logs(self) -> None:
+        """Print every container's last lines, for whoever reads a failed test."""
+        label = {"label": f"io.stackctl.stack={self.name}"}
+        for container in self.engine.containers(all=True, filters=label):
+            printed = self.engine.logs(container["Id"], tail=15).decode(errors="replace")
+            lines = [line for line in printed.splitlines() if not re.match(r'\{"time":"\d', line)]
+            print(f"--- {container['Names'][0]} ({container['State']})", *lines, sep="\n")
+
+
+def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[int, str, str]:
+    """Send a signal to a command and return its code and what it printed."""
+    process.send_signal(number)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
+    return process.returncode, stdout, stderr
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports on which nobody listens at the moment."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

@@ -1,0 +1,143 @@
+"""The other commands on the real engine."""
+
+from __future__ import annotations
+
+from tests.e2e.operator import Operator
+
+
+def test_up_again_changes_nothing(app: Operator) -> None:
+    """A second `up` finds everything right and touches nothing."""
+    before = app.containers(running=False)
+
+    again = app.up()
+
+    assert again.document["gateway"] == "unchanged"
+    assert [service["outcome"] for service in again.document["services"]] == ["unchanged"]
+    assert app.containers(running=False) == before
+
+
+def test_up_brings_changed_settings_in_without_downtime(app: Operator) -> None:
+    """A changed environment is a release of the same version; a changed gateway is a reload."""
+    app.write_stack({"env": {"COLOUR": "red"}}, gzip=False)
+
+    again = app.up()
+
+    assert again.document["gateway"] == "reconfigured"
+    service = again.document["services"][0]
+    assert (service["outcome"], service["version"]) == ("deployed", "v1")
+    assert service["witness"]["lost"] == 0
+    assert app.serving() == "v1"
+
+
+def test_up_heals_a_replica_that_was_stopped(app: Operator) -> None:
+    """A missing replica is drift, and `up` mends it through a release."""
+    app.engine.stop(f"{app.name}-app-blue-1")
+    assert any("1 of 2 replicas" in line for line in app.status()["drift"])
+
+    app.up()
+
+    assert app.status()["drift"] == []
+    assert app.status()["services"][0]["active"]["healthy"] == 2
+
+
+def test_status_says_who_serves(app: Operator) -> None:
+    """The dashboard's document names active and previous, with healthy and wanted replicas."""
+    app.deploy("v2")
+
+    status = app.status()
+    assert status["stack"] == app.name
+    assert status["gateway"]["state"] == "running"
+    assert status["lock"] is None
+    assert status["drift"] == []
+    assert status["services"] == [
+        {
+            "name": "app",
+            "active": {"version": "v2", "color": "green", "healthy": 2, "wanted": 2},
+            "previous": {"version": "v1", "color": "blue", "healthy": 0, "wanted": 2},
+            "candidate": None,
+        }
+    ]
+    text = app.run("status").stdout
+    assert "v2 (green)" in text
+    assert "2/2" in text
+
+
+def test_plan_shows_what_deploy_does_and_touches_nothing(app: Operator) -> None:
+    """A plan has the steps and the NGINX diff; its exit code says whether there are changes."""
+    before = app.containers(running=False)
+
+    plan = app.run("plan", "app", "--version", "v2", "--detailed-exitcode")
+    same = app.run("plan", "app", "--detailed-exitcode")
+
+    assert plan.code == 10
+    assert "start " + f"{app.name}-app-green-1" in plan.stdout
+    assert "+            proxy_pass http://app_green;" in plan.stdout
+    assert same.code == 0
+    assert "unchanged" in same.stdout
+    assert app.containers(running=False) == before
+    assert app.run("plan").code == 0
+
+
+def test_render_prints_the_config_that_serves(app: Operator) -> None:
+    """`render` gives the text that NGINX holds."""
+    rendered = app.run("render").stdout
+    held = app.engine.exec_create(
+        f"{app.name}-gateway", ["cat", "/etc/stackctl/current/nginx.conf"]
+    )
+    assert app.engine.exec_start(held["Id"]).decode() == rendered
+
+
+def test_logs_are_those_of_the_part(app: Operator) -> None:
+    """Logs come with the container's name; an unknown part is exit 2."""
+    assert f"{app.name}-app-blue-1 | version v1 starts" in app.run("logs", "app").stdout
+    unknown = app.run("logs", "nobody")
+    assert unknown.code == 2
+    assert "there is no `nobody`" in unknown.stderr
+
+
+def test_history_and_evidence_tell_of_past_releases(app: Operator) -> None:
+    """Past releases are listed newest first, and the newest one's evidence is shown."""
+    app.deploy("v2")
+    app.deploy("sick")
+
+    history = app.run("history", "--output", "json").document["releases"]
+    assert [found["outcome"] for found in history] == ["reverted", "deployed", "deployed"]
+    assert "reverted" in app.run("history").stdout
+    shown = app.run("evidence", "show", history[1]["release"]).stdout
+    assert shown.startswith("# app v2: released, 0 of")
+
+
+def test_prune_keeps_what_serves_and_what_a_rollback_needs(app: Operator) -> None:
+    """Old images go, the active and the previous version stay."""
+    for version in ("v2", "v3"):
+        assert app.deploy(version).code == 0
+
+    removed = app.run("prune", "--keep", "1", "--output", "json").document
+
+    assert removed["images"] == [f"{app.name}-app:v1"]
+    assert removed["containers"] == []
+    assert app.run("rollback", "app").code == 0
+    assert app.serving() == "v2"
+
+
+def test_down_leaves_nothing_but_the_data(app: Operator) -> None:
+    """`down` removes containers and network; `--volumes` the rest."""
+    label = {"label": f"io.stackctl.stack={app.name}"}
+
+    assert app.run("down").code == 0
+    assert app.containers(running=False) == []
+    assert app.engine.networks(filters=label) == []
+    assert app.engine.volumes(filters=label)["Volumes"]
+    assert app.run("down", "--volumes").code == 0
+    assert not app.engine.volumes(filters=label)["Volumes"]
+
+
+def test_an_image_that_runs_as_root_is_refused(operator: Operator) -> None:
+    """A service must not run as root; the message says where to change that."""
+    operator.write_stack()
+    dockerfile = operator.folder / "app" / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("USER 10001:10001\n", ""))
+
+    done = operator.run("up")
+    assert done.code == 2
+    assert "would run as root" in done.stderr

@@ -1,0 +1,162 @@
+"""Releases that go wrong on the real engine: users keep what they had, nothing is left over."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.e2e.operator import Operator, interrupt
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        ("sick", "gave no 3 healthy answers in a row within 2 s"),
+        ("fickle", "gave no 3 healthy answers in a row within 2 s"),
+        ("crash", "crashed at start"),
+        ("liar", "answers version `v0`, asked for was `liar`"),
+        ("unbuildable", "returned a non-zero code: 9"),
+    ],
+)
+def test_a_bad_candidate_is_removed_and_the_active_version_serves(
+    operator: Operator, version: str, reason: str
+) -> None:
+    """Whatever is wrong with a candidate: exit 1, the reason, and everything is as it was."""
+    operator.write_stack({"health": {"interval": "50ms", "deadline": "2s"}})
+    operator.up()
+    before = operator.containers(running=False)
+
+    done = operator.deploy(version)
+
+    assert done.code == 1
+    assert done.document["outcome"] == "reverted"
+    assert reason in done.document["error"]["message"]
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert operator.serving() == "v1"
+    assert operator.containers(running=False) == before
+    assert done.document["witness"]["lost"] == 0
+    evidence = operator.evidence(done)
+    assert evidence["outcome"] == "reverted"
+    assert reason in evidence["failure"]["reason"]
+
+
+def test_a_failed_candidate_shows_its_probes_and_its_last_words(app: Operator) -> None:
+    """Why a candidate failed is on the screen: what it answered, and what it logged."""
+    done = app.run("deploy", "app", "--version", "crash")
+
+    assert done.code == 1
+    assert f"{app.name}-app-green-1 probe 1" in done.stderr
+    assert "boom: this version cannot start" in done.stderr
+
+
+def test_a_reload_that_does_not_happen_is_noticed(app: Operator) -> None:
+    """NGINX that never takes the new config is not believed: the release fails, v1 serves."""
+    app.tell_gateway("STOP")  # the master sleeps, its workers go on serving what they know
+    try:
+        done = app.deploy("v2")
+    finally:
+        app.tell_gateway("CONT")
+
+    assert done.code in (1, 4)
+    assert done.document["outcome"] in ("reverted", "failed_unsafe")
+    assert "does not serve the config" in done.document["error"]["message"]
+    assert app.serving() == "v1"
+    assert f"{app.name}-app-blue-1" in app.containers()
+
+    again = app.deploy("v2")
+    assert again.code == 0, again.stderr
+    assert app.serving() == "v2"
+
+
+def test_a_config_that_nginx_refuses_changes_nothing(app: Operator) -> None:
+    """What `nginx -t` refuses never becomes the config that NGINX would start with."""
+    gateway = f"{app.name}-gateway"
+    broken = app.engine.exec_create(gateway, ["sh", "-c", "mkdir -p /tmp/proxy && true"])
+    app.engine.exec_start(broken["Id"])
+    app.write_stack({"routes": [{"path": "/"}, {"path": "/" + "a" * 180}]})
+
+    done = app.deploy("v2")
+    assert done.code == 0, done.stderr
+    app.engine.restart(gateway)
+    assert app.status()["gateway"]["state"] == "running"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_release_is_undone(app: Operator, number: signal.Signals) -> None:
+    """A signal during the gate removes the candidate and exits with 130 or 143."""
+    app.write_stack({"health": {"interval": "50ms", "deadline": "60s"}})
+    before = app.containers(running=False)
+    with app.running("deploy", "app", "--version", "sick") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "start" in line and "done" in line:
+                break
+        code, _, stderr = interrupt(process, number)
+
+    assert code == 128 + number
+    assert "undone the candidate was removed" in stderr
+    assert app.containers(running=False) == before
+    assert app.serving() == "v1"
+    assert app.status()["lock"] is None
+
+
+def test_a_killed_release_leaves_no_lock_and_the_next_one_puts_things_right(app: Operator) -> None:
+    """After kill -9 in the middle, the next release clears what was left and succeeds."""
+    with app.running("deploy", "app", "--version", "sick") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "start" in line and "done" in line:
+                break
+        process.kill()
+        process.communicate()
+
+    done = app.deploy("v2", "--wait", "10")
+    assert done.code == 0, done.stderr
+    assert app.serving() == "v2"
+    assert len(app.containers()) == 3
+
+
+def test_two_releases_at_once_are_one_release(app: Operator) -> None:
+    """The second one is told who holds the lock, and exits with 5; with `--wait` it queues."""
+    app.write_stack({"health": {"interval": "50ms", "deadline": "60s"}})
+    with app.running("deploy", "app", "--version", "sick") as first:
+        assert first.stderr is not None
+        for line in first.stderr:
+            if "start" in line and "done" in line:
+                break
+        assert app.status()["lock"]["command"] == "deploy app sick"
+        second = app.deploy("v2")
+        assert second.code == 5
+        assert "`deploy app sick` by" in second.document["error"]["message"]
+        with app.running("deploy", "app", "--version", "v3", "--wait", "60") as third:
+            code, _, _ = interrupt(first)
+            assert code == 130
+            _, stderr = third.communicate(timeout=60)
+            assert third.returncode == 0, stderr
+    assert app.serving() == "v3"
+
+
+def test_a_gateway_that_is_down_is_named(app: Operator) -> None:
+    """Without a gateway there is no release, and `up` brings it back to what it served."""
+    app.deploy("v2")
+    app.engine.stop(f"{app.name}-gateway")
+
+    done = app.deploy("v3")
+    assert done.code == 1
+    assert "stackctl up" in done.stderr
+    app.up()
+    assert app.serving() == "v2"
+
+
+def test_a_gateway_that_dies_comes_back_with_the_same_config(app: Operator) -> None:
+    """NGINX killed outright restarts by itself on the config of the last release."""
+    app.deploy("v2")
+    app.engine.restart(f"{app.name}-gateway", timeout=0)
+
+    status = app.status()
+    assert status["gateway"]["state"] == "running"
+    assert status["services"][0]["active"]["version"] == "v2"
+    assert app.run("deploy", "app", "--version", "v3").code == 0
+    assert app.serving() == "v3"

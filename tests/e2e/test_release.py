@@ -1,0 +1,197 @@
+"""A release on the real engine, in an operator's words."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.e2e.load import under_load
+from tests.e2e.operator import Operator
+
+
+def test_releases_and_rollbacks_under_load_lose_no_request(app: Operator) -> None:
+    """Three releases and a rollback under 300 requests a second lose none, in nobody's count."""
+    with under_load(f"http://127.0.0.1:{app.public}/", app.folder) as load:
+        done = [app.deploy(version) for version in ("v2", "v3", "v4")]
+        done.append(app.run("rollback", "app", "--output", "json"))
+        assert app.serving() == "v3"
+
+    assert [each.code for each in done] == [0, 0, 0, 0], done[-1].stderr
+    for each in done:
+        assert each.document["outcome"] == "deployed"
+        assert each.document["witness"]["lost"] == 0
+        assert each.document["witness"]["sent"] > 50
+    assert load.sent > 1000
+    assert load.failed == 0
+
+
+def test_real_traffic_stands_beside_the_witness(app: Operator) -> None:
+    """The evidence counts users' requests by version, from the gateway's access log."""
+    with under_load(f"http://127.0.0.1:{app.public}/", app.folder, rate=50):
+        done = app.deploy("v2")
+
+    traffic = app.evidence(done)["traffic"]
+    assert set(traffic["versions"]) == {"v1", "v2"}
+    assert traffic["failed"] == 0
+    assert sum(traffic["versions"]["v2"].values()) > 10
+
+
+def test_a_release_leaves_whole_evidence(app: Operator) -> None:
+    """Every file of a release's evidence is there and says the same."""
+    done = app.deploy("v2")
+
+    folder = app.folder / done.document["evidence"]
+    evidence = app.evidence(done)
+    assert evidence["outcome"] == "deployed"
+    assert evidence["verdict"]["lossless"] is True
+    assert evidence["witness"]["sent"] == done.document["witness"]["sent"]
+    assert set(evidence["witness"]["versions"]) == {"v1", "v2"}
+    phases = ["build", "plan", "start", "gate", "stage", "promote", "confirm", "drain", "retire"]
+    assert [phase["phase"] for phase in evidence["phases"]] == phases
+    assert set(done.document["seconds"]) == {*phases, "total"}
+    events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    assert events[0]["event"] == "started"
+    assert events[-1]["event"] == "ended"
+    samples = (folder / "witness.jsonl").read_text().splitlines()
+    assert len(samples) == evidence["witness"]["sent"]
+    assert "proxy_pass http://app_blue;" in (folder / "nginx.before.conf").read_text()
+    assert "proxy_pass http://app_green;" in (folder / "nginx.after.conf").read_text()
+    assert "+            proxy_pass http://app_green;" in (folder / "nginx.diff").read_text()
+    assert "0 of" in (folder / "evidence.md").read_text().splitlines()[0]
+    index = (app.folder / "reports" / "EVIDENCE_ZERO_DOWNTIME.md").read_text()
+    assert done.document["release"] in index
+
+
+def test_the_version_that_serves_is_not_released_again(app: Operator) -> None:
+    """Deploying what is active changes nothing and leaves no evidence."""
+    before = app.containers(running=False)
+
+    done = app.deploy("v1")
+
+    assert done.code == 0
+    assert done.document["outcome"] == "unchanged"
+    assert done.document["evidence"] is None
+    assert app.containers(running=False) == before
+    assert len(list((app.folder / "reports" / "releases").iterdir())) == 1  # that of `up`
+
+
+def test_an_idle_connection_outlives_a_release(app: Operator) -> None:
+    """A client that idled through the whole release, within the keep-alive, gets its answer."""
+    connections = [
+        http.client.HTTPConnection("127.0.0.1", app.public, timeout=10) for _ in range(20)
+    ]
+    gateway = {"keepalive": "20s", "drain_timeout": "40s"}
+    app.write_stack(**gateway)
+    assert app.run("up").code == 0
+    for connection in connections:
+        connection.request("GET", "/")
+        connection.getresponse().read()
+
+    with app.running("deploy", "app", "--version", "v2") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "confirm" in line:
+                break
+        for connection in connections:
+            socket_before = connection.sock
+            assert socket_before is not None
+            connection.request("POST", "/", body=b"{}")
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+            # An old worker answers on the old config, so the old version must still be there.
+            assert json.loads(answer.read())["version"] == "v1"
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    assert app.serving() == "v2"
+
+
+def test_a_slow_request_ends_where_it_began(app: Operator) -> None:
+    """A request of four seconds that was sent before the switch is answered by the old version."""
+    with ThreadPoolExecutor() as pool:
+        slow = [pool.submit(app.get, "/?seconds=4") for _ in range(4)]
+        done = app.deploy("v2")
+        answers = [each.result() for each in slow]
+
+    assert done.code == 0
+    assert [status for status, _ in answers] == [200] * 4
+    assert {document["version"] for _, document in answers} == {"v1"}
+    assert app.serving() == "v2"
+
+
+def test_only_the_gateway_can_be_reached_from_outside(app: Operator) -> None:
+    """No other container publishes a port, and the admin listener is on loopback."""
+    app.deploy("v2")
+
+    published = app.published()
+    assert published.pop(f"{app.name}-gateway") == sorted([app.public, app.admin])
+    assert set(published) == {f"{app.name}-app-green-1", f"{app.name}-app-green-2"}
+    assert all(ports == [] for ports in published.values())
+    ports = app.engine.inspect_container(f"{app.name}-gateway")["NetworkSettings"]["Ports"]
+    assert [binding["HostIp"] for binding in ports["8081/tcp"]] == ["127.0.0.1"]
+
+
+def test_a_rollback_wakes_what_was_kept_and_recreates_what_was_not(operator: Operator) -> None:
+    """With `keep: removed` a rollback needs a version; either way it passes the same gate."""
+    operator.write_stack({"keep": "removed"})
+    operator.up()
+    operator.deploy("v2")
+
+    lost = operator.run("rollback", "app")
+    assert lost.code == 1
+    assert "--to VERSION" in lost.stderr
+    named = operator.run("rollback", "app", "--to", "v1", "--output", "json")
+    assert named.code == 0
+    assert operator.serving() == "v1"
+
+    operator.write_stack({"keep": "stopped"})
+    operator.deploy("v3")
+    before = set(operator.containers(running=False))
+    assert operator.run("rollback", "app").code == 0
+    assert operator.serving() == "v1"
+    assert set(operator.containers(running=False)) == before
+
+
+def test_a_lost_request_makes_the_release_exit_6(app: Operator) -> None:
+    """A version that hangs up on clients is found by the witness, and the evidence says so."""
+    done = app.deploy("rude")
+
+    assert done.code == 6
+    assert done.document["outcome"] == "deployed"
+    assert done.document["witness"]["lost"] > 0
+    evidence = app.evidence(done)
+    assert evidence["verdict"]["lossless"] is False
+    assert evidence["witness"]["losses"][0]["lost"]
+
+
+def test_many_clients_that_stay_connected_are_all_drained(app: Operator, tmp_path: Path) -> None:
+    """Keep-alive POSTs from 40 strict clients with idle gaps all get answers through a release."""
+    del tmp_path
+
+    def converse(position: int) -> int:
+        answered = 0
+        connection = http.client.HTTPConnection("127.0.0.1", app.public, timeout=10)
+        while not done.is_set():
+            connection.request("POST", "/", body=b'{"by":"strict"}')
+            answer = connection.getresponse()
+            assert answer.status == 200
+            answer.read()
+            answered += 1
+            if answer.will_close:
+                connection.close()
+            done.wait(0.05 + position * 0.045)  # up to 1.85 s, just under the keep-alive of 2 s
+        connection.close()
+        return answered
+
+    from threading import Event
+
+    done = Event()
+    with ThreadPoolExecutor(max_workers=40) as pool:
+        clients = [pool.submit(converse, position) for position in range(40)]
+        try:
+            results = [app.deploy(version).code for version in ("v2", "v3")]
+        finally:
+            done.set()
+    assert results == [0, 0]
+    assert sum(client.result() for client in clients) > 200
