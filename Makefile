@@ -15,7 +15,7 @@ setup: ## install what is missing: Python packages, Docker Engine, base images, 
 venv:
 	@$(PYTHON) .ci/setup venv
 
-demo: setup ## release the reference stack under load, then take it down
+demo: setup ## release v2 of the reference stack under load; it stays up
 	@.ci/demo
 
 check: venv ## format, lint, types and unit tests

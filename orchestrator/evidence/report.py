@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +13,15 @@ from orchestrator.evidence.record import write_whole
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from jinja2 import Template
+
 TEMPLATES = Path(__file__).parents[2] / "templates"
 INDEX = "EVIDENCE_ZERO_DOWNTIME.md"
 
 
 def render_page(evidence: Mapping[str, Any]) -> str:
     """Return evidence.md."""
-    from jinja2 import Environment, FileSystemLoader
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701  this is Markdown
-    )
-    return environment.get_template("evidence.md.j2").render(**evidence)
+    return _page().render(**evidence)
 
 
 def read_releases(releases: Path) -> Iterator[dict[str, Any]]:
@@ -71,3 +66,16 @@ def _to_row(evidence: Mapping[str, Any]) -> str:
         f" {evidence['outcome']} | {witness['sent']} | {witness['lost']} |"
         f" {witness['longest_gap_ms']} | {evidence['when']['seconds']:.1f} |"
     )
+
+
+@cache
+def _page() -> Template:
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # noqa: S701  this is Markdown
+    )
+    return environment.get_template("evidence.md.j2")

@@ -44,8 +44,8 @@ def render(stack: Stack, routing: Routing) -> str:
         _templates()
         .get_template("nginx.conf.j2")
         .render(
-            mark=MARK + routing.to_json(),
-            routing=routing,
+            mark=MARK,
+            pieces=routing.to_pieces(),
             stack=stack,
             gateway=stack.gateway,
             upstreams=[

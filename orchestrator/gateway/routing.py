@@ -1,6 +1,6 @@
 """Who gets which traffic: the part of the NGINX config that a release changes.
 
-It is written into the config as its first line and answered by the admin listener, so what NGINX
+It is written into the config as its first lines and answered by the admin listener, so what NGINX
 serves can always be read back from NGINX itself. There is no state file that could disagree.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, get_args
 
 from orchestrator.stack.model import Color
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MARK = "# stackctl "
+LONGEST_PIECE = 3000  # NGINX reads no comment and no word of 4 KiB or more
 Step = Literal["boot", "stage", "promote", "retire", "restore", "converge"]
 
 
@@ -66,6 +68,11 @@ class Routing:
         """Return the routing in one line."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
 
+    def to_pieces(self) -> list[str]:
+        """Return the same line in pieces that NGINX can read."""
+        line = self.to_json()
+        return [line[at : at + LONGEST_PIECE] for at in range(0, len(line), LONGEST_PIECE)]
+
 
 def parse_routing(text: str) -> Routing | None:
     """Read a routing back from its JSON; None where it is not one of ours."""
@@ -82,9 +89,9 @@ def parse_routing(text: str) -> Routing | None:
 
 
 def parse_config(text: str) -> Routing | None:
-    """Read the routing from the first line of a rendered config."""
-    first, _, _ = text.partition("\n")
-    return parse_routing(first.removeprefix(MARK)) if first.startswith(MARK) else None
+    """Read the routing from the first lines of a rendered config."""
+    marked = takewhile(lambda line: line.startswith(MARK), text.splitlines())
+    return parse_routing("".join(line.removeprefix(MARK) for line in marked))
 
 
 def _to_target(raw: Mapping[str, object] | None) -> Target | None:

@@ -159,6 +159,6 @@ def _same_config(stack: Stack, snapshot: Snapshot) -> bool:
 
 
 def _same_replicas(live: tuple[Replica, ...], specs: tuple[ContainerSpec, ...]) -> bool:
-    wanted = {spec.name: spec.labels[naming.SPEC] for spec in specs}
-    running = {r.container.name: r.spec for r in live if r.container.running}
-    return wanted == running
+    """Whether the live color runs just these specs, which are of the other color."""
+    wanted = {spec.labels[naming.REPLICA]: spec.labels[naming.SPEC] for spec in specs}
+    return wanted == {str(r.number): r.spec for r in live if r.container.running}

@@ -2,25 +2,38 @@
 
 A `${…}` is replaced inside one YAML scalar, which is then typed as if it had been written there:
 `port: ${PORT:-8000}` is a number, and no value can add a key, a list or a document.
+
+Only what looks like nothing else is typed: `null`, `true`, `8000` and `0.5`. YAML 1.1 would also make
+false of `no`, 511 of `0777` and 60050 of `1000:50`; here these stay the text that was written.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import yaml
 
 from orchestrator.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
+MEND = "mend the file, then `stackctl validate`"
 LARGEST_FILE = 256 * 1024  # bytes
 MOST_NODES = 20_000
 DEEPEST = 40
-_REFERENCE = re.compile(r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-([^}]*))?\}|(\{))")
+_REFERENCE = re.compile(
+    r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-((?:[^}$]|\$(?!\{))*))?\}|(\{))"
+)
+_FORMS = {  # of plain scalars that are not text: expression, first characters
+    "null": (r"(?:~|null|Null|NULL|)\Z", ["~", "n", "N", ""]),
+    "bool": (r"(?:true|True|TRUE|false|False|FALSE)\Z", [*"tTfF"]),
+    "int": (r"(?:0|-?[1-9][0-9]{0,17})\Z", [*"-0123456789"]),
+    "float": (r"-?[0-9]{1,18}\.[0-9]{1,18}\Z", [*"-0123456789"]),
+    "merge": (r"<<\Z", ["<"]),
+}
 
 
 class Fault(NamedTuple):
@@ -30,8 +43,13 @@ class Fault(NamedTuple):
     message: str
 
     def __str__(self) -> str:
-        """Return `path: message`."""
-        return f"{self.path}: {self.message}" if self.path else self.message
+        """Return `path: message` in one line."""
+        return to_printable(f"{self.path}: {self.message}" if self.path else self.message)
+
+
+def to_printable(text: str) -> str:
+    """Write what a terminal would act upon, such as a line end or an escape, as an escape."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def read_document(path: Path, variables: Mapping[str, str]) -> tuple[object, list[Fault]]:
@@ -41,7 +59,7 @@ def read_document(path: Path, variables: Mapping[str, str]) -> tuple[object, lis
     """
     text = _read_text(path)
     try:
-        _refuse_bombs(text)
+        _refuse_traps(text)
         loader = _Loader(text)
         loader.variables = variables
         try:
@@ -49,14 +67,20 @@ def read_document(path: Path, variables: Mapping[str, str]) -> tuple[object, lis
         finally:
             loader.dispose()
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"`{path}` is not valid YAML: {_in_one_line(error)}") from error
-    except (ValueError, OverflowError) as error:  # a date such as 2024-13-45, an endless number
-        raise ConfigurationError(f"`{path}` cannot be read as YAML: {error}") from error
+        raise ConfigurationError(
+            f"`{path}` is not valid YAML: {_in_one_line(error)}",
+            "quote `${…}` inside of `{…}` and `[…]`" if "${" in text else MEND,
+        ) from error
+    except ValueError as error:
+        raise ConfigurationError(
+            f"`{path}` is not accepted: {to_printable(str(error))}", MEND
+        ) from error
 
 
 def _read_text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)  # no more: `/dev/zero` never ends
     except FileNotFoundError as error:
         raise ConfigurationError(
             f"`{path}` does not exist", "name the file with `--file`, or write one: see README.md"
@@ -64,9 +88,7 @@ def _read_text(path: Path) -> str:
     except OSError as error:
         raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}") from error
     if len(raw) > LARGEST_FILE:
-        raise ConfigurationError(
-            f"`{path}` is {len(raw):,} bytes, at most {LARGEST_FILE:,} are read"
-        )
+        raise ConfigurationError(f"`{path}` is larger than {LARGEST_FILE:,} bytes")
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
@@ -79,7 +101,7 @@ class _Growth:
     def __init__(self) -> None:
         self.total = 0
         self.open: list[tuple[str | None, int]] = []  # (anchor, total before it)
-        self._sizes: dict[str, int] = {}
+        self._sizes: dict[str | None, int] = {}
 
     def follow(self, event: yaml.Event) -> None:
         """Count one event of the parser. Raises ValueError for an alias inside of itself."""
@@ -102,9 +124,12 @@ class _Growth:
             self._sizes[anchor] = size
 
 
-def _refuse_bombs(text: str) -> None:
+def _refuse_traps(text: str) -> None:
     growth = _Growth()
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        tag = getattr(event, "tag", None)
+        if tag:
+            raise ValueError(f"it has the tag `{tag}`, expected none")
         growth.follow(event)
         if growth.total > MOST_NODES:
             raise ValueError(f"it grows to more than {MOST_NODES:,} values")
@@ -114,40 +139,41 @@ def _refuse_bombs(text: str) -> None:
 
 def _in_one_line(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    problem = to_printable(getattr(error, "problem", None) or str(error).splitlines()[0])
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark else problem
 
 
 class _Loader(yaml.SafeLoader):
     """A safe loader that fills in references and reports keys written twice."""
 
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
+
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.variables: Mapping[str, str] = {}
         self.faults: list[Fault] = []
 
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002  as PyYAML has it
-        if isinstance(node, yaml.ScalarNode) and "$" in node.value:
-            node = self._filled_in(node)
-        return super().construct_object(node, deep=deep)
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+        if "$" in node.value:
+            node.value = self._fill_in(node.value, node.start_mark.line + 1)
+            if node.style is None:  # a plain one, typed as if the value had been written there
+                node.tag = self.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
+        return node
 
-    def construct_mapping(
-        self,
-        node: yaml.MappingNode,
-        deep: bool = False,  # noqa: FBT001, FBT002
-    ) -> dict[Hashable, Any]:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in seen:
                 line = key.start_mark.line + 1
                 self.faults.append(Fault("", f"line {line}: `{key.value}` is written twice"))
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
-        return super().construct_mapping(node, deep=deep)
+            seen.add(key.value)
+        return node
 
-    def _filled_in(self, node: yaml.ScalarNode) -> yaml.ScalarNode:
-        line = node.start_mark.line + 1
-
+    def _fill_in(self, text: str, line: int) -> str:
         def fill(match: re.Match[str]) -> str:
             escaped, name, default, broken = match.groups()
             if escaped:
@@ -162,7 +188,8 @@ class _Loader(yaml.SafeLoader):
                 self.faults.append(Fault("", f"line {line}: `${{{name}}}` is not set"))
             return value
 
-        value = _REFERENCE.sub(fill, node.value)
-        plain = node.style is None
-        tag = self.resolve(yaml.ScalarNode, value, (True, False)) if plain else node.tag  # type: ignore[no-untyped-call]
-        return yaml.ScalarNode(tag, value, node.start_mark, node.end_mark, node.style)
+        return _REFERENCE.sub(fill, text)
+
+
+for _kind, (_form, _first) in _FORMS.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_form), _first)

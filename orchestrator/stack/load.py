@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from orchestrator.errors import ConfigurationError
-from orchestrator.stack.document import Fault, read_document
-from orchestrator.stack.model import Stack
-from orchestrator.stack.relations import find_gateway_faults, find_relation_faults
+from orchestrator.stack.document import MEND, Fault, read_document, to_printable
+from orchestrator.stack.model import FORMS, Stack
+from orchestrator.stack.relations import find_relation_faults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,16 +41,24 @@ def load_stack(path: Path, environment: Mapping[str, str] | None = None) -> Stac
     variables = load_variables(path, environment)
     document, faults = read_document(path, variables)
     if not isinstance(document, dict):
-        found = "nothing" if document is None else f"a {type(document).__name__}"
-        raise ConfigurationError(f"`{path}`: expected a mapping of keys to values, found {found}")
-    if document.get("version", SCHEMA_VERSION) != SCHEMA_VERSION:
+        found = "a list" if isinstance(document, list) else f"`{_shorten(document)}`"
+        found = "nothing" if document is None else found
         raise ConfigurationError(
-            f"`{path}`: version {document['version']!r} is not known, expected {SCHEMA_VERSION}"
+            f"`{path}`: expected a mapping of keys to values, found {found}", MEND
+        )
+    version = document.get("version", SCHEMA_VERSION)
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"`{path}`: version `{_shorten(version)}` is not known, expected {SCHEMA_VERSION}", MEND
         )
     document = {key: value for key, value in document.items() if not str(key).startswith("x-")}
-    stack, more = _check(document)
-    faults += more
-    if stack is None or faults:
+    faults += find_relation_faults(document)
+    try:
+        stack = Stack.model_validate(document)
+    except ValidationError as error:
+        faults += [_to_fault(detail) for detail in error.errors(include_url=False)]
+        raise _to_error(path, faults) from error
+    if faults:
         raise _to_error(path, faults)
     return stack
 
@@ -66,10 +74,12 @@ def read_env_file(path: Path) -> dict[str, str]:
     """Read `NAME=value` lines; quotes around a value are dropped. A missing file is empty."""
     try:
         text = path.read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"`{path}` cannot be read: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"`{path}` is not UTF-8 text: {error.reason}") from error
     variables = {}
     for number, line in enumerate(text.splitlines(), start=1):
         entry = line.strip().removeprefix("export ")
@@ -84,38 +94,31 @@ def read_env_file(path: Path) -> dict[str, str]:
     return variables
 
 
-def _check(document: dict[str, Any]) -> tuple[Stack | None, list[Fault]]:
-    faults: list[Fault] = []
-    stack = None
-    try:
-        stack = Stack.model_validate(document)
-        faults += find_gateway_faults(stack.gateway)
-    except ValidationError as error:
-        faults += [_to_fault(detail) for detail in error.errors(include_url=False)]
-    faults += find_relation_faults(document)
-    return stack, faults
-
-
 def _to_fault(detail: ErrorDetails) -> Fault:
-    path = ".".join(str(part) for part in detail["loc"] if part != "[key]")
-    message = _EXPECTED.get(detail["type"])
-    if message is None:
-        message = detail["msg"].removeprefix("Value error, ")
-        message = message[0].lower() + message[1:]
+    path = ".".join(_shorten(part) for part in detail["loc"] if part != "[key]")
+    message = _describe(detail)
     value = detail["input"]
     if isinstance(value, str | int | float) and detail["type"] != "extra_forbidden":
         message += f", got `{_shorten(value)}`"
     return Fault(path, message)
 
 
+def _describe(detail: ErrorDetails) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "string_type" and isinstance(detail["input"], int | float):
+        return "expected text in quotes"
+    if kind == "string_pattern_mismatch":
+        return f"expected {FORMS[context['pattern']]}"
+    message = _EXPECTED.get(kind) or detail["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
+
+
 def _shorten(value: object) -> str:
-    text = str(value).replace("\n", "\\n")
+    text = str(value).lower() if isinstance(value, bool) else to_printable(str(value))
     return text if len(text) <= 60 else text[:57] + "…"
 
 
 def _to_error(path: Path, faults: list[Fault]) -> ConfigurationError:
     lines = dict.fromkeys(str(fault) for fault in faults)
     count = f"{len(lines)} faults" if len(lines) > 1 else "a fault"
-    return ConfigurationError(
-        "\n  ".join([f"`{path}` has {count}:", *lines]), "mend them, then `stackctl validate`"
-    )
+    return ConfigurationError("\n  ".join([f"`{path}` has {count}:", *lines]), MEND)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -24,27 +25,62 @@ from orchestrator.stack.quantities import Address, Bytes, HostAddress, Seconds
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 VERSION = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"  # what an image tag may be
 URL_PATH = r"^/([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*$"
-IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@{}-]*$"
+REQUEST = r"^/[A-Za-z0-9._~/?=&%+-]*$"
+IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
+VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
+USER = r"^[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?$"
+FILE = r"^[^\x00-\x1f\x7f]+$"
+TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
+
+FORMS = {  # as faults describe them
+    NAME: "lower-case letters, digits and single hyphens, a letter first",
+    VERSION: "what an image tag may be: at most 128 letters, digits, `.`, `_` and `-`",
+    URL_PATH: "a path such as `/notes/`, of letters, digits, `.`, `_`, `~`, `-` and single `/`",
+    REQUEST: "a path such as `/notes/?page=2`",
+    IMAGE: "an image such as `mongo:8`",
+    VERSIONED_IMAGE: "an image such as `example/notes:{version}`",
+    VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
+    MOUNT: "a volume such as `uploads:/data` or `uploads:/data:ro`",
+    USER: "a user's number other than 0, such as `10001` or `10001:10001`",
+    FILE: "a path",
+    TEXT: "text without NUL",
+}
 
 Color = Literal["blue", "green"]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def _scalar_to_text(value: object) -> object:
-    """Let people write `DEBUG: true` or `WORKERS: 2`: the environment only knows text."""
+    """Let people write `DEBUG: true` or `WORKERS: 2`: the environment only knows text.
+
+    Not so `RATE: 1.10`, which YAML has read as 1.1.
+    """
     if isinstance(value, bool):
         return str(value).lower()
-    return str(value) if isinstance(value, int | float) else value
+    return str(value) if isinstance(value, int) else value
 
 
-Name = Annotated[StrictStr, Field(pattern=NAME, max_length=40)]
+def _refuse_dot_segments(path: str) -> str:
+    if {".", ".."} & {*path.split("/")}:
+        msg = "expected a path without `.` and `..`, which no request has"
+        raise ValueError(msg)
+    return path
+
+
+# A container's name is a host name, `<stack 20>-<service 32>-green-50`: DNS allows 63 characters.
+Name = Annotated[StrictStr, Field(pattern=NAME, max_length=32)]
 Version = Annotated[StrictStr, Field(pattern=VERSION)]
-UrlPath = Annotated[StrictStr, Field(pattern=URL_PATH, max_length=200)]
+UrlPath = Annotated[
+    StrictStr, Field(pattern=URL_PATH, max_length=200), AfterValidator(_refuse_dot_segments)
+]
 Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
+VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=255)]
 Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
-Text = Annotated[StrictStr, BeforeValidator(_scalar_to_text)]
+File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
+Argument = Annotated[StrictStr, Field(pattern=TEXT)]
+Text = Annotated[StrictStr, Field(pattern=TEXT), BeforeValidator(_scalar_to_text)]
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Mount = Annotated[StrictStr, Field(pattern=MOUNT, max_length=255)]
 
@@ -56,8 +92,8 @@ class _Strict(BaseModel):
 class Build(_Strict):
     """How to build a service's image. `VERSION` is always passed as a build argument."""
 
-    context: StrictStr
-    dockerfile: StrictStr = "Dockerfile"
+    context: File
+    dockerfile: File = "Dockerfile"
     args: dict[Variable, Text] = {}
 
 
@@ -101,7 +137,7 @@ class WitnessRequest(_Strict):
     """A request that the witness repeats through a release, and the status it expects."""
 
     method: Method = "GET"
-    path: Annotated[StrictStr, Field(pattern=r"^/[A-Za-z0-9._~/?=&%+-]*$", max_length=500)]
+    path: Annotated[StrictStr, Field(pattern=REQUEST, max_length=500)]
     body: dict[StrictStr, object] | None = Field(default=None, alias="json")
     expect: Annotated[StrictInt, Field(ge=100, le=599)] = 200
 
@@ -114,11 +150,11 @@ class Service(_Strict):
     """Something that is released blue-green."""
 
     build: Annotated[Build | None, BeforeValidator(_context_to_build)] = None
-    image: Image | None = None
+    image: VersionedImage | None = None
     version: Version = "v1"
     port: Port
     replicas: Annotated[StrictInt, Field(ge=1, le=50)] = 1
-    user: Annotated[StrictStr, Field(pattern=r"^[1-9]\d{0,9}(:[1-9]\d{0,9})?$")] | None = None
+    user: Annotated[StrictStr, Field(pattern=USER)] | None = None
     read_only: StrictBool = False
     env: dict[Variable, Text] = {}
     secrets: tuple[Variable, ...] = ()
@@ -135,7 +171,7 @@ class Service(_Strict):
 class AccessoryHealth(_Strict):
     """A command inside the accessory that ends with 0 once it is ready."""
 
-    command: Annotated[tuple[StrictStr, ...], Field(min_length=1)]
+    command: Annotated[tuple[Argument, ...], Field(min_length=1)]
     interval: Annotated[Seconds, Field(ge=0.1, le=60)] = 1.0
     timeout: Annotated[Seconds, Field(ge=0.1, le=60)] = 5.0
 
@@ -144,7 +180,7 @@ class Accessory(_Strict):
     """A database or the like: started once, never released blue-green."""
 
     image: Image
-    command: tuple[StrictStr, ...] = ()
+    command: tuple[Argument, ...] = ()
     port: Port
     env: dict[Variable, Text] = {}
     secrets: tuple[Variable, ...] = ()

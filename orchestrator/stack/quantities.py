@@ -19,7 +19,9 @@ def parse_seconds(value: object) -> object:
     """Turn `1.5s`, `200ms`, `2m` or `1h` into seconds; leave anything else to the type check."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    match = isinstance(value, str) and re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m|h)", value)
+    match = isinstance(value, str) and re.fullmatch(
+        r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)", value
+    )
     if not match:
         msg = "expected a duration such as `500ms`, `1.5s` or `2m`"
         raise ValueError(msg)
@@ -30,11 +32,11 @@ def parse_bytes(value: object) -> object:
     """Turn `512k`, `16m` or `1g` into bytes (powers of 1024)."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    match = isinstance(value, str) and re.fullmatch(r"(\d{1,9})([bkmg]?)", value.lower())
+    match = isinstance(value, str) and re.fullmatch(r"([0-9]{1,9})([bkmgBKMG]?)", value)
     if not match:
         msg = "expected a size such as `512k`, `16m` or `1g`"
         raise ValueError(msg)
-    return int(match[1]) * _BYTES[match[2]]
+    return int(match[1]) * _BYTES[match[2].lower()]
 
 
 class Address(NamedTuple):
@@ -52,7 +54,7 @@ def parse_address(value: object) -> object:
     """Turn `8080` or `127.0.0.1:8080` into an Address; a bare port means every interface."""
     if isinstance(value, Address):
         return value
-    match = not isinstance(value, bool) and re.fullmatch(r"(?:([\d.]+):)?(\d{1,5})", str(value))
+    match = not isinstance(value, bool) and re.fullmatch(r"(?:([0-9.]+):)?([0-9]{1,5})", str(value))
     if not match or not 1 <= int(match[2]) <= 65535:
         msg = "expected a port from 1 to 65535, or `address:port` with an IPv4 address"
         raise ValueError(msg)

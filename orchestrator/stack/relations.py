@@ -7,15 +7,18 @@ unknown keys rather than only after those were mended.
 from __future__ import annotations
 
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import ValidationError
 
 from orchestrator.stack.document import Fault
+from orchestrator.stack.model import Color, Gateway
 from orchestrator.stack.quantities import Address, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.stack.model import Gateway
+RESERVED = frozenset({"gateway", "gateway-scratch", "lock"})  # parts and volumes of stackctl itself
 
 
 def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
@@ -26,17 +29,10 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _name_faults(services, accessories)
     yield from _route_faults(services)
     yield from _need_faults(services, accessories)
+    yield from _volume_faults("services", services)
+    yield from _volume_faults("accessories", accessories)
     yield from _port_faults(document.get("gateway"))
-
-
-def find_gateway_faults(gateway: Gateway) -> Iterator[Fault]:
-    """Yield what does not fit together in a gateway whose values are each right."""
-    if gateway.drain_timeout <= gateway.kept:
-        yield Fault(
-            "gateway.drain_timeout",
-            f"{gateway.drain_timeout:g}s would cut idle connections, which are kept"
-            f" {gateway.kept:g}s with `keepalive: {gateway.keepalive:g}s`; expected more than that",
-        )
+    yield from _drain_faults(document.get("gateway"))
 
 
 def _mappings(value: object) -> dict[str, dict[str, Any]]:
@@ -54,10 +50,17 @@ def _image_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
 def _name_faults(
     services: dict[str, dict[str, Any]], accessories: dict[str, dict[str, Any]]
 ) -> Iterator[Fault]:
-    for name in services.keys() & accessories.keys():
-        yield Fault(f"accessories.{name}", "expected a name that no service has")
-    for name in (services.keys() | accessories.keys()) & {"gateway", "lock"}:
-        yield Fault(name, f"`{name}` is the name of a part of stackctl; expected another")
+    for name in accessories:
+        service, color, number = (*name.rsplit("-", 2), "", "")[:3]
+        if name in services:
+            yield Fault(f"accessories.{name}", "expected a name that no service has")
+        if service in services and color in get_args(Color) and number.isdecimal():
+            yield Fault(
+                f"accessories.{name}", f"expected a name that no replica of `{service}` has"
+            )
+    for group, parts in (("services", services), ("accessories", accessories)):
+        for name in parts.keys() & RESERVED:
+            yield Fault(f"{group}.{name}", "is the name of a part of stackctl, expected another")
 
 
 def _route_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
@@ -68,10 +71,14 @@ def _route_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
             path = route.get("path") if isinstance(route, dict) else None
             if not isinstance(path, str):
                 continue
+            place = f"services.{name}.routes.{position}"
             if path in owners:
                 yield Fault(
-                    f"services.{name}.routes.{position}.path",
-                    f"`{path}` already belongs to service `{owners[path]}`",
+                    f"{place}.path", f"`{path}` already belongs to service `{owners[path]}`"
+                )
+            if route.get("strip_prefix") is True and not path.endswith("/"):
+                yield Fault(
+                    f"{place}.strip_prefix", f"expected a path that ends with `/`, got `{path}`"
                 )
             owners.setdefault(path, name)
 
@@ -96,6 +103,18 @@ def _need_faults(
         yield Fault("services", "`needs` go in a circle: " + " -> ".join(reversed(error.args[1])))
 
 
+def _volume_faults(group: str, parts: dict[str, dict[str, Any]]) -> Iterator[Fault]:
+    for name, part in parts.items():
+        volumes = part.get("volumes")
+        for position, mount in enumerate(volumes if isinstance(volumes, list) else ()):
+            volume = str(mount).partition(":")[0]
+            if volume in RESERVED:
+                yield Fault(
+                    f"{group}.{name}.volumes.{position}",
+                    f"`{volume}` is a volume of stackctl itself, expected another",
+                )
+
+
 def _port_faults(gateway: object) -> Iterator[Fault]:
     if not isinstance(gateway, dict):
         return
@@ -112,3 +131,16 @@ def _port_faults(gateway: object) -> Iterator[Fault]:
         yield Fault("gateway.admin", "expected a loopback address such as `127.0.0.1:8081`")
     if len({address.port for address in addresses.values()}) < len(addresses):
         yield Fault("gateway.admin", "expected another port than `gateway.listen` has")
+
+
+def _drain_faults(value: object) -> Iterator[Fault]:
+    try:
+        gateway = Gateway.model_validate(value)
+    except ValidationError:
+        return  # reported with its path by the model
+    if gateway.drain_timeout <= gateway.kept:
+        yield Fault(
+            "gateway.drain_timeout",
+            f"{gateway.drain_timeout:g}s would cut idle connections, which are kept"
+            f" {gateway.kept:g}s with `keepalive: {gateway.keepalive:g}s`; expected more than that",
+        )

@@ -40,12 +40,15 @@ def under_load(
     """Send a constant rate of requests while the block runs."""
     summary = folder / "k6-summary.json"
     load = Load()
-    with subprocess.Popen(
-        (find_k6(), "run", "--quiet", "--no-usage-report", "--address", "", str(script)),
-        env={**os.environ, "BASE_URL": url, "RATE": str(rate), "SUMMARY": str(summary)},
-        stdout=subprocess.DEVNULL,
-        stderr=(folder / "k6.log").open("w"),
-    ) as process:
+    with (
+        (folder / "k6.log").open("w") as log,
+        subprocess.Popen(
+            (find_k6(), "run", "--quiet", "--no-usage-report", "--address", "", str(script)),
+            env={**os.environ, "BASE_URL": url, "RATE": str(rate), "SUMMARY": str(summary)},
+            stdout=log,
+            stderr=log,
+        ) as process,
+    ):
         try:
             yield load
         finally:

@@ -1,0 +1,129 @@
+"""A container of the fake engine, from its creation to its removal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from orchestrator.engine.base import Container, ContainerSpec, Image, Output
+from orchestrator.errors import NotFound
+from orchestrator.stack import naming
+from tests.fakes.disk import Disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.fakes.apps import App
+    from tests.fakes.nginx import FakeNginx
+
+HEADER = "  sl  local_address rem_address   st"
+ANYBODY = "00000000:0000"
+
+
+@dataclass
+class Box:
+    """A container: what it was made from and what became of it."""
+
+    id: str
+    spec: ContainerSpec
+    image: Image
+    app: App
+    disks: dict[PurePosixPath, Disk]  # by where they are mounted
+    root: Disk = field(default_factory=Disk)
+    state: str = "created"
+    address: str = ""
+    started: float = 0.0
+    asked: int = 0  # how often its health was
+    printed: list[tuple[float, str]] = field(default_factory=list)  # (Unix time, line)
+    nginx: FakeNginx | None = None
+
+    @property
+    def version(self) -> str:
+        """Return the version of the service that runs in it."""
+        return self.spec.labels.get(naming.VERSION, "")
+
+    def as_listed(self, now: float) -> Container:
+        """Return it as the engine lists it."""
+        running = self.state == "running"
+        health = ""
+        if running and self.spec.health is not None:
+            health = "healthy" if now - self.started >= self.app.healthy_after else "starting"
+        return Container(
+            id=self.id,
+            name=self.spec.name,
+            image=self.image.id,
+            state=self.state,
+            labels=self.spec.labels,
+            address=self.address if running else "",
+            health=health,
+            published=tuple(address.port for _, address in self.spec.ports) if running else (),
+        )
+
+    def find(self, path: str) -> tuple[Disk, PurePosixPath]:
+        """Return the disk that holds a path, and the path from its root."""
+        wanted = PurePosixPath(path)
+        for mount, disk in self.disks.items():
+            if wanted.is_relative_to(mount):
+                return disk, wanted.relative_to(mount)
+        return self.root, wanted.relative_to("/")
+
+    def read(self, path: str) -> str:
+        """Return a text file."""
+        disk, inside = self.find(path)
+        return disk.read(inside)
+
+    def command_line(self) -> str:
+        """Return how its first process calls itself."""
+        return " ".join((*self.spec.entrypoint, *self.spec.command)) or "app"
+
+    def execute(self, argv: tuple[str, ...], sockets: str) -> Output:
+        """Run one of the few commands that stackctl runs in containers."""
+        match argv:
+            case ("cat", "/proc/net/tcp"):
+                return Output(0, sockets)
+            case ("nginx", "-t", "-c", path) if self.nginx is not None:
+                fault = self.nginx.test(path)
+                return Output(1 if fault else 0, fault or "test is successful")
+            case ("mv", "-T", source, target):
+                return self._try(lambda: self._rename(source, target))
+            case ("rm", "-rf", "--", *paths):
+                for path in paths:
+                    disk, inside = self.find(path)
+                    disk.remove(inside)
+                return Output(0, "")
+            case ("ls", folder):
+                return self._try(lambda: self._list(folder))
+            case _:
+                return Output(127, f"{argv[0]}: executable file not found in $PATH")
+
+    def listening(self, now: float) -> bool:
+        """Whether its app takes connections."""
+        return self.state == "running" and now - self.started >= self.app.ready_after
+
+    def _try(self, act: Callable[[], str]) -> Output:
+        try:
+            return Output(0, act())
+        except NotFound as error:
+            return Output(1, error.message)
+
+    def _rename(self, source: str, target: str) -> str:
+        disk, inside = self.find(source)
+        disk.rename(inside, self.find(target)[1])
+        return ""
+
+    def _list(self, folder: str) -> str:
+        disk, inside = self.find(folder)
+        return "\n".join(disk.names(inside))
+
+
+def socket_table(rows: list[tuple[str, str, str]]) -> str:
+    """Return `/proc/net/tcp` with rows of local address, remote address and state."""
+    lines = [f"{n:4}: {local} {remote} {state}" for n, (local, remote, state) in enumerate(rows)]
+    return "\n".join([HEADER, *lines])
+
+
+def kernel_form(address: str, port: int) -> str:
+    """Write an address as `/proc/net/tcp` does."""
+    packed = bytes(int(part) for part in reversed(address.split(".")))
+    return f"{packed.hex().upper()}:{port:04X}"

@@ -1,0 +1,47 @@
+"""What goes wrong with a fake engine, told beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ALWAYS = float("inf")
+
+
+class Call(NamedTuple):
+    """A method of the engine and the name of what it was called for."""
+
+    method: str
+    subject: str
+
+
+def out_of_order() -> Exception:
+    """Return what an engine raises that does not answer."""
+    return EngineError("the Docker Engine does not answer")
+
+
+@dataclass
+class Fault:
+    """What goes wrong, where and how often."""
+
+    method: str = "*"  # of the engine; any
+    on: str = ""  # part of the name of what it is called for
+    skip: float = 0  # so many calls go well before
+    times: float = 1
+    late: bool = False  # carried out, and only the answer is lost
+    error: Callable[[], Exception] = out_of_order
+
+    def strikes(self, call: Call) -> bool:
+        """Whether it spoils this call."""
+        if self.method not in ("*", call.method) or self.on not in call.subject:
+            return False
+        if self.skip > 0:
+            self.skip -= 1
+            return False
+        self.times -= 1
+        return self.times >= 0

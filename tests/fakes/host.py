@@ -1,0 +1,175 @@
+"""The machine that a fake engine runs on: its containers, volumes and networks, and their state.
+
+Time passes only on the clock that it was given. How programs and NGINX behave is told as data.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx
+
+from orchestrator.errors import Conflict, EngineError, NotFound
+from orchestrator.gateway.workers import ESTABLISHED, LISTENING
+from orchestrator.stack import naming
+from tests.fakes.apps import App
+from tests.fakes.box import ANYBODY, Box, kernel_form, socket_table
+from tests.fakes.disk import Disk
+from tests.fakes.images import FakeImages
+from tests.fakes.nginx import FakeNginx, NginxHabits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.clock import Clock
+    from orchestrator.engine.base import ContainerSpec
+
+
+class Change(NamedTuple):
+    """Something that is not as it was before."""
+
+    what: str
+    subject: str
+
+
+@dataclass
+class FakeHost:
+    """The world behind a FakeEngine."""
+
+    clock: Clock
+    shelf: FakeImages = field(default_factory=FakeImages)
+    apps: dict[str, App] = field(default_factory=dict)  # by version, image or program
+    habits: NginxHabits = field(default_factory=NginxHabits)
+    taken_ports: set[int] = field(default_factory=set)  # by somebody else
+    boxes: dict[str, Box] = field(default_factory=dict)  # by container id
+    disks: dict[str, tuple[Disk, Mapping[str, str]]] = field(default_factory=dict)  # by volume
+    networks: set[str] = field(default_factory=set)
+    changes: list[Change] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)  # containers that ended while users were on them
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self.guard = threading.RLock()
+
+    def find(self, container: str) -> Box | None:
+        """Return a container by its id or name."""
+        by_name = (box for box in self.boxes.values() if box.spec.name == container)
+        return self.boxes.get(container) or next(by_name, None)
+
+    def box(self, container: str) -> Box:
+        """Return a container that must be there."""
+        box = self.find(container)
+        if box is None:
+            raise NotFound(f"no such container: {container}")
+        return box
+
+    def running(self, container: str) -> Box:
+        """Return a container that must run."""
+        box = self.box(container)
+        if box.state != "running":
+            raise Conflict(f"container {box.spec.name} is not running")
+        return box
+
+    def create(self, spec: ContainerSpec) -> Box:
+        """Make a container."""
+        if self.find(spec.name):
+            raise Conflict(f"the name {spec.name} is in use")
+        image = self.shelf.find(spec.image)
+        self.changed("create", spec.name)
+        program = (*spec.entrypoint, *spec.command)[:1]
+        keys = (*program, image.labels.get(naming.VERSION, ""), *image.tags)
+        disks = {
+            PurePosixPath(volume.path): self.disks.setdefault(volume.name, (Disk(), {}))[0]
+            for volume in spec.volumes
+        }
+        app = next((self.apps[key] for key in keys if key in self.apps), App())
+        box = Box(f"{next(self._numbers):064x}", spec, image, app, disks)
+        self.boxes[box.id] = box
+        return box
+
+    def start(self, box: Box) -> None:
+        """Let a container run; NGINX without a good config ends at once."""
+        spec = box.spec
+        if spec.network is not None and spec.network not in self.networks:
+            raise NotFound(f"network {spec.network} not found")
+        for _, address in spec.ports:
+            if address.port in self.taken_ports:
+                raise EngineError(f"port {address.port} is already allocated")
+        self.changed("start", spec.name)
+        number = next(self._numbers)
+        box.address = f"10.0.{number // 256}.{number % 256}"
+        box.started, box.asked = self.clock.monotonic(), 0
+        box.printed += [(self.clock.now().timestamp(), line) for line in box.app.prints]
+        box.state = "restarting" if box.app.crashes else "running"
+        if "nginx" in spec.entrypoint:
+            box.nginx = FakeNginx(self.habits, self.clock, box.read, self._ask, self._numbers)
+            if not box.nginx.start(spec.command[-1]):
+                box.printed += [(self.clock.now().timestamp(), line) for line in box.nginx.said]
+                box.state, box.nginx = "restarting", None
+
+    @property
+    def nginx(self) -> FakeNginx | None:
+        """Return the NGINX that runs."""
+        return next((box.nginx for box in self.boxes.values() if box.nginx), None)
+
+    def lose_connections(self) -> None:
+        """Do as an engine does that restarts: all locks are gone."""
+        for box in [b for b in self.boxes.values() if b.spec.labels.get(naming.ROLE) == "lock"]:
+            del self.boxes[box.id]
+
+    def listen(self, request: httpx.Request) -> httpx.Response:
+        """Answer for the gateway's admin listener: the handler of an httpx.MockTransport."""
+        with self.guard:
+            if self.nginx is not None:
+                return self.nginx.answer(request)
+        raise httpx.ConnectError("connection refused", request=request)
+
+    def serving(self, service: str) -> set[str]:
+        """Return the versions that users of a service get from NGINX at this moment."""
+        routing = self.nginx.routing if self.nginx else None
+        active = routing.lane(service).active if routing else None
+        if self.nginx is None or active is None:
+            return set()
+        names = self.nginx.servers(naming.upstream_name(service, active.color))
+        behind = [self.find(name) for name, _ in names]
+        now = self.clock.monotonic()
+        return {box.version for box in behind if box is not None and box.listening(now)}
+
+    def sockets(self, box: Box) -> str:
+        """Return the connections of the gateway, or what another container listens on."""
+        if box.nginx is None:
+            here = kernel_form("0.0.0.0", box.app.port)
+            up = box.listening(self.clock.monotonic())
+            return socket_table([(here, ANYBODY, LISTENING)] if up else [])
+        kept = [b for b in self.boxes.values() if b.version in self.habits.clings_to]
+        mine = kernel_form(box.address, 40000)
+        return socket_table(
+            [(mine, kernel_form(b.address, b.app.port), ESTABLISHED) for b in kept if b.address]
+        )
+
+    def changed(self, what: str, subject: str) -> None:
+        """Note a change."""
+        self.changes.append(Change(what, subject))
+
+    def end(self, what: str, box: Box) -> None:
+        """Stop or remove a container; one that NGINX may still send users to takes them along."""
+        self.changed(what, box.spec.name)
+        nginx = self.nginx
+        if nginx is not None and box.state == "running" and box.spec.name in nginx.reachable():
+            self.cut.append(box.spec.name)
+        box.state, box.nginx = "exited", None
+        if what == "remove":
+            del self.boxes[box.id]
+
+    def _ask(self, name: str, port: int) -> tuple[str, int, str] | None:
+        """Ask a container for its health, as NGINX does; None where nobody listens."""
+        box = self.find(name)
+        now = self.clock.monotonic()
+        if box is None or not box.listening(now) or box.app.port != port:
+            return None
+        box.asked += 1
+        return box.address, *box.app.health(box.version, now - box.started, box.asked)

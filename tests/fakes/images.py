@@ -1,0 +1,84 @@
+"""The images of a fake engine, and a builder that understands four words of a Dockerfile."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orchestrator.engine.base import BuildOrder, Image
+from orchestrator.errors import ImageError, NotFound
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class FakeImages:
+    """The images that an engine has, newest first, and those that its registry would hand out."""
+
+    def __init__(self, *local: str) -> None:
+        self.registry: set[str] = set()
+        self._images: list[Image] = []
+        for reference in local:
+            self._add(reference, reference, Image("", (), {}))
+
+    def find(self, reference: str) -> Image:
+        """Return an image by one of its tags or by its id."""
+        for image in self._images:
+            if reference == image.id or reference in image.tags:
+                return image
+        raise NotFound(f"no such image: {reference}")
+
+    def of(self, stack: str) -> tuple[Image, ...]:
+        """Return the images built for a stack, newest first."""
+        return tuple(image for image in self._images if image.labels.get(naming.STACK) == stack)
+
+    def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
+        """Read FROM, USER and `RUN false`; every other line succeeds and does nothing."""
+        file = order.context / order.dockerfile
+        if not file.is_file():
+            raise ImageError(f"`{file}` does not exist")
+        user, said = "", [f"building `{order.tag}` from `{order.context}`"]
+        for line in file.read_text().splitlines():
+            word, _, rest = line.partition(" ")
+            said.append(f"Step: {line}")
+            report(said[-1])
+            if word == "USER":
+                user = rest
+            if (word == "FROM" and not self._has(rest)) or line == "RUN false":
+                raise ImageError("\n  ".join([f"{said[0]}: `{line}` failed", *said[1:]]))
+        content = f"{file.read_text()}{sorted(order.arguments.items())}"
+        return self._add(order.tag, content, Image("", (), order.labels, user))
+
+    def pull(self, reference: str, report: Callable[[str], None]) -> Image:
+        """Take an image from the registry."""
+        if reference not in self.registry:
+            raise ImageError(f"pulling `{reference}`: no registry has it")
+        report(f"pulled {reference}")
+        return self._add(reference, reference, Image("", (), {}, user="10001"))
+
+    def remove(self, reference: str) -> None:
+        """Take a tag from an image; the last one takes the image with it."""
+        image = self.find(reference)
+        self._images.remove(image)
+        tags = tuple(tag for tag in image.tags if tag != reference)
+        if tags and reference != image.id:
+            self._images.append(replace(image, tags=tags))
+
+    def _has(self, reference: str) -> bool:
+        return any(reference in image.tags for image in self._images)
+
+    def _add(self, tag: str, content: str, image: Image) -> Image:
+        """Give the tag to the image with that content: the same content is the same image."""
+        identity = "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+        same = next((known for known in self._images if known.id == identity), None)
+        others = [
+            replace(known, tags=tuple(known_tag for known_tag in known.tags if known_tag != tag))
+            for known in self._images
+            if known.id != identity
+        ]
+        tags = dict.fromkeys((*(same.tags if same else ()), tag))
+        added = replace(same or image, id=identity, tags=tuple(tags))
+        self._images = [added, *others]
+        return added

@@ -1,0 +1,124 @@
+"""A whole house on fakes: one stack, its engine, its NGINX and its time, in an operator's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from orchestrator.events import Event, PhaseBegan, PhaseEnded
+from orchestrator.gateway.admin import Admin
+from orchestrator.release.converge import Convergence, bring_up
+from orchestrator.release.house import House
+from orchestrator.release.plan import Order
+from orchestrator.release.rollout import deploy, rollback
+from orchestrator.stack.model import Stack
+from tests.fakes.clock import FakeClock
+from tests.fakes.engine import FakeEngine
+from tests.fakes.host import FakeHost
+from tests.fakes.images import FakeImages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from orchestrator.release.phases import Phase
+    from orchestrator.release.result import Result
+
+DOCKERFILE = "FROM python:3.13-slim\nUSER 10001\n"
+HEALTH = {"interval": "200ms", "successes": 2, "deadline": "5s"}
+NOTES: dict[str, Any] = {"build": "notes", "port": 8000, "replicas": 2, "health": HEALTH}
+
+
+class World:
+    """What a test sets up, acts on and looks at.
+
+    The stack has one service, `notes`, of two replicas. It has no routes: the witness would talk
+    to a public listener, and there is none. `document` is stack.yaml, to be changed at will.
+    """
+
+    def __init__(self, folder: Path, **document: Any) -> None:
+        self.folder = folder
+        self.document: dict[str, Any] = {
+            "version": 1,
+            "name": "shop",
+            "gateway": {"image": "nginx:1.30", "drain_timeout": "5s"},
+            "services": {"notes": dict(NOTES)},
+            **document,
+        }
+        self.clock = FakeClock()
+        shelf = FakeImages("python:3.13-slim", "nginx:1.30", "mongo:8")
+        self.host = FakeHost(self.clock, shelf)
+        self.engine = FakeEngine(self.host)
+        self.variables: dict[str, str] = {}
+        self.events: list[Event] = []
+        self.hooks: list[Callable[[Event], object]] = []
+        (folder / "notes").mkdir()
+        (folder / "notes" / "Dockerfile").write_text(DOCKERFILE)
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What stack.yaml says of `notes`."""
+        service: dict[str, Any] = self.document["services"]["notes"]
+        return service
+
+    @property
+    def house(self) -> House:
+        """The house as a command opens it, with stack.yaml as it is now."""
+        stack = Stack.model_validate(self.document)
+        return House(
+            stack=stack,
+            folder=self.folder,
+            engine=self.engine,
+            admin=Admin(stack.gateway.admin, httpx.MockTransport(self.host.listen)),
+            clock=self.clock,
+            emit=self._emit,
+            variables=self.variables,
+        )
+
+    def up(self, *, allow_downtime: bool = False) -> Convergence:
+        """Run `stackctl up`."""
+        return bring_up(self.house, allow_downtime=allow_downtime)
+
+    def deploy(self, version: str, *, build: bool = True) -> Result:
+        """Run `stackctl deploy notes`."""
+        return deploy(self.house, Order("notes", version, build=build))
+
+    def rollback(self, version: str | None = None) -> Result:
+        """Run `stackctl rollback notes`."""
+        return rollback(self.house, "notes", version)
+
+    def serving(self, service: str = "notes") -> set[str]:
+        """Return the versions that users get."""
+        return self.host.serving(service)
+
+    def states(self) -> dict[str, str]:
+        """Return the state of every container by its name, without the stack's."""
+        return {box.spec.name.removeprefix("shop-"): box.state for box in self.host.boxes.values()}
+
+    def changes(self) -> list[tuple[str, str]]:
+        """Return what was changed on the engine since the last call; the lock does not count."""
+        found = [
+            (change.what, change.subject.removeprefix("shop-"))
+            for change in self.host.changes
+            if change.subject != "shop-lock"
+        ]
+        self.host.changes.clear()
+        return found
+
+    def on_begin(self, phase: Phase, act: Callable[[], object]) -> None:
+        """Let something happen in the moment that a phase begins."""
+        self.hooks.append(
+            lambda event: act() if isinstance(event, PhaseBegan) and event.phase == phase else None
+        )
+
+    def on_end(self, phase: Phase, act: Callable[[], object]) -> None:
+        """Let something happen in the moment that a phase has done its work."""
+        self.hooks.append(
+            lambda event: act() if isinstance(event, PhaseEnded) and event.phase == phase else None
+        )
+
+    def _emit(self, event: Event) -> None:
+        self.events.append(event)
+        for hook in self.hooks:
+            hook(event)

@@ -1,0 +1,214 @@
+"""Each value of stack.yaml: what it may not be, and that its path and expectation are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.errors import ConfigurationError
+from tests.fakes.stacks import load_shop, shop_with
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WEB = "services.web"
+ROUTE = f"{WEB}.routes.0"
+
+WRONG = [
+    ("name", 7, "expected text in quotes, got `7`"),
+    ("name", "Shop", "expected lower-case letters, digits and single hyphens"),
+    ("name", "shop-", "expected lower-case letters"),
+    ("name", "a" * 21, "at most 20 characters"),
+    ("gateway", "nginx", "expected a mapping"),
+    ("gateway", {}, "gateway.image: is required"),
+    ("gateway.image", "nginx:{version}", "expected an image such as `mongo:8`"),
+    ("gateway.image", "nginx 1.30", "expected an image"),
+    ("gateway.listen", 0, "expected a port from 1 to 65535"),
+    ("gateway.listen", 65536, "expected a port from 1 to 65535"),
+    ("gateway.listen", "localhost:80", "expected a port from 1 to 65535"),
+    ("gateway.listen", "999.0.0.1:80", "expected an IPv4 address before the port"),
+    ("gateway.listen", True, "expected a port from 1 to 65535"),
+    ("gateway.listen", [8080], "expected a port from 1 to 65535"),
+    ("gateway.admin", "0.0.0.0:8081", "expected a loopback address"),
+    ("gateway.admin", 8081, "expected a loopback address"),
+    ("gateway.admin", "127.0.0.1:8080", "expected another port than `gateway.listen` has"),
+    ("gateway.keepalive", "1500ms", "multiple of 1"),
+    ("gateway.keepalive", "301s", "less than or equal to 300"),
+    ("gateway.keepalive", "fifteen", "expected a duration such as `500ms`"),
+    ("gateway.drain_timeout", "20s", "20s would cut idle connections, which are kept 20s"),
+    ("gateway.gzip", "yes", "expected true or false, got `yes`"),
+    ("services", {"Web": {"build": "web", "port": 1}}, "services.Web: expected lower-case"),
+    ("services", {"w" * 33: {"build": "web", "port": 1}}, "at most 32 characters"),
+    (f"{WEB}.build", [], "expected a mapping"),
+    (f"{WEB}.build.context", "", "expected a path"),
+    (f"{WEB}.build.context", "a\0b", r"expected a path, got `a\x00b`"),
+    (f"{WEB}.build.args", {"1A": "b"}, "expected a variable's name"),
+    (f"{WEB}.version", 2, "expected text in quotes, got `2`"),
+    (f"{WEB}.version", 1.1, "expected text in quotes, got `1.1`"),
+    (f"{WEB}.version", "v" * 129, "expected what an image tag may be"),
+    (f"{WEB}.port", "8000", "expected a whole number, got `8000`"),
+    (f"{WEB}.port", 8000.0, "expected a whole number, got `8000.0`"),
+    (f"{WEB}.port", True, "expected a whole number, got `true`"),
+    (f"{WEB}.port", 65536, "less than or equal to 65535"),
+    (f"{WEB}.port", None, "expected a whole number"),
+    (f"{WEB}.replicas", "2", "expected a whole number, got `2`"),
+    (f"{WEB}.replicas", 0, "greater than or equal to 1"),
+    (f"{WEB}.replicas", 51, "less than or equal to 50"),
+    (f"{WEB}.user", 1000, "expected text in quotes"),
+    (f"{WEB}.user", "0:0", "expected a user's number other than 0"),
+    (f"{WEB}.user", "root", "expected a user's number other than 0"),
+    (f"{WEB}.read_only", 1, "expected true or false, got `1`"),
+    (f"{WEB}.env", ["A=b"], "expected a mapping"),
+    (f"{WEB}.env", {"A-B": "c"}, "expected a variable's name"),
+    (f"{WEB}.env.RATE", 1.1, "expected text in quotes, got `1.1`"),
+    (f"{WEB}.env.LIST", ["a"], "expected text"),
+    (f"{WEB}.env.NOTHING", None, "expected text"),
+    (f"{WEB}.env.NUL", "a\0b", r"expected text without NUL, got `a\x00b`"),
+    (f"{WEB}.secrets", "KEY", "expected a list"),
+    (f"{WEB}.secrets", ["a b"], f"{WEB}.secrets.0: expected a variable's name"),
+    (f"{WEB}.needs", "db", "expected a list"),
+    (f"{WEB}.needs", ["cache"], "no `cache` in the stack; there is db, web"),
+    (f"{WEB}.volumes", ["/var/run:/data"], f"{WEB}.volumes.0: expected a volume such as"),
+    (f"{WEB}.volumes", ["files:/data:rw"], "expected a volume such as"),
+    (f"{WEB}.resources.memory", "1m", "greater than or equal to 6291456"),
+    (f"{WEB}.resources.memory", "lots", "expected a size such as `512k`"),
+    (f"{WEB}.resources.cpus", "2", "expected a number"),
+    (f"{WEB}.resources.pids", 0, "greater than or equal to 1"),
+    (f"{WEB}.health", "/health", "expected a mapping"),
+    (f"{WEB}.health.interval", "1ms", "greater than or equal to 0.05"),
+    (f"{WEB}.health.successes", 0, "greater than or equal to 1"),
+    (f"{WEB}.health.deadline", True, "expected a duration"),
+    (f"{WEB}.keep", "forever", "'stopped', 'running' or 'removed', got `forever`"),
+    (f"{WEB}.stop_grace", "-1s", "expected a duration"),
+    (f"{WEB}.routes", {"path": "/"}, "expected a list"),
+    (f"{ROUTE}.path", "web/", "expected a path such as `/notes/`"),
+    (f"{ROUTE}.path", "/a//b", "expected a path such as `/notes/`"),
+    (f"{ROUTE}.path", "/a/../b/", "expected a path without `.` and `..`"),
+    (f"{ROUTE}.path", "/" + "a" * 200, "at most 200 characters"),
+    (f"{ROUTE}.strip_prefix", "true", "expected true or false, got `true`"),
+    (ROUTE, {"path": "/web", "strip_prefix": True}, "strip_prefix: expected a path that ends with"),
+    (f"{ROUTE}.max_body", -1, "greater than or equal to 0"),
+    (f"{ROUTE}.timeouts.connect", "76s", "less than or equal to 75"),
+    (f"{WEB}.witness.0.method", "get", "'GET', 'HEAD', 'POST'"),
+    (f"{WEB}.witness.0.path", "/a b", "expected a path such as `/notes/?page=2`"),
+    (f"{WEB}.witness.0.expect", 99, "greater than or equal to 100"),
+    (f"{WEB}.witness.0.json", "text", "expected a mapping"),
+    ("accessories.db.port", 0, "greater than or equal to 1"),
+    ("accessories.db.health.command", [], "at least 1 item"),
+    ("accessories.db.command", ["a\0"], "expected text without NUL"),
+]
+
+BREAKOUTS = [
+    "x; return 200",
+    "x{",
+    "x}",
+    "x\n",
+    "x\ny",
+    "x\r",
+    'x"',
+    "x'",
+    "$host",
+    "x$",
+    "x#",
+    "x\\",
+    "x y",
+    "x\ty",
+    "x\0",
+    "x\u2028",  # a line separator
+    "x\u00a0y",  # a space that does not look like one to everybody
+    "\u0445",  # a Cyrillic x
+    "\uff11",  # a full-width 1
+    "x\u202e",  # turns the writing around
+    "*",
+    "(",
+    "[",
+    "`x`",
+    "{{x}}",
+    "{%x%}",
+]
+REACH_NGINX = {  # and how a value that would be right begins
+    "name": "shop",
+    "gateway.listen": "8080",
+    "gateway.admin": "127.0.0.1:8081",
+    "gateway.keepalive": "15s",
+    "gateway.drain_timeout": "60s",
+    "gateway.gzip": "true",
+    f"{WEB}.version": "v1",
+    f"{WEB}.port": "80",
+    f"{WEB}.replicas": "2",
+    f"{WEB}.health.path": "/",
+    f"{WEB}.health.timeout": "1s",
+    f"{ROUTE}.path": "/",
+    f"{ROUTE}.strip_prefix": "true",
+    f"{ROUTE}.max_body": "1",
+    f"{ROUTE}.timeouts.connect": "1s",
+    f"{ROUTE}.timeouts.read": "1s",
+    f"{ROUTE}.timeouts.send": "1s",
+    f"{ROUTE}.buffering": "true",
+}
+
+
+@pytest.mark.parametrize(("place", "value", "told"), WRONG)
+def test_a_wrong_value_is_refused_with_its_path(
+    tmp_path: Path, place: str, value: object, told: str
+) -> None:
+    """The path of the value and what was expected there are told."""
+    with pytest.raises(ConfigurationError) as raised:
+        load_shop(tmp_path, shop_with(place, value))
+    lines = raised.value.message.splitlines()
+    assert any(place in line and told in line for line in lines), raised.value.message
+    assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize("place", REACH_NGINX)
+def test_no_value_breaks_out_of_the_nginx_config(tmp_path: Path, place: str) -> None:
+    """Whatever could mean something to NGINX is refused wherever a value reaches its config."""
+    for text in BREAKOUTS:
+        with pytest.raises(ConfigurationError) as raised:
+            load_shop(tmp_path, shop_with(place, REACH_NGINX[place] + text))
+        first, fault = raised.value.message.splitlines()
+        assert first.endswith("has a fault:")
+        assert fault.strip().startswith(f"{place}: ")
+        assert fault.isprintable()
+
+
+@pytest.mark.parametrize("group", ["services", "accessories"])
+def test_no_name_breaks_out_of_the_nginx_config(tmp_path: Path, group: str) -> None:
+    """A service or accessory is not named by what could mean something to NGINX."""
+    part = {"image": "web", "port": 80}
+    for text in BREAKOUTS:
+        with pytest.raises(ConfigurationError) as raised:
+            load_shop(tmp_path, shop_with(group, {f"web{text}": part}))
+        assert all(line.isprintable() for line in raised.value.message.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("name", "a1-b2-c3"),
+        ("gateway.listen", 80),
+        ("gateway.listen", "10.0.0.1:80"),
+        ("gateway.admin", "127.1.2.3:9000"),
+        ("gateway.drain_timeout", "20.001s"),
+        (f"{WEB}.build", "web"),
+        (f"{WEB}.version", "2024-01-01"),
+        (f"{WEB}.version", "_" + "v" * 127),
+        (f"{WEB}.replicas", 50),
+        (f"{WEB}.user", "1000:50"),
+        (f"{WEB}.env.TEXT", "; } $ # \n anything at all"),
+        (f"{WEB}.needs", ["db"]),
+        (f"{WEB}.volumes", ["files:/data", "files-2:/more:ro"]),
+        (f"{WEB}.resources.cpus", 1),
+        (f"{WEB}.resources.memory", "1G"),
+        (f"{WEB}.stop_grace", 0),
+        (f"{ROUTE}.path", "/"),
+        (f"{ROUTE}.path", "/.well-known/a..b/v1.2_~-x"),
+        (f"{ROUTE}.max_body", "999999999g"),
+        (f"{WEB}.witness.0.json", {"deep": [{"a": None}, 1.5, True]}),
+        ("services", {"w" * 32: {"image": "repo:5000/web@{version}", "port": 1}}),
+    ],
+)
+def test_a_right_value_is_taken(tmp_path: Path, place: str, value: object) -> None:
+    """What can be done is not refused."""
+    assert load_shop(tmp_path, shop_with(place, value)).name
