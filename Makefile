@@ -4,7 +4,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip c
 	--universal --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo check test lock down clean
+.PHONY: help setup venv demo check test benchmark prove lock down clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,6 +27,13 @@ check: venv ## format, lint, types and unit tests
 
 test: setup check ## all of `check`, then every test, those on real Docker too
 	$(BIN)/pytest
+
+benchmark: setup ## print the numbers of the README, side by side in one run
+	@command -v wrk >/dev/null || apt-get install -y -qq --no-install-recommends wrk
+	$(BIN)/python -m benchmarks
+
+prove: setup ## switch the safeguards off one at a time, and see the tests go red
+	$(BIN)/python -m tests.prove
 
 lock: ## write the lock files anew: newer versions only where asked for with ARGS=--upgrade
 	$(PYTHON) -m venv .setup/lock

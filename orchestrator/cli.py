@@ -13,14 +13,13 @@ import typer
 
 from orchestrator import __version__
 from orchestrator.commands import COMMANDS
-from orchestrator.errors import Interrupted, StackctlError
+from orchestrator.errors import ConfigurationError, Interrupted, StackctlError
 from orchestrator.settings import Settings, hoist
 
 BUG = 3
 
 app = typer.Typer(
     name="stackctl",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # importing rich would take longer than all the rest of --help
     pretty_exceptions_enable=False,
@@ -61,21 +60,17 @@ def main() -> NoReturn:
     """Run one command and exit with its code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    arguments = hoist(sys.argv[1:])
+    arguments = hoist(sys.argv[1:]) or ["--help"]
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name=app.info.name, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except StackctlError as error:
         _tell(error, arguments)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone (`stackctl logs | head`): nothing is left to say.
-        sys.stderr.close()
-        sys.exit(0)
     except typer.Abort:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:  # noqa: BLE001  the one boundary
-        sys.exit(_report_usage_or_bug(error))
+        sys.exit(_report_usage_or_bug(error, arguments))
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
@@ -92,13 +87,17 @@ def _tell(error: StackctlError, arguments: list[str]) -> None:
     print_error(error, as_json=wants_json or "--output=json" in arguments)
 
 
-def _report_usage_or_bug(error: Exception) -> int:
-    show = getattr(error, "show", None)
-    if callable(show):  # typer's own: a wrong option, a missing argument
-        show()
-        return int(getattr(error, "exit_code", 2))
+def _report_usage_or_bug(error: Exception, arguments: list[str]) -> int:
+    describe = getattr(error, "format_message", None)
+    if callable(describe):  # typer's own: a wrong option, a missing argument
+        message = str(describe()).replace("Value error, ", "").rstrip(".")
+        path = getattr(getattr(error, "ctx", None), "command_path", "stackctl")
+        usage = ConfigurationError(message[:1].lower() + message[1:], f"see `{path} --help`")
+        _tell(usage, arguments)
+        return usage.exit_code
     import traceback
 
     traceback.print_exception(error)
-    typer.echo("error: this is a bug in stackctl; please report the lines above", err=True)
+    what = f"this is a bug in stackctl: {type(error).__name__}"
+    _tell(StackctlError(what, "please report the lines above"), arguments)
     return BUG

@@ -21,6 +21,8 @@ from orchestrator.events import (
     Undone,
     Warned,
 )
+from orchestrator.settings import Settings
+from orchestrator.wording import describe, summarize, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from orchestrator.release.removal import Removed
     from orchestrator.release.result import Result
     from orchestrator.release.status import Status
-    from orchestrator.settings import Settings
     from orchestrator.stack.model import Stack
 
 
@@ -72,7 +73,7 @@ class Console:
                 self._spin(event.text[:100])
             case Probed():
                 self._probes.append(event)
-                self._spin(f"gate  {_describe(event)}")
+                self._spin(f"gate  {describe(event)}")
             case Warned():
                 self._line(f"  [yellow]warning[/] {_plain(event.text)}")
             case Failed():
@@ -86,16 +87,16 @@ class Console:
     def print_result(self, result: Result) -> None:
         """Print what came of a release."""
         if self._json:
-            self._document(result.facts())
+            self.print_document(result.facts())
         else:
-            self._out.print(summarize(result), soft_wrap=True)
+            self._out.print(summarize(result))
         if result.error is not None:
             self.print_error(result.error)
 
     def print_convergence(self, stack: Stack, done: Convergence) -> None:
         """Print what `up` did."""
         if self._json:
-            self._document(
+            self.print_document(
                 {
                     "stack": stack.name,
                     "gateway": done.gateway,
@@ -109,7 +110,7 @@ class Console:
             for name, state in parts.items():
                 self._out.print(f"{name} {state}")
             for result in done.services:
-                self._out.print(summarize(result), soft_wrap=True)
+                self._out.print(summarize(result))
             self._out.print(f"listening on {stack.gateway.listen}")
         for result in done.services:
             if result.error is not None:
@@ -118,7 +119,7 @@ class Console:
     def print_status(self, status: Status) -> None:
         """Print the dashboard once."""
         if self._json:
-            self._document(status.facts())
+            self.print_document(status.facts())
         else:
             from orchestrator.dashboard import draw
 
@@ -130,9 +131,10 @@ class Console:
         from orchestrator.errors import Interrupted
 
         if self._json or not self._out.is_terminal:
-            while True:
+            while not self._out.quiet:
                 self.print_status(read())
                 clock.sleep(every)
+            return
         from rich.live import Live
 
         try:
@@ -146,16 +148,16 @@ class Console:
     def print_forecasts(self, forecasts: Sequence[Forecast]) -> None:
         """Print what releases would do."""
         if self._json:
-            self._document({"services": [asdict(found) for found in forecasts]})
+            self.print_document({"services": [asdict(found) for found in forecasts]})
             return
         for found in forecasts:
             was = f" (now {found.previous})" if found.previous else " (first release)"
             title = "unchanged" if found.unchanged else f"to {found.color}"
             self._out.print(f"[bold]{found.service}[/] {found.version}{was}: {title}")
             for number, step in enumerate(found.steps, start=1):
-                self._out.print(f"  {number:>2}. {_plain(step)}", soft_wrap=True)
+                self._out.print(f"  {number:>2}. {_plain(step)}")
             if found.diff:
-                self._out.print("\n" + _plain(found.diff), soft_wrap=True)
+                self._out.print("\n" + _plain(found.diff))
 
     def print_valid(self, file: Path, stack: Stack) -> None:
         """Print that a file is fine."""
@@ -166,32 +168,35 @@ class Console:
             "accessories": list(stack.accessories),
         }
         if self._json:
-            self._document(facts)
+            self.print_document(facts)
         else:
             count = f"{len(stack.services)} services, {len(stack.accessories)} accessories"
-            self._out.print(f"{file} is valid: stack {stack.name}, {count}")
+            self._out.print(f"{_plain(str(file))} is valid: stack {stack.name}, {count}")
 
     def print_config(self, text: str) -> None:
         """Print an NGINX config."""
         if self._json:
-            self._document({"config": text})
+            self.print_document({"config": text})
         else:
-            sys.stdout.write(text)
+            self._write(text)
 
     def print_logs(self, lines: Iterable[tuple[str, str]]) -> None:
         """Print log lines; as JSON one document with all of them."""
         if self._json:
-            self._document({"lines": [{"container": name, "text": text} for name, text in lines]})
+            self.print_document(
+                {"lines": [{"container": name, "text": text} for name, text in lines]}
+            )
             return
         for name, text in lines:
-            sys.stdout.write(f"{name} | {text}\n")
-            sys.stdout.flush()
+            self._write(f"{name} | {text}\n")
+            if self._out.quiet:
+                return
 
     def print_history(self, releases: Sequence[Mapping[str, Any]]) -> None:
         """Print past releases."""
         if self._json:
             keys = ("release", "outcome", "what", "when", "verdict")
-            self._document(
+            self.print_document(
                 {"releases": [{key: found.get(key) for key in keys} for found in releases]}
             )
             return
@@ -202,37 +207,44 @@ class Console:
     def print_evidence(self, evidence: Mapping[str, Any]) -> None:
         """Print one release's evidence."""
         if self._json:
-            self._document(evidence)
+            self.print_document(evidence)
         else:
             from orchestrator.evidence.report import render_page
 
-            sys.stdout.write(render_page(evidence))
+            self._write(render_page(evidence))
 
     def print_removed(self, removed: Removed) -> None:
         """Print what was taken away."""
         if self._json:
-            self._document(asdict(removed))
+            self.print_document(asdict(removed))
             return
         lines = [
             f"removed {kind[:-1]} {name}"
             for kind, names in asdict(removed).items()
             for name in names
         ]
-        self._out.print("\n".join(lines) or "nothing to remove", soft_wrap=True)
+        self._out.print("\n".join(lines) or "nothing to remove")
+
+    def print_document(self, facts: object) -> None:
+        """Print the one JSON document."""
+        self._write(json.dumps(facts, default=str) + "\n")
 
     def print_error(self, error: StackctlError) -> None:
         """Print an error and its hint on stderr."""
         self._still()
-        self._err.print(f"[red]error:[/] {_plain(error.message)}", soft_wrap=True)
+        self._err.print(f"[red]error:[/] {_plain(error.message)}")
         if error.hint:
-            self._err.print(f"\nhint: {_plain(error.hint)}", soft_wrap=True)
+            self._err.print(f"\nhint: {_plain(error.hint)}")
 
-    def _document(self, facts: object) -> None:
-        sys.stdout.write(json.dumps(facts, default=str) + "\n")
-        sys.stdout.flush()
+    def _write(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self._out.on_broken_pipe()
 
     def _line(self, text: str) -> None:
-        self._err.print(text, soft_wrap=True)
+        self._err.print(text)
 
     def _spin(self, text: str) -> None:
         if not self._err.is_terminal:
@@ -256,66 +268,32 @@ class Console:
 
 def print_error(error: StackctlError, *, as_json: bool) -> None:
     """Print an error that ended a command: for people on stderr, for scripts on stdout as well."""
-    from orchestrator.settings import Settings
-
+    console = Console(Settings(Path(), "json" if as_json else "text", color=True))
     if as_json:
-        document = {"outcome": "failed", "error": {"message": error.message, "hint": error.hint}}
-        sys.stdout.write(json.dumps(document) + "\n")
-    Console(Settings(Path(), "text", color=sys.stderr.isatty())).print_error(error)
-
-
-def summarize(result: Result) -> str:
-    """Return a release in one or two lines."""
-    where = f" ({result.color})" if result.color and result.outcome == "deployed" else ""
-    line = f"{result.service} {result.version}{where} {result.outcome.replace('_', ' ')}"
-    if result.outcome == "unchanged":
-        return line
-    line += f" in {result.seconds['total']:.1f} s"
-    witness = result.witness
-    if witness.sent:
-        line += (
-            f": {witness.sent:,} witness requests, {witness.lost} lost,"
-            f" longest gap {witness.longest_gap_ms:g} ms"
+        console.print_document(
+            {"outcome": "failed", "error": {"message": error.message, "hint": error.hint}}
         )
-    return f"{line}\nevidence: {result.evidence}"
-
-
-def timeline(probes: Sequence[Probed]) -> list[str]:
-    """Return the probes in a few lines: equal answers in a row are one line."""
-    lines: list[str] = []
-    for replica in dict.fromkeys(probe.replica for probe in probes):
-        run: list[Probed] = []
-        for probe in (probe for probe in probes if probe.replica == replica):
-            if run and (probe.status, probe.detail) != (run[-1].status, run[-1].detail):
-                lines.append(_describe_run(run))
-                run = []
-            run.append(probe)
-        lines.append(_describe_run(run))
-    return lines
-
-
-def _describe_run(run: Sequence[Probed]) -> str:
-    first, last = run[0], run[-1]
-    attempts = f"{first.attempt}" if first is last else f"{first.attempt} to {last.attempt}"
-    return f"{first.replica} probe {attempts}: {_answer(last)}"
-
-
-def _describe(probe: Probed) -> str:
-    return f"{probe.replica} probe {probe.attempt}: {_answer(probe)}"
-
-
-def _answer(probe: Probed) -> str:
-    status = "" if probe.status is None else f"{probe.status} "
-    word = "healthy" if probe.healthy else probe.detail or "unhealthy"
-    return f"{status}{word} ({probe.ms:g} ms)"
+    console.print_error(error)
 
 
 def _plain(text: str) -> str:
     """Keep rich from reading text of others as markup."""
-    return text.replace("[", r"\[")
+    from rich.markup import escape
+
+    return escape(text)
 
 
 def _open(stream: Any, *, color: bool) -> RichConsole:
     from rich.console import Console as Rich
 
-    return Rich(file=stream, highlight=False, no_color=not color, emoji=False)
+    class Unread(Rich):
+        """Falls silent where nobody reads any more: a release does not end for that."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+    width = None if stream.isatty() else 10_000  # a pipe breaks no line
+    return Unread(file=stream, highlight=False, no_color=not color, emoji=False, width=width)

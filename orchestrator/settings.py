@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal
 
 WITH_VALUE = ("--file", "-f", "--output")
 FLAGS = ("--no-color",)
+ATTACHED = re.compile(r"--file=|--output=|-f.")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
         if argument == "--":
             rest += [argument, *queue]
             break
-        if argument in FLAGS or argument.startswith(("--file=", "--output=")):
+        if argument in FLAGS or ATTACHED.match(argument):
             front.append(argument)
         elif argument in WITH_VALUE and queue:
             front += [argument, queue.pop(0)]

@@ -111,6 +111,16 @@ class Output:
     text: str
 
 
+class Conversation(Protocol):
+    """A process inside a container that answers every line with a line."""
+
+    def ask(self, line: str) -> str:
+        """Send a line and return the answer. Raises EngineError where none comes."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 class Lease(Protocol):
     """A lock that the engine frees by itself once its holder is gone."""
 
@@ -154,6 +164,9 @@ class Engine(Protocol):
 
     def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:
         """Run a command inside a container and wait for it."""
+
+    def converse(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Conversation:
+        """Start a command inside a container that is asked line by line."""
 
     def processes(self, container: str) -> dict[int, str]:
         """Return the command line of every process in the container, by host pid."""

@@ -26,6 +26,7 @@ FOREIGN = (
     docker.errors.StreamParseError,
     requests.exceptions.RequestException,
     urllib3.exceptions.HTTPError,
+    urllib3.exceptions.ProxySchemeUnsupported,
     OSError,
 )
 

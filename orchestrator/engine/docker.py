@@ -16,11 +16,13 @@ from orchestrator.engine.base import (
     BuildOrder,
     Container,
     ContainerSpec,
+    Conversation,
     Image,
     Lease,
     Output,
 )
 from orchestrator.engine.connection import connect, translated
+from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.lease import take_lease
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
@@ -115,10 +117,14 @@ class DockerEngine:
         """Yield lines as they are printed."""
         with translated("following logs"):
             rest = b""
-            for chunk in self._client.logs(container, tail=tail, stream=True, follow=True):
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    yield line.decode(errors="replace")
+            stream = self._client.logs(container, tail=tail, stream=True, follow=True)
+            try:
+                for chunk in stream:
+                    *lines, rest = (rest + chunk).split(b"\n")
+                    for line in lines:
+                        yield line.decode(errors="replace")
+            finally:
+                stream.close()
 
     def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:
         """Run a command inside a container and wait for it."""
@@ -127,6 +133,10 @@ class DockerEngine:
             printed = self._client.exec_start(started["Id"])
             ended = self._client.exec_inspect(started["Id"])
         return Output(ended["ExitCode"] or 0, bytes(printed).decode(errors="replace"))
+
+    def converse(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Conversation:
+        """Start a command inside a container that is asked line by line."""
+        return DockerConversation(self._client, container, argv, user)
 
     def processes(self, container: str) -> dict[int, str]:
         """Return the command line of every process in the container, by host pid."""

@@ -82,16 +82,18 @@ def pull_image(client: docker.APIClient, reference: str, report: Callable[[str],
 
 def _follow(steps: Iterable[Mapping[str, Any]], doing: str, report: Callable[[str], None]) -> None:
     tail: deque[str] = deque(maxlen=TAIL)
+    fault = ""
     try:
-        for step in steps:
-            if "error" in step:
-                raise ImageError("\n  ".join([f"{doing}: {step['error'].strip()}", *tail]))
+        for step in steps:  # to its end, also after a fault: that closes the connection
+            fault = fault or str(step.get("error", "")).strip()
             line = str(step.get("stream") or step.get("status") or "").rstrip()
             if line:
                 tail.append(line)
                 report(line)
     except FOREIGN as error:
         raise ImageError(f"{doing}: {error}") from error
+    if fault:
+        raise ImageError("\n  ".join([f"{doing}: {fault}", *tail]))
 
 
 def _split(reference: str) -> tuple[str, str | None]:

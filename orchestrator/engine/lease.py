@@ -52,6 +52,7 @@ class DockerLease:
             pass
         finally:
             self._stream.close()
+            self._socket.close()  # only both end the connection
 
 
 def take_lease(client: docker.APIClient, spec: ContainerSpec) -> DockerLease:

@@ -26,8 +26,10 @@ class Record:
         self.folder = folder = _name_folder(releases, service, version, clock)
         self.release = folder.name
         self.started = clock.now()
+        self.trouble = ""
         self.events: list[dict[str, object]] = []
         self._clock = clock
+        self._tolerant = False
         self._guard = threading.Lock()  # probes and the witness emit from threads of their own
         try:
             folder.mkdir(parents=True)
@@ -49,7 +51,15 @@ class Record:
                 self._events.write(line.encode())
                 os.fsync(self._events.fileno())
             except OSError as error:
-                raise StackctlError(f"the evidence cannot be written: {error.strerror}") from error
+                if not self._tolerant:
+                    raise StackctlError(
+                        f"the evidence cannot be written: {error.strerror}"
+                    ) from error
+                self.trouble = error.strerror or str(error)
+
+    def tolerate(self) -> None:
+        """From now on keep events in memory where they cannot be written: `trouble` says why."""
+        self._tolerant = True
 
     def sample(self, sample: Sample) -> None:
         """Append a request of the witness."""

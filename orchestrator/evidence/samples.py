@@ -49,6 +49,7 @@ class Figures:
     closed_early: int  # kept connections that the gateway closed within the announced time
     versions: dict[str, int]  # good answers by version
     losses: tuple[dict[str, object], ...]
+    failure: str | None  # why the witness could not testify to the end
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
@@ -58,7 +59,7 @@ class Figures:
 MOST_LOSSES = 50  # that are listed one by one
 
 
-def count(samples: Sequence[Sample], closed_early: int = 0) -> Figures:
+def count(samples: Sequence[Sample], closed_early: int = 0, failure: str | None = None) -> Figures:
     """Return the figures of a release's samples."""
     good = [sample for sample in samples if sample.lost is None]
     ends = sorted(sample.done for sample in good)
@@ -76,6 +77,7 @@ def count(samples: Sequence[Sample], closed_early: int = 0) -> Figures:
             Counter(sample.served.rpartition("/")[2] for sample in good if sample.served)
         ),
         losses=tuple(sample.facts() for sample in lost[:MOST_LOSSES]),
+        failure=failure,
     )
 
 

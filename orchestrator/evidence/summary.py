@@ -48,6 +48,8 @@ def summarize(
 
 def judge(outcome: str, witness: Mapping[str, object]) -> dict[str, object]:
     """Return the verdict: was a request lost, and what that rests on."""
+    if witness.get("failure"):
+        return {"lossless": None, "text": f"the witness failed: {witness['failure']}"}
     sent, lost = int(str(witness["sent"])), int(str(witness["lost"]))
     if sent == 0:
         return {"lossless": None, "text": "no witness: no version was serving before"}

@@ -131,14 +131,15 @@ class Connection:
         while True:
             event = self._state.next_event()
             if event is h11.NEED_DATA:
-                self._state.receive_data(await self._reader.read(CHUNK))
+                received = await self._reader.read(CHUNK)
+                if not received and not status:
+                    raise Lost("connection closed without an answer")
+                self._state.receive_data(received)
             elif isinstance(event, h11.Response):
                 status = event.status_code
                 served = dict(event.headers).get(b"x-stackctl-served", b"").decode()
             elif isinstance(event, h11.EndOfMessage):
                 return status, served
-            elif isinstance(event, h11.ConnectionClosed):
-                raise Lost("connection closed without an answer")
 
 
 class Witness:
@@ -158,6 +159,7 @@ class Witness:
         self._on_sample = on_sample
         self._samples: list[Sample] = []
         self._closed_early = 0
+        self._failure: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
         self._running = threading.Event()
@@ -173,10 +175,15 @@ class Witness:
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._over.set)
             self._thread.join(PATIENCE + SLOW_LASTS)
-        return count(self._samples, self._closed_early)
+        return count(self._samples, self._closed_early, self._failure)
 
     def _run(self) -> None:
-        asyncio.run(self._testify())
+        try:
+            asyncio.run(self._testify())
+        except Exception as error:  # noqa: BLE001  a witness that breaks must not break the release
+            self._failure = f"{type(error).__name__}: {error}"
+        finally:
+            self._running.set()
 
     async def _testify(self) -> None:
         self._loop = asyncio.get_running_loop()

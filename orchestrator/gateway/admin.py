@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from orchestrator.gateway.routing import Routing, parse_routing
-
 if TYPE_CHECKING:
     from orchestrator.stack.quantities import Address
 
@@ -34,13 +32,21 @@ class Admin:
             trust_env=False,  # a proxy of the environment is not on the way to our own loopback
         )
 
-    def routing(self) -> Routing | None:
-        """Return what NGINX serves at this moment; None where it does not answer."""
+    def serving(self) -> str | None:
+        """Return the id of the config that NGINX serves; None where it does not answer."""
         try:
-            answer = self._client.get("/release")
-        except httpx.TransportError:
+            document = self._client.get("/release").json()
+        except (httpx.TransportError, ValueError):
             return None
-        return parse_routing(answer.text) if answer.is_success else None
+        return str(document.get("config")) if isinstance(document, dict) else None
+
+    def config(self) -> str:
+        """Return the config that NGINX serves, as text; empty where it does not answer."""
+        return self._text("/config")
+
+    def current(self) -> str:
+        """Return the config that NGINX would start with; empty where it does not answer."""
+        return self._text("/current")
 
     def connections(self) -> Connections | None:
         """Return NGINX's own counters; None where it does not answer."""
@@ -58,3 +64,10 @@ class Admin:
     def preview(self, service: str, path: str, timeout: float) -> httpx.Response:
         """Ask a staged candidate the way that traffic will take. Raises httpx.TransportError."""
         return self._client.get(f"/preview/{service}{path}", timeout=timeout)
+
+    def _text(self, path: str) -> str:
+        try:
+            answer = self._client.get(path)
+        except httpx.TransportError:
+            return ""
+        return answer.text if answer.is_success else ""

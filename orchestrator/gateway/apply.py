@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import Clock, poll
-from orchestrator.errors import GatewayError, NotFound, StackctlError, UnsafeError
+from orchestrator.errors import EngineError, GatewayError, StackctlError, UnsafeError
+from orchestrator.gateway.render import FOLDER
 from orchestrator.gateway.workers import (
     SOCKETS,
     Workers,
@@ -23,12 +24,22 @@ from orchestrator.gateway.workers import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from orchestrator.engine.base import Container, Engine
+    from orchestrator.engine.base import Container, Conversation, Engine
     from orchestrator.gateway.admin import Admin
     from orchestrator.gateway.routing import Routing
 
-FOLDER = "/etc/stackctl"
-CURRENT = f"{FOLDER}/current/nginx.conf"
+# Tests every file it is given, up to the first that NGINX refuses.
+TEST = ("sh", "-c", 'for conf; do nginx -t -q -c "$conf" || exit 1; done', "sh")
+# Moves the link by a rename for every id it reads. The ids are data to it, never part of it.
+SWITCH = (
+    "sh",
+    "-c",
+    """while IFS= read -r id; do
+        said=$(ln -sfn -- "$id" "$0/next" 2>&1 && mv -T -- "$0/next" "$0/current" 2>&1) \\
+            && echo "$id" || echo "$said"
+    done""",
+    FOLDER,
+)
 RELOAD_PATIENCE = 10.0  # seconds until a reload must be in effect
 CONFIRM_EVERY = 0.02
 DRAIN_EVERY = 0.1
@@ -41,11 +52,6 @@ class Config:
 
     routing: Routing
     text: str
-
-    @property
-    def folder(self) -> str:
-        """Where it lies in the gateway's volume."""
-        return f"{FOLDER}/{self.routing.id}"
 
 
 @dataclass(frozen=True)
@@ -63,52 +69,71 @@ class Gateway:
     def __init__(self, engine: Engine, container: Container, admin: Admin, clock: Clock) -> None:
         self._engine = engine
         self._id = container.id
+        self._switch: Conversation | None = None
         self._admin = admin
         self._clock = clock
 
-    def served(self) -> str:
-        """Return the config that serves, as text; empty where there is none yet."""
-        try:
-            return self._engine.read(self._id, CURRENT)
-        except NotFound:
-            return ""
+    def prepare(self) -> None:
+        """Have the process that moves the link run, so that no reload waits for its start."""
+        if self._switch is None:
+            self._switch = self._engine.converse(self._id, SWITCH, user="0")
 
-    def stage(self, config: Config) -> None:
-        """Put a config beside the one that serves and have NGINX test it. Changes nothing else.
+    def close(self) -> None:
+        """Let go of what `prepare` started."""
+        if self._switch is not None:
+            self._switch.close()
+            self._switch = None
+
+    def stage(self, *configs: Config) -> None:
+        """Put configs beside the one that serves and have NGINX test them. Changes nothing else.
 
         Raises GatewayError with NGINX's own words.
         """
-        self._engine.write(self._id, FOLDER, pack(config))
-        tested = self._engine.execute(
-            self._id, ("nginx", "-t", "-c", f"{config.folder}/nginx.conf")
-        )
+        self._engine.write(self._id, FOLDER, pack(*configs))
+        files = tuple(f"{FOLDER}/{config.routing.id}/nginx.conf" for config in configs)
+        tested = self._engine.execute(self._id, TEST + files)
         if tested.exit_code != 0:
-            self.discard([config.routing.id])
+            self.discard([config.routing.id for config in configs])
             raise GatewayError(
-                f"NGINX refuses the config of `{config.routing.id}`: {tested.text.strip()}",
-                "the config that served still serves; `stackctl render` prints the new one",
+                f"NGINX refuses the new config: {tested.text.strip()}",
+                "the config that served still serves; `stackctl render` prints it",
             )
 
-    def reload(self, config: Config) -> None:
+    def reload(self, identity: str) -> None:
         """Make a staged config the current one and tell NGINX; `confirm` proves that it took it."""
-        self._reload(config.routing.id)
+        self._point(identity)
+        self._engine.signal(self._id, "HUP")
 
-    def confirm(self, config: Config, outdated: Collection[int]) -> None:
+    def confirm(self, identity: str, outdated: Collection[int]) -> frozenset[int]:
         """Return once fresh connections get this config and no outdated worker accepts any.
 
-        Raises GatewayError where that does not come to pass.
+        Returns the workers that accept now. Raises GatewayError where that does not come to pass.
         """
-        self._confirm(config.routing.id, outdated)
 
-    def restore(self, identity: str, known: Workers) -> None:
+        def in_effect() -> frozenset[int] | None:
+            if self._admin.serving() != identity:
+                return None
+            accepting = self.workers().accepting
+            return None if accepting & frozenset(outdated) else accepting
+
+        accepting = poll(in_effect, clock=self._clock, every=CONFIRM_EVERY, within=RELOAD_PATIENCE)
+        if accepting is None:
+            raise GatewayError(
+                f"NGINX does not serve the config of `{identity}` {RELOAD_PATIENCE:g} s after the"
+                " reload",
+                "see why: `stackctl logs gateway`",
+            )
+        return accepting
+
+    def restore(self, identity: str, known: Collection[int]) -> None:
         """Make an earlier config serve again; workers that are not `known` must leave.
 
         Raises UnsafeError where that cannot be proven.
         """
-        newer = self.workers().accepting - known.accepting
         try:
-            self._reload(identity)
-            self._confirm(identity, newer)
+            newer = self.workers().accepting - frozenset(known)
+            self.reload(identity)
+            self.confirm(identity, newer)
         except StackctlError as error:
             raise UnsafeError(
                 f"the config of `{identity}` could not be restored: {error.message}",
@@ -145,44 +170,34 @@ class Gateway:
         listed = self._engine.execute(self._id, ("ls", FOLDER))
         return tuple(name for name in listed.text.split() if name not in ("current", "next"))
 
-    def _reload(self, identity: str) -> None:
-        self._engine.write(self._id, FOLDER, pack_link("next", identity))
-        swapped = self._engine.execute(
-            self._id, ("mv", "-T", f"{FOLDER}/next", f"{FOLDER}/current"), user="0"
-        )
-        if swapped.exit_code != 0:
-            raise GatewayError(f"the config link could not be moved: {swapped.text.strip()}")
-        self._engine.signal(self._id, "HUP")
-
-    def _confirm(self, identity: str, outdated: Collection[int]) -> None:
-        def in_effect() -> bool | None:
-            routing = self._admin.routing()
-            if routing is None or routing.id != identity:
-                return None
-            return not (self.workers().accepting & frozenset(outdated)) or None
-
-        if not poll(in_effect, clock=self._clock, every=CONFIRM_EVERY, within=RELOAD_PATIENCE):
-            raise GatewayError(
-                f"NGINX does not serve the config of `{identity}` {RELOAD_PATIENCE:g} s after the reload",
-                "see why: `stackctl logs gateway`",
-            )
+    def _point(self, identity: str) -> None:
+        self.prepare()
+        try:
+            answer = self._switch.ask(identity) if self._switch else ""
+        except EngineError:
+            self.close()  # it went with a gateway that restarted: the next try has its own
+            raise
+        if answer != identity:
+            self.close()
+            raise GatewayError(f"the config link could not be moved to `{identity}`: {answer}")
 
     def _open_to(self, addresses: Collection[str], port: int) -> int:
         sockets = self._engine.execute(self._id, SOCKETS)
         return count_connections(sockets.text, addresses, port)
 
 
-def pack(config: Config) -> bytes:
-    """Return a tar archive with the config in its folder."""
+def pack(*configs: Config) -> bytes:
+    """Return a tar archive with each config in its folder."""
 
     def fill(archive: tarfile.TarFile) -> None:
-        folder = tarfile.TarInfo(config.routing.id)
-        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-        archive.addfile(folder)
-        content = config.text.encode()
-        file = tarfile.TarInfo(f"{config.routing.id}/nginx.conf")
-        file.size, file.mode = len(content), 0o644
-        archive.addfile(file, io.BytesIO(content))
+        for config in configs:
+            folder = tarfile.TarInfo(config.routing.id)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(folder)
+            content = config.text.encode()
+            file = tarfile.TarInfo(f"{config.routing.id}/nginx.conf")
+            file.size, file.mode = len(content), 0o644
+            archive.addfile(file, io.BytesIO(content))
 
     return _tar(fill)
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from orchestrator.stack.model import Route, Service, Stack
 
+FOLDER = "/etc/stackctl"  # inside the gateway's container: its configs, one folder each
+CURRENT = f"{FOLDER}/current/nginx.conf"
 TEMPLATES = Path(__file__).parents[2] / "templates"
 PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
 ADMIN_PORT = 8081
@@ -41,11 +43,12 @@ def render(stack: Stack, routing: Routing) -> str:
     """Return nginx.conf for a routing. Services that stack.yaml no longer has are left out."""
     lanes = {name: routing.lane(name) for name in stack.services}
     return (
-        _templates()
+        load_templates()
         .get_template("nginx.conf.j2")
         .render(
             mark=MARK,
-            pieces=routing.to_pieces(),
+            routing=routing,
+            folder=FOLDER,
             stack=stack,
             gateway=stack.gateway,
             upstreams=[
@@ -90,7 +93,10 @@ def _live(name: str, lane: Lane) -> str | None:
 
 
 @cache
-def _templates() -> Environment:
+def load_templates() -> Environment:
+    """Return the templates' environment. The first call takes some 100 ms, so it is worth making
+    while something else is waited for.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

@@ -25,7 +25,7 @@ def count_traffic(log: str, service: str) -> Traffic:
     Requests of the witness do not count: it reports for itself.
     """
     answers: Counter[tuple[str, str]] = Counter()
-    for line in log.splitlines():
+    for line in log.split("\n"):  # not splitlines: a path may hold U+2028
         entry = _parse(line)
         if entry is None or entry.get("witness"):
             continue

@@ -23,35 +23,30 @@ from orchestrator.events import (
 )
 from orchestrator.evidence.record import Record, hash_text
 from orchestrator.evidence.samples import count
-from orchestrator.evidence.witness import Witness
-from orchestrator.gateway.apply import Config, Drained, Gateway
+from orchestrator.gateway.render import load_templates
 from orchestrator.health import Gate
-from orchestrator.release.candidate import (
-    find_candidate,
-    in_parallel,
-    put_away,
-    read_last_lines,
-    start_candidate,
-    undo_candidate,
-)
+from orchestrator.release.candidate import find_candidate, put_away, start_candidate
 from orchestrator.release.conclusion import Ending, conclude
 from orchestrator.release.images import prepare_image
 from orchestrator.release.lock import ci_link, operator
-from orchestrator.release.observe import Replica, observe
+from orchestrator.release.observe import observe
 from orchestrator.release.phases import UNDO, Phase, Undo
 from orchestrator.release.plan import Order, Plan, plan_release
 from orchestrator.release.preview import prove_preview
 from orchestrator.release.specs import pick_secrets
-from orchestrator.stack.model import Service, WitnessRequest
+from orchestrator.release.testimony import call_witness
+from orchestrator.release.undo import clear_way, drain, open_gateway, put_back, read_candidate_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
     from orchestrator.engine.base import Image, Lease
-    from orchestrator.gateway.workers import Workers
+    from orchestrator.evidence.witness import Witness
+    from orchestrator.gateway.apply import Config, Gateway
     from orchestrator.release.house import House
     from orchestrator.release.result import Outcome, Result
+    from orchestrator.stack.model import Service
 
 
 class Attempt:
@@ -72,7 +67,9 @@ class Attempt:
         self._phase = Phase.BUILD
         self._seconds: dict[str, float] = {}
         self._plan: Plan | None = None
-        self._first_workers: Workers | None = None
+        self._opened: Gateway | None = None
+        self._first_workers: frozenset[int] = frozenset()  # accepted before anything was changed
+        self._workers: frozenset[int] = frozenset()  # accept now
         self._witness: Witness | None = None
         self._logs = ""
 
@@ -97,9 +94,12 @@ class Attempt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
+        self._record.tolerate()  # what follows must come to its end, on a full disk as well
         outcome: Outcome = "unchanged" if self._plan and self._plan.unchanged else "deployed"
         if error is not None:
             outcome, error = self._undo(error)
+        if self._opened is not None:
+            self._opened.close()
         figures = self._witness.stop() if self._witness else count(())
         self._seconds["total"] = self._house.clock.monotonic() - self._started
         known = error if isinstance(error, StackctlError) else None
@@ -115,7 +115,8 @@ class Attempt:
 
     def build(self) -> Image:
         """Build the version's image, or find it."""
-        with self._in(Phase.BUILD):
+        with self._in(Phase.BUILD), ThreadPoolExecutor(max_workers=1) as beside:
+            beside.submit(load_templates)
             house, order = self._house, self._order
             return prepare_image(
                 house.engine,
@@ -136,6 +137,7 @@ class Attempt:
             self._plan = plan = plan_release(
                 house.stack, observe(house), order, self._record.release, image.id, secrets
             )
+            self._opened = open_gateway(house, plan.gateway)
             self._emit(
                 Planned(
                     color=plan.candidate.color,
@@ -149,20 +151,16 @@ class Attempt:
             return plan
 
     def start(self, plan: Plan) -> None:
-        """Start the candidate and the witness; NGINX tests the configs while the app boots."""
+        """Start the witness and the candidate."""
         with self._in(Phase.START):
-            self._call_witness(plan)
-            self._clear_way(plan)
-            gateway = self._gateway(plan)
-            self._first_workers = gateway.workers()
-            with ThreadPoolExecutor(max_workers=1) as beside:
-                staged = beside.submit(self._stage_configs, gateway, plan.staged, plan.promoted)
-                start_candidate(self._house.engine, plan, self._emit)
-            staged.result()
+            self._witness = call_witness(self._house.stack, plan, self._record.sample)
+            clear_way(self._house, self._gateway, plan)
+            start_candidate(self._house.engine, plan, self._emit)
 
     def gate(self, plan: Plan) -> None:
-        """Wait until every replica has proven itself."""
-        with self._in(Phase.GATE):
+        """Wait until every replica has proven itself; meanwhile NGINX tests the configs."""
+        with self._in(Phase.GATE), ThreadPoolExecutor(max_workers=1) as beside:
+            ready = beside.submit(self._ready_gateway, plan)
             health, port, admin = self._service.health, self._service.port, self._house.admin
 
             def crashed() -> list[str]:
@@ -174,56 +172,52 @@ class Attempt:
                 lambda replica: admin.probe(replica, port, health.path, health.timeout),
                 crashed,
             )
+            self._first_workers = self._workers = ready.result()
 
     def stage(self, plan: Plan) -> None:
         """Add the candidate to the gateway, where only a preview reaches it, and ask it there."""
         with self._in(Phase.STAGE):
-            self._switch(plan, plan.staged)
+            self._switch(plan.staged)
             house = self._house
             found = find_candidate(house.engine, house.stack.name, plan)
-            prove_preview(
-                house.admin,
-                house.clock,
-                plan.order.service,
-                self._service,
-                plan.order.version,
-                {container.address for container in found},
-            )
+            addresses = {container.address for container in found}
+            prove_preview(house.admin, house.clock, plan.order, self._service, addresses)
 
-    def promote(self, plan: Plan) -> frozenset[int]:
-        """Move the live pointer; return the workers that must not accept any more."""
+    def promote(self, plan: Plan) -> None:
+        """Move the live pointer."""
         with self._in(Phase.PROMOTE):
-            gateway = self._gateway(plan)
-            outdated = gateway.workers().accepting
-            gateway.reload(plan.promoted)
-            return outdated
+            self._gateway.reload(plan.promoted.routing.id)
 
-    def confirm(self, plan: Plan, outdated: frozenset[int]) -> None:
+    def confirm(self, plan: Plan) -> None:
         """Prove that users get the candidate."""
         with self._in(Phase.CONFIRM):
-            self._gateway(plan).confirm(plan.promoted, outdated)
-            self._emit_switched(plan.promoted)
+            self._confirm(plan.promoted)
 
     def drain(self, plan: Plan) -> None:
         """Wait until nobody is served by the previous version any more."""
         with self._in(Phase.DRAIN):
-            self._emit_drained(self._drain(plan, plan.outgoing))
+            self._gateway.stage(plan.retired)  # meanwhile old workers end anyway
+            drained = drain(self._house, self._gateway, plan, plan.outgoing)
+            self._emit(DrainEnded(round(drained.seconds, 3), drained.workers, drained.cut))
+            if drained.cut:
+                self._emit(Warned(f"{drained.cut} connections were cut at the end of the drain"))
 
     def retire(self, plan: Plan) -> None:
         """Take the previous version out of the gateway and put it away."""
         with self._in(Phase.RETIRE):
-            gateway = self._gateway(plan)
-            self._stage_configs(gateway, plan.retired)
-            self._switch(plan, plan.retired)
+            self._switch(plan.retired)
             put_away(self._house.engine, self._service, plan.outgoing)
-            gateway.discard(set(gateway.stored()) - {plan.retired.routing.id})
+            self._gateway.discard(set(self._gateway.stored()) - {plan.retired.routing.id})
 
     @property
     def _service(self) -> Service:
         return self._house.stack.services[self._order.service]
 
-    def _gateway(self, plan: Plan) -> Gateway:
-        return Gateway(self._house.engine, plan.gateway, self._house.admin, self._house.clock)
+    @property
+    def _gateway(self) -> Gateway:
+        if self._opened is None:
+            raise AssertionError("the gateway is opened by the plan")  # a bug of ours
+        return self._opened
 
     def _emit(self, event: Event) -> None:
         self._record.emit(event)
@@ -231,63 +225,35 @@ class Attempt:
 
     @contextmanager
     def _in(self, phase: Phase) -> Iterator[None]:
+        self._phase = phase
         if not self._lease.held:
             raise LockedError(
                 "the lock was lost: the engine restarted or the connection was cut",
                 "look at the stack with `stackctl status`, then run the command again",
             )
-        self._phase = phase
         self._emit(PhaseBegan(phase))
         started = self._house.clock.monotonic()
         yield
         self._seconds[phase] = self._house.clock.monotonic() - started
         self._emit(PhaseEnded(phase, round(self._seconds[phase], 3)))
 
-    def _call_witness(self, plan: Plan) -> None:
-        if plan.previous is None:
-            return  # nobody is served yet, so there is nothing to lose
-        requests = self._service.witness or tuple(
-            WitnessRequest(path=route.path) for route in self._service.routes[:1]
-        )
-        if requests:
-            gateway = self._house.stack.gateway
-            self._witness = Witness(
-                gateway.listen, requests, gateway.keepalive, self._record.sample
-            )
-            self._witness.start()
+    def _ready_gateway(self, plan: Plan) -> frozenset[int]:
+        """Put both configs beside the one that serves; return the workers that accept now."""
+        gateway = self._gateway
+        with ThreadPoolExecutor(max_workers=2) as beside:
+            prepared = beside.submit(gateway.prepare)
+            workers = beside.submit(gateway.workers)
+            gateway.stage(plan.staged, plan.promoted)
+        prepared.result()
+        return workers.result().accepting
 
-    def _clear_way(self, plan: Plan) -> None:
-        """Remove what is in the candidate's way, once no worker can send it requests."""
-        if any(replica.container.running for replica in plan.clear):
-            self._drain(plan, plan.clear)
-        in_parallel(self._house.engine.remove, [r.container.id for r in plan.clear])
+    def _switch(self, config: Config) -> None:
+        self._gateway.reload(config.routing.id)
+        self._confirm(config)
 
-    def _stage_configs(self, gateway: Gateway, *configs: Config) -> None:
-        for config in configs:
-            gateway.stage(config)
-
-    def _switch(self, plan: Plan, config: Config) -> None:
-        gateway = self._gateway(plan)
-        outdated = gateway.workers().accepting
-        gateway.reload(config)
-        gateway.confirm(config, outdated)
-        self._emit_switched(config)
-
-    def _drain(self, plan: Plan, replicas: tuple[Replica, ...]) -> Drained:
-        return self._gateway(plan).drain(
-            [replica.container.address for replica in replicas],
-            self._service.port,
-            self._house.stack.gateway.drain_timeout,
-        )
-
-    def _emit_switched(self, config: Config) -> None:
+    def _confirm(self, config: Config) -> None:
+        self._workers = self._gateway.confirm(config.routing.id, self._workers)
         self._emit(Switched(config.routing.id, hash_text(config.text)))
-
-    def _emit_drained(self, drained: Drained) -> None:
-        self._emit(DrainEnded(round(drained.seconds, 3), drained.workers, drained.cut))
-        if drained.cut:
-            limit = self._house.stack.gateway.drain_timeout
-            self._emit(Warned(f"{drained.cut} connections were cut after {limit:g} s of draining"))
 
     def _undo(self, error: BaseException) -> tuple[Outcome, BaseException]:
         """Do what the phase table says; return the outcome and the error to report."""
@@ -296,27 +262,16 @@ class Attempt:
         if undo is Undo.FORWARD:
             self._emit(Warned(f"{self._phase}: {reason}; the previous version was left as it is"))
             return "deployed", error
+        if plan is not None:
+            self._logs = read_candidate_logs(self._house, plan)
+        self._emit(Failed(self._phase, reason, getattr(error, "hint", None), self._logs))
         try:
             if plan is not None and undo is not Undo.NOTHING:
-                self._put_back(plan, undo)
-            self._emit(Failed(self._phase, reason, getattr(error, "hint", None), self._logs))
-            self._emit(Undone(undo))
+                put_back(self._house, self._gateway, plan, undo, self._first_workers)
         except StackctlError as failure:
             return "failed_unsafe", UnsafeError(
                 f"{reason}; undoing it failed too: {failure.message}",
                 failure.hint or "look at it now: `stackctl status`",
             )
+        self._emit(Undone(undo))
         return "reverted", error
-
-    def _put_back(self, plan: Plan, undo: Undo) -> None:
-        engine, stack = self._house.engine, self._house.stack
-        found = find_candidate(engine, stack.name, plan)
-        self._logs = read_last_lines(engine, found)
-        gateway = self._gateway(plan)
-        if undo is Undo.RESTORE and self._first_workers is not None:
-            gateway.restore(plan.base.routing.id, self._first_workers)
-            gateway.drain(
-                [c.address for c in found], self._service.port, stack.gateway.drain_timeout
-            )
-        undo_candidate(engine, plan, found)
-        gateway.discard([plan.staged.routing.id, plan.promoted.routing.id])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from orchestrator.errors import EngineError
 from orchestrator.events import Emit, ReplicaStarted
 from orchestrator.stack import naming
 
@@ -60,10 +61,16 @@ def find_candidate(engine: Engine, stack: str, plan: Plan) -> tuple[Container, .
 def read_last_lines(engine: Engine, containers: Sequence[Container]) -> str:
     """Return the last log lines of each container, under its name."""
     return "\n".join(
-        f"{container.name} ({container.state}):\n"
-        + engine.logs(container.id, tail=LOG_LINES).rstrip()
+        f"{container.name} ({container.state}):\n{_last_lines(engine, container)}"
         for container in sorted(containers, key=lambda container: container.name)
     )
+
+
+def _last_lines(engine: Engine, container: Container) -> str:
+    try:
+        return engine.logs(container.id, tail=LOG_LINES).rstrip()
+    except EngineError as error:  # what is only to be shown must not be in the way of the undoing
+        return f"(no log: {error.message})"
 
 
 def put_away(engine: Engine, service: Service, replicas: Sequence[Replica]) -> None:

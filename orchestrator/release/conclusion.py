@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import StackctlError
+from orchestrator.errors import EngineError, StackctlError
 from orchestrator.events import Ended, Warned
 from orchestrator.evidence.record import Record, hash_text
 from orchestrator.evidence.report import render_page, write_index
@@ -51,7 +51,10 @@ def conclude(
             _write_evidence(house, record, order, plan, figures, ending)
         except StackctlError as error:
             warnings.append(error.message)
-            house.emit(Warned(error.message))
+    if record.trouble:
+        warnings.append(f"the evidence is not whole: {record.trouble}")
+    for warning in warnings:
+        house.emit(Warned(warning))
     unchanged = ending.outcome == "unchanged"
     serving = plan.previous if plan and ending.outcome != "deployed" else plan and plan.candidate
     return Result(
@@ -108,5 +111,9 @@ def _read_traffic(
 ) -> dict[str, object] | None:
     if plan is None:
         return None
-    log = house.engine.logs(plan.gateway.id, since=record.started.timestamp())
+    try:
+        log = house.engine.logs(plan.gateway.id, since=record.started.timestamp())
+    except EngineError as error:
+        house.emit(Warned(f"real traffic is not in the evidence: {error.message}"))
+        return None
     return count_traffic(log, order.service).facts()

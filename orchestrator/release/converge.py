@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
-from orchestrator.errors import EngineError, GatewayError
+from orchestrator.errors import EngineError, GatewayError, Interrupted, NotFound
 from orchestrator.events import Progress, Warned
-from orchestrator.gateway.apply import FOLDER as CONFIGS
-from orchestrator.gateway.apply import Config, Gateway, pack, pack_link
-from orchestrator.gateway.render import render
-from orchestrator.gateway.routing import Routing
+from orchestrator.gateway.apply import Config, pack, pack_link
+from orchestrator.gateway.render import CURRENT, FOLDER, render
+from orchestrator.gateway.routing import Lane, Routing, parse_config
 from orchestrator.gateway.workers import SOCKETS, listens
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock
@@ -21,6 +20,7 @@ from orchestrator.release.observe import Snapshot, observe
 from orchestrator.release.plan import Order
 from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets
+from orchestrator.release.undo import open_gateway
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -155,38 +155,54 @@ def _bring_up_gateway(
     spec = gateway_spec(house.stack)
     found = snapshot.gateway
     outdated = found is not None and found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]
-    if found is None or (outdated and allow_downtime):
+    unborn = found is not None and found.state == "created"  # its maker died before it was whole
+    if found is None or unborn or (outdated and allow_downtime):
         if found is not None:
             house.engine.stop(found.id, spec.stop_grace)
             house.engine.remove(found.id)
-        _boot_gateway(house, spec, snapshot.routing)
+        _boot_gateway(house, spec, replace(snapshot, routing=None) if unborn else snapshot)
         return "recreated" if found else "started"
     done = _bring_up_part(house, spec, found, warnings, allow_downtime=False)
     _await_gateway(house)
     return "reconfigured" if _reconfigure(house) else done
 
 
-def _boot_gateway(house: House, spec: ContainerSpec, routing: Routing | None) -> None:
+def _boot_gateway(house: House, spec: ContainerSpec, snapshot: Snapshot) -> None:
     """Create the gateway with a whole config before NGINX looks for one."""
-    routing = (routing or Routing("none", "boot")).stamped(_name(house), "boot")
-    config = Config(routing, render(house.stack, routing))
     house.emit(Progress(f"starting {spec.name}"))
     for volume in spec.volumes:
         house.engine.ensure_volume(volume.name, naming.labels(house.stack.name, "gateway"))
     container = house.engine.create(spec)
     try:
-        house.engine.write(container, CONFIGS, pack(config))
-        house.engine.write(container, CONFIGS, pack_link("current", config.routing.id))
+        routing = snapshot.routing or _left_behind(house, container, snapshot)
+        routing = routing.stamped(_name(house), "boot")
+        house.engine.write(container, FOLDER, pack(Config(routing, render(house.stack, routing))))
+        house.engine.write(container, FOLDER, pack_link("current", routing.id))
         house.engine.start(container)
         _await_gateway(house)
-    except (EngineError, GatewayError):
+    except (EngineError, GatewayError, Interrupted):
         house.engine.remove(container)
         raise
 
 
+def _left_behind(house: House, container: str, snapshot: Snapshot) -> Routing:
+    """Return what a gateway that is gone has left in its volume, as far as it still runs."""
+    try:
+        routing = parse_config(house.engine.read(container, CURRENT))
+    except NotFound:
+        routing = None
+    lanes = {
+        name: Lane(lane.active)
+        for name, lane in (routing.lanes if routing else {}).items()
+        if lane.active
+        and any(replica.container.running for replica in snapshot.of(name, lane.active.color))
+    }
+    return Routing("none", "boot", lanes)
+
+
 def _await_gateway(house: House) -> None:
     answered = poll(
-        house.admin.routing, clock=house.clock, every=READY_EVERY / 4, within=BOOT_PATIENCE
+        house.admin.serving, clock=house.clock, every=READY_EVERY / 4, within=BOOT_PATIENCE
     )
     if answered is None:
         found = observe(house).gateway
@@ -204,17 +220,21 @@ def _reconfigure(house: House) -> bool:
         return False
     if render(house.stack, snapshot.routing) == snapshot.config:
         return False
-    gateway = Gateway(house.engine, snapshot.gateway, house.admin, house.clock)
-    routing = snapshot.routing.stamped(_name(house), "converge")
+    gateway = open_gateway(house, snapshot.gateway)
+    wanted = house.stack.services.keys()
+    lanes = {name: lane for name, lane in snapshot.routing.lanes.items() if name in wanted}
+    routing = Routing(_name(house), "converge", lanes)
     config = Config(routing, render(house.stack, routing))
     gateway.stage(config)
-    known = gateway.workers()
+    known = gateway.workers().accepting
     try:
-        gateway.reload(config)
-        gateway.confirm(config, known.accepting)
+        gateway.reload(config.routing.id)
+        gateway.confirm(config.routing.id, known)
     except GatewayError:
         gateway.restore(snapshot.routing.id, known)
         raise
+    finally:
+        gateway.close()
     gateway.discard(set(gateway.stored()) - {config.routing.id})
     return True
 

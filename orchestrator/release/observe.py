@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import NotFound
-from orchestrator.gateway.apply import CURRENT, FOLDER
+from orchestrator.gateway.render import CURRENT
 from orchestrator.gateway.routing import Lane, Routing, parse_config
 from orchestrator.stack import naming
 
@@ -111,14 +111,14 @@ def to_replica(container: Container) -> Replica | None:
 def _read_gateway(
     house: House, gateway: Container | None
 ) -> tuple[Routing | None, Routing | None, str]:
+    """Return what the link names, what NGINX serves, and the text of the latter."""
     if gateway is None:
         return None, None, ""
+    text = house.admin.config() if gateway.running else ""
+    if text:
+        return parse_config(house.admin.current()), parse_config(text), text
     try:
         text = house.engine.read(gateway.id, CURRENT)
     except NotFound:
         return None, None, ""
-    current = parse_config(text)
-    served = house.admin.routing() if gateway.running else None
-    if served is not None and served != current:
-        text = house.engine.read(gateway.id, f"{FOLDER}/{served.id}/nginx.conf")
-    return current, served, text
+    return parse_config(text), None, text

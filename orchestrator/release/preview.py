@@ -14,6 +14,7 @@ from orchestrator.health import judge
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from orchestrator.release.plan import Order
     from orchestrator.stack.model import Service
 
 ASK_EVERY = 0.02
@@ -23,9 +24,8 @@ PATIENCE = 15.0  # seconds; names that are new to NGINX are resolved only after 
 def prove_preview(
     admin: Admin,
     clock: Clock,
-    name: str,
+    order: Order,
     service: Service,
-    version: str,
     addresses: Collection[str],
 ) -> None:
     """Return once every replica answered through its upstream. Raises CandidateError."""
@@ -35,11 +35,11 @@ def prove_preview(
     def ask() -> bool | None:
         nonlocal last
         try:
-            answer = admin.preview(name, service.health.path, service.health.timeout)
+            answer = admin.preview(order.service, service.health.path, service.health.timeout)
         except httpx.TransportError as error:
             last = f"no answer ({type(error).__name__})"
             return None
-        verdict = judge(answer, version)
+        verdict = judge(answer, order.version)
         last = f"status {answer.status_code} {verdict.detail}".strip()
         if verdict.healthy:
             # After a second try NGINX names every address; the last one answered.
@@ -48,7 +48,7 @@ def prove_preview(
 
     if not poll(ask, clock=clock, every=ASK_EVERY, within=PATIENCE):
         raise CandidateError(
-            f"the preview of `{name}` `{version}` is not reached at {', '.join(sorted(missing))}:"
+            f"the preview of `{order.service}` `{order.version}` is not reached at {', '.join(sorted(missing))}:"
             f" {last}",
             "the candidate is healthy, but not through the gateway: `stackctl logs gateway`",
         )

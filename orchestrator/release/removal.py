@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, NotFound
 from orchestrator.events import Warned
-from orchestrator.gateway.apply import Gateway
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import Snapshot, observe
+from orchestrator.release.undo import open_gateway
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -57,12 +57,15 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
     with hold_lock(house, "prune", wait):
         snapshot = observe(house)
         orphans = find_orphans(house, snapshot)
+        if snapshot.gateway and any(container.running for container in orphans):
+            # Workers of a config that still knew them may be answering their last requests.
+            open_gateway(house, snapshot.gateway).drain((), 0, house.stack.gateway.drain_timeout)
         in_parallel(house.engine.remove, [container.id for container in orphans])
         images = find_old_images(house.engine.images(house.stack.name), snapshot, keep)
         removed = [image for image in images if _removed(house, image)]
         configs: tuple[str, ...] = ()
         if snapshot.gateway and snapshot.gateway.running and snapshot.routing:
-            gateway = Gateway(house.engine, snapshot.gateway, house.admin, house.clock)
+            gateway = open_gateway(house, snapshot.gateway)
             serving = {r.id for r in (snapshot.routing, snapshot.current) if r}
             configs = tuple(name for name in gateway.stored() if name not in serving)
             gateway.discard(configs)

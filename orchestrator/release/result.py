@@ -41,7 +41,7 @@ class Result:
             return self.error.exit_code
         if self.outcome == "reverted":
             return self.error.exit_code if self.error else StackctlError.exit_code
-        return SLO_MISSED if self.witness.lost else 0
+        return SLO_MISSED if self.witness.lost or self.witness.failure else 0
 
     def facts(self) -> dict[str, object]:
         """Return the result as JSON values."""

@@ -42,8 +42,8 @@ def release(house: House, order: Order, lease: Lease) -> Result:
             attempt.start(plan)
             attempt.gate(plan)
             attempt.stage(plan)
-            outdated = attempt.promote(plan)
-            attempt.confirm(plan, outdated)
+            attempt.promote(plan)
+            attempt.confirm(plan)
             attempt.drain(plan)
             attempt.retire(plan)
     return attempt.result

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engine.base import ContainerSpec, HealthCommand, Volume
 from orchestrator.errors import ConfigurationError
-from orchestrator.gateway.apply import CURRENT, FOLDER
-from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
+from orchestrator.gateway.render import ADMIN_PORT, CURRENT, FOLDER, PUBLIC_PORT
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:

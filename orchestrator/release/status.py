@@ -217,11 +217,14 @@ def _to_color(
 
 
 def _is_candidate(snapshot: Snapshot, service: str) -> bool:
-    """Whether the color that does not serve is on its way in: it runs while a lock is held, and
+    """Whether the color that does not serve is on its way in: it runs, the lock is held for it, and
     NGINX does not know it yet or knows it from the stage step.
     """
-    live = snapshot.live_color(service)
-    idle = snapshot.of(service, naming.other(live) if live else "blue")
+    active = snapshot.lane(service).active
+    idle = snapshot.of(service, naming.other(active.color) if active else "blue")
     if snapshot.lock is None or not any(replica.container.running for replica in idle):
         return False
-    return not (snapshot.routing and snapshot.routing.step == "promote")
+    command = snapshot.lock.labels.get(naming.PREFIX + "command", "").split()
+    named = command[1:3] == [service, idle[0].version]
+    newer = command == ["up"] and (active is None or idle[0].release > active.release)
+    return (named or newer) and not (snapshot.routing and snapshot.routing.step == "promote")

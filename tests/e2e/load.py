@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SCRIPT = Path(__file__).with_name("load.js")
 
@@ -34,9 +36,7 @@ def find_k6() -> str:
 
 
 @contextmanager
-def under_load(
-    url: str, folder: Path, *, rate: int = 300, script: Path = SCRIPT
-) -> Iterator[Load]:
+def under_load(url: str, folder: Path, *, rate: int = 300, script: Path = SCRIPT) -> Iterator[Load]:
     """Send a constant rate of requests while the block runs."""
     summary = folder / "k6-summary.json"
     load = Load()
@@ -44,7 +44,13 @@ def under_load(
         (folder / "k6.log").open("w") as log,
         subprocess.Popen(
             (find_k6(), "run", "--quiet", "--no-usage-report", "--address", "", str(script)),
-            env={**os.environ, "BASE_URL": url, "RATE": str(rate), "SUMMARY": str(summary)},
+            env={
+                **os.environ,
+                "BASE_URL": url,
+                "RATE": str(rate),
+                "DURATION": "10m",  # ended by SIGINT
+                "SUMMARY": str(summary),
+            },
             stdout=log,
             stderr=log,
         ) as process,

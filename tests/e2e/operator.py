@@ -5,22 +5,23 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docker
 import yaml
 
 from orchestrator.stack.load import load_variables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).parents[2]
 APP = Path(__file__).parent / "app"
@@ -200,12 +201,13 @@ class Operator:
         self.engine.close()
 
     def print_logs(self) -> None:
-        """Print every container's last lines, for whoever reads a failed test."""
+        """Print what every container said last, for whoever reads a failed test."""
         label = {"label": f"io.stackctl.stack={self.name}"}
         for container in self.engine.containers(all=True, filters=label):
-            printed = self.engine.logs(container["Id"], tail=15).decode(errors="replace")
-            lines = [line for line in printed.splitlines() if not re.match(r'\{"time":"\d', line)]
-            print(f"--- {container['Names'][0]} ({container['State']})", *lines, sep="\n")
+            printed = self.engine.logs(container["Id"]).decode(errors="replace").splitlines()
+            told = [line for line in printed if '"status":"2' not in line]
+            name, state = container["Names"][0].lstrip("/"), container["State"]
+            print(f"--- {name} ({state})", *told[-25:], sep="\n")
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[int, str, str]:

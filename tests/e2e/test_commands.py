@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.e2e.operator import Operator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.e2e.operator import Operator
 
 
 def test_up_again_changes_nothing(app: Operator) -> None:

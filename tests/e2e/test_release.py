@@ -4,11 +4,47 @@ from __future__ import annotations
 
 import http.client
 import json
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.e2e.load import under_load
-from tests.e2e.operator import Operator
+
+if TYPE_CHECKING:
+    from tests.e2e.operator import Operator
+
+
+def connect(operator: Operator, number: int) -> list[http.client.HTTPConnection]:
+    """Open connections to the public listener, use each once, and let them idle."""
+    clients = [
+        http.client.HTTPConnection("127.0.0.1", operator.public, timeout=10) for _ in range(number)
+    ]
+    for client in clients:
+        client.request("GET", "/")
+        client.getresponse().read()
+    return clients
+
+
+def speak(client: http.client.HTTPConnection) -> str:
+    """Send a POST over a connection that is still open; return the version that answered."""
+    assert client.sock is not None, "it would connect anew"
+    client.request("POST", "/", body=b"{}")
+    answer = client.getresponse()
+    body = answer.read()
+    assert answer.status == 200, body
+    return str(json.loads(body)["version"])
+
+
+def wait_for(process: subprocess.Popen[str], phase: str) -> None:
+    """Return once a release has come to the end of a phase."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if f"done {phase}" in line:
+            return
+    raise AssertionError(f"the release ended before the end of {phase}")
 
 
 def test_releases_and_rollbacks_under_load_lose_no_request(app: Operator) -> None:
@@ -77,34 +113,35 @@ def test_the_version_that_serves_is_not_released_again(app: Operator) -> None:
     assert len(list((app.folder / "reports" / "releases").iterdir())) == 1  # that of `up`
 
 
-def test_an_idle_connection_outlives_a_release(app: Operator) -> None:
-    """A client that idled through the whole release, within the keep-alive, gets its answer."""
-    connections = [
-        http.client.HTTPConnection("127.0.0.1", app.public, timeout=10) for _ in range(20)
-    ]
-    gateway = {"keepalive": "20s", "drain_timeout": "40s"}
-    app.write_stack(**gateway)
-    assert app.run("up").code == 0
-    for connection in connections:
-        connection.request("GET", "/")
-        connection.getresponse().read()
+def test_an_idle_connection_survives_the_reloads(operator: Operator) -> None:
+    """A client that idled through both reloads, within the keep-alive, still has its connection."""
+    operator.write_stack(keepalive="20s", drain_timeout="40s")
+    operator.up()
+    clients = connect(operator, 20)
 
-    with app.running("deploy", "app", "--version", "v2") as process:
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "confirm" in line:
-                break
-        for connection in connections:
-            socket_before = connection.sock
-            assert socket_before is not None
-            connection.request("POST", "/", body=b"{}")
-            answer = connection.getresponse()
-            assert answer.status == 200, answer.read()
-            # An old worker answers on the old config, so the old version must still be there.
-            assert json.loads(answer.read())["version"] == "v1"
+    with operator.running("deploy", "app", "--version", "v2") as process:
+        wait_for(process, "confirm")
+        # Old workers answer on the old config, so the old version must still be there.
+        assert {speak(client) for client in clients} == {"v1"}
         process.communicate(timeout=60)
         assert process.returncode == 0
-    assert app.serving() == "v2"
+    assert operator.serving() == "v2"
+
+
+def test_the_old_version_outlives_its_last_idle_client(operator: Operator) -> None:
+    """A client that idles on long after the switch, within the keep-alive, gets its answer."""
+    operator.write_stack(keepalive="8s", drain_timeout="20s")
+    operator.up()
+
+    with operator.running("deploy", "app", "--version", "v2") as process:
+        wait_for(process, "start")
+        clients = connect(operator, 20)
+        wait_for(process, "confirm")
+        with pytest.raises(subprocess.TimeoutExpired):  # the drain waits for these clients
+            process.wait(timeout=5)
+        assert {speak(client) for client in clients} == {"v1"}
+        process.communicate(timeout=60)
+        assert process.returncode == 0
 
 
 def test_a_slow_request_ends_where_it_began(app: Operator) -> None:
@@ -165,9 +202,8 @@ def test_a_lost_request_makes_the_release_exit_6(app: Operator) -> None:
     assert evidence["witness"]["losses"][0]["lost"]
 
 
-def test_many_clients_that_stay_connected_are_all_drained(app: Operator, tmp_path: Path) -> None:
+def test_many_clients_that_stay_connected_are_all_drained(app: Operator) -> None:
     """Keep-alive POSTs from 40 strict clients with idle gaps all get answers through a release."""
-    del tmp_path
 
     def converse(position: int) -> int:
         answered = 0
@@ -183,8 +219,6 @@ def test_many_clients_that_stay_connected_are_all_drained(app: Operator, tmp_pat
             done.wait(0.05 + position * 0.045)  # up to 1.85 s, just under the keep-alive of 2 s
         connection.close()
         return answered
-
-    from threading import Event
 
     done = Event()
     with ThreadPoolExecutor(max_workers=40) as pool:

@@ -12,7 +12,7 @@ from orchestrator.stack import naming
 from tests.fakes.disk import Disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from datetime import datetime
 
     from tests.fakes.apps import App
     from tests.fakes.nginx import FakeNginx
@@ -82,39 +82,34 @@ class Box:
         match argv:
             case ("cat", "/proc/net/tcp"):
                 return Output(0, sockets)
-            case ("nginx", "-t", "-c", path) if self.nginx is not None:
-                fault = self.nginx.test(path)
-                return Output(1 if fault else 0, fault or "test is successful")
-            case ("mv", "-T", source, target):
-                return self._try(lambda: self._rename(source, target))
+            case ("sh", "-c", script, _, *files) if "nginx -t" in script and self.nginx:
+                faults = (fault for fault in map(self.nginx.test, files) if fault)
+                fault = next(faults, "")
+                return Output(1 if fault else 0, fault)
             case ("rm", "-rf", "--", *paths):
                 for path in paths:
                     disk, inside = self.find(path)
                     disk.remove(inside)
                 return Output(0, "")
             case ("ls", folder):
-                return self._try(lambda: self._list(folder))
+                return self._list(folder)
             case _:
                 return Output(127, f"{argv[0]}: executable file not found in $PATH")
+
+    def say(self, now: datetime, *lines: str) -> None:
+        """Print lines."""
+        self.printed += [(now.timestamp(), line) for line in lines]
 
     def listening(self, now: float) -> bool:
         """Whether its app takes connections."""
         return self.state == "running" and now - self.started >= self.app.ready_after
 
-    def _try(self, act: Callable[[], str]) -> Output:
-        try:
-            return Output(0, act())
-        except NotFound as error:
-            return Output(1, error.message)
-
-    def _rename(self, source: str, target: str) -> str:
-        disk, inside = self.find(source)
-        disk.rename(inside, self.find(target)[1])
-        return ""
-
-    def _list(self, folder: str) -> str:
+    def _list(self, folder: str) -> Output:
         disk, inside = self.find(folder)
-        return "\n".join(disk.names(inside))
+        try:
+            return Output(0, "\n".join(disk.names(inside)))
+        except NotFound as error:
+            return Output(2, error.message)
 
 
 def socket_table(rows: list[tuple[str, str, str]]) -> str:

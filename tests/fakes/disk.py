@@ -59,11 +59,9 @@ class Disk:
             raise NotFound(f"there is no folder `{folder}`")
         return sorted(path.name for path in self._entries if path != base and path.parent == base)
 
-    def rename(self, source: PurePosixPath, target: PurePosixPath) -> None:
-        """Replace a name in one step, like `rename`; links are not followed."""
-        if source not in self._entries:
-            raise NotFound(f"there is no `{source}`")
-        self._entries[target] = self._entries.pop(source)
+    def link(self, path: PurePosixPath, target: str) -> None:
+        """Let a name stand for another path."""
+        self._entries[path] = Link(target)
 
     def remove(self, path: PurePosixPath) -> None:
         """Remove a name and what is under it; none there is fine."""

@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
+from tests.fakes.conversation import FakeConversation
 from tests.fakes.disk import Disk
 from tests.fakes.faults import Call, Fault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from orchestrator.engine.base import BuildOrder, Container, ContainerSpec, Image, Lease, Output
+    from orchestrator.engine.base import (
+        BuildOrder,
+        Container,
+        ContainerSpec,
+        Conversation,
+        Image,
+        Lease,
+        Output,
+    )
     from tests.fakes.host import FakeHost
 
 
@@ -54,7 +63,7 @@ class FakeEngine:
 
     def containers(self, stack: str) -> tuple[Container, ...]:
         """Return all containers of a stack."""
-        with self._called("containers", stack):
+        with self.called("containers", stack):
             now = self.host.clock.monotonic()
             return tuple(
                 box.as_listed(now)
@@ -64,7 +73,7 @@ class FakeEngine:
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; one that does not start is removed again."""
-        with self._called("run", spec.name):
+        with self.called("run", spec.name):
             box = self.host.create(spec)
             try:
                 self.host.start(box)
@@ -75,33 +84,33 @@ class FakeEngine:
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container."""
-        with self._called("create", spec.name):
+        with self.called("create", spec.name):
             return self.host.create(spec).id
 
     def start(self, container: str) -> None:
         """Start a container that does not run."""
-        with self._called("start", container):
+        with self.called("start", container):
             box = self.host.box(container)
             if box.state != "running":
                 self.host.start(box)
 
     def stop(self, container: str, grace: float) -> None:  # noqa: ARG002  all end at once here
         """Stop a container; a stopped or missing one is fine."""
-        with self._called("stop", container):
+        with self.called("stop", container):
             box = self.host.find(container)
             if box is not None and box.state in ("running", "restarting"):
                 self.host.end("stop", box)
 
     def remove(self, container: str) -> None:
         """Remove a container; a missing one is fine."""
-        with self._called("remove", container):
+        with self.called("remove", container):
             box = self.host.find(container)
             if box is not None:
                 self.host.end("remove", box)
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal; NGINX takes HUP for a reload."""
-        with self._called("signal", container):
+        with self.called("signal", container):
             box = self.host.running(container)
             self.host.changed("signal", box.spec.name)
             if box.nginx is not None and name == "HUP":
@@ -109,33 +118,41 @@ class FakeEngine:
 
     def logs(self, container: str, *, tail: int | None = None, since: float | None = None) -> str:
         """Return what it printed."""
-        with self._called("logs", container):
+        with self.called("logs", container):
             box = self.host.box(container)
             lines = [line for at, line in box.printed if since is None or at >= since]
             lines += box.nginx.said if box.nginx else []
             return "".join(f"{line}\n" for line in (lines if tail is None else lines[-tail:]))
 
     def follow(self, container: str, *, tail: int) -> Iterator[str]:
-        """Yield what it has printed so far."""
-        yield from self.logs(container, tail=tail).splitlines()
+        """Yield what it has printed, and what it goes on to print while somebody takes it."""
+        lines = self.logs(container, tail=tail).splitlines()
+        seen = len(self.host.box(container).printed)
+        yield from lines
+        yield from (line for _, line in self.host.box(container).printed[seen:])
 
     def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:  # noqa: ARG002
         """Run a command in a running container."""
-        with self._called("execute", container):
+        with self.called("execute", container):
             box = self.host.running(container)
-            if argv[0] in ("mv", "rm"):
+            if argv[0] == "rm":
                 self.host.changed(" ".join(argv), box.spec.name)
             return box.execute(argv, self.host.sockets(box))
 
+    def converse(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Conversation:  # noqa: ARG002
+        """Start a command in a running container that is asked line by line."""
+        with self.called("converse", container):
+            return FakeConversation(self, self.host.running(container), argv)
+
     def processes(self, container: str) -> dict[int, str]:
         """Return the processes of a running container."""
-        with self._called("processes", container):
+        with self.called("processes", container):
             box = self.host.running(container)
             return box.nginx.processes() if box.nginx else {1: box.command_line()}
 
     def write(self, container: str, folder: str, archive: bytes) -> None:
         """Unpack a tar archive."""
-        with self._called("write", container):
+        with self.called("write", container):
             box = self.host.box(container)
             self.host.changed("write", box.spec.name)
             disk, inside = box.find(folder)
@@ -143,34 +160,34 @@ class FakeEngine:
 
     def read(self, container: str, path: str) -> str:
         """Return a text file."""
-        with self._called("read", container):
+        with self.called("read", container):
             return self.host.box(container).read(path)
 
     def image(self, reference: str) -> Image:
         """Return an image that is here."""
-        with self._called("image", reference):
+        with self.called("image", reference):
             return self.host.shelf.find(reference)
 
     def images(self, stack: str) -> tuple[Image, ...]:
         """Return the images built for a stack."""
-        with self._called("images", stack):
+        with self.called("images", stack):
             return self.host.shelf.of(stack)
 
     def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
         """Build an image."""
-        with self._called("build", order.tag):
+        with self.called("build", order.tag):
             self.host.changed("build", order.tag)
             return self.host.shelf.build(order, report)
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Fetch an image."""
-        with self._called("pull", reference):
+        with self.called("pull", reference):
             self.host.changed("pull", reference)
             return self.host.shelf.pull(reference, report)
 
     def remove_image(self, image: str) -> None:
         """Remove an image; a missing one is fine, one in use is not."""
-        with self._called("remove_image", image):
+        with self.called("remove_image", image):
             try:
                 found = self.host.shelf.find(image)
             except NotFound:
@@ -182,28 +199,28 @@ class FakeEngine:
 
     def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:  # noqa: ARG002
         """Make a network unless it exists."""
-        with self._called("ensure_network", name):
+        with self.called("ensure_network", name):
             if name not in self.host.networks:
                 self.host.changed("ensure_network", name)
                 self.host.networks.add(name)
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume unless it exists."""
-        with self._called("ensure_volume", name):
+        with self.called("ensure_volume", name):
             if name not in self.host.disks:
                 self.host.changed("ensure_volume", name)
                 self.host.disks[name] = (Disk(), labels)
 
     def remove_network(self, name: str) -> None:
         """Remove a network; a missing one is fine."""
-        with self._called("remove_network", name):
+        with self.called("remove_network", name):
             if name in self.host.networks:
                 self.host.changed("remove_network", name)
                 self.host.networks.remove(name)
 
     def volumes(self, stack: str) -> tuple[str, ...]:
         """Return the names of a stack's volumes."""
-        with self._called("volumes", stack):
+        with self.called("volumes", stack):
             found = [
                 n for n, (_, labels) in self.host.disks.items() if labels.get(naming.STACK) == stack
             ]
@@ -211,20 +228,20 @@ class FakeEngine:
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume; a missing one is fine."""
-        with self._called("remove_volume", name):
+        with self.called("remove_volume", name):
             if name in self.host.disks:
                 self.host.changed("remove_volume", name)
                 del self.host.disks[name]
 
     def hold(self, spec: ContainerSpec) -> Lease:
         """Take the lock of that name."""
-        with self._called("hold", spec.name):
+        with self.called("hold", spec.name):
             box = self.host.create(spec)
             box.state = "running"
             return FakeLease(self.host, box.id)
 
     @contextmanager
-    def _called(self, method: str, subject: str) -> Iterator[None]:
+    def called(self, method: str, subject: str) -> Iterator[None]:
         """Note a call, and let it go wrong where it should."""
         with self.host.guard:
             box = self.host.find(subject)

@@ -96,19 +96,22 @@ class FakeHost:
         spec = box.spec
         if spec.network is not None and spec.network not in self.networks:
             raise NotFound(f"network {spec.network} not found")
+        taken = self.taken_ports.union(
+            *(other.as_listed(0).published for other in self.boxes.values())
+        )
         for _, address in spec.ports:
-            if address.port in self.taken_ports:
+            if address.port in taken:
                 raise EngineError(f"port {address.port} is already allocated")
         self.changed("start", spec.name)
         number = next(self._numbers)
         box.address = f"10.0.{number // 256}.{number % 256}"
         box.started, box.asked = self.clock.monotonic(), 0
-        box.printed += [(self.clock.now().timestamp(), line) for line in box.app.prints]
+        box.say(self.clock.now(), *box.app.prints)
         box.state = "restarting" if box.app.crashes else "running"
         if "nginx" in spec.entrypoint:
             box.nginx = FakeNginx(self.habits, self.clock, box.read, self._ask, self._numbers)
             if not box.nginx.start(spec.command[-1]):
-                box.printed += [(self.clock.now().timestamp(), line) for line in box.nginx.said]
+                box.say(self.clock.now(), *box.nginx.said)
                 box.state, box.nginx = "restarting", None
 
     @property
@@ -161,6 +164,7 @@ class FakeHost:
         nginx = self.nginx
         if nginx is not None and box.state == "running" and box.spec.name in nginx.reachable():
             self.cut.append(box.spec.name)
+        box.say(self.clock.now(), *box.app.last_words)
         box.state, box.nginx = "exited", None
         if what == "remove":
             del self.boxes[box.id]

@@ -48,7 +48,9 @@ class FakeImages:
                 user = rest
             if (word == "FROM" and not self._has(rest)) or line == "RUN false":
                 raise ImageError("\n  ".join([f"{said[0]}: `{line}` failed", *said[1:]]))
-        content = f"{file.read_text()}{sorted(order.arguments.items())}"
+        content = (
+            f"{file.read_text()}{sorted(order.arguments.items())}{sorted(order.labels.items())}"
+        )
         return self._add(order.tag, content, Image("", (), order.labels, user))
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:

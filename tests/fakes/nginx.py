@@ -32,9 +32,9 @@ class NginxHabits:
 
     refuses: dict[str, str] = field(default_factory=dict)  # part of a config's id -> its words
     ignores_reloads: int = 0  # so many of the next HUPs have no effect
-    reload_takes: float = 0.05  # seconds from HUP to effect
-    workers_linger: float = 0.3  # seconds that an old worker takes to leave
-    resolves_after: float = 0.1  # seconds from a reload until names that are new to it are known
+    reload_takes: float = 0.01  # seconds from HUP to effect
+    workers_linger: float = 0.05  # seconds that an old worker takes to leave
+    resolves_after: float = 0.03  # seconds from a reload until names that are new to it are known
     clings_to: set[str] = field(default_factory=set)  # versions it never lets go a connection to
 
 
@@ -126,16 +126,25 @@ class FakeNginx:
         """Answer on the admin listener, as the config says."""
         self._settle()
         path = request.url.path
-        if path == "/release":
-            said = re.findall(r"set \$stackctl_piece_\d+ '(.*?)';", self.text)
-            return httpx.Response(200, text="".join(said)) if said else httpx.Response(404)
-        if path == "/connections":
-            return httpx.Response(200, text="Active connections: 3 \n 7 7 42 \n")
+        if place := re.search(rf"\n +location = {path} {{(.*?)\n +}}\n", self.text, re.DOTALL):
+            return self._answer_itself(place[1])
         if probe := re.fullmatch(r"/probe/([a-z0-9-]+):(\d+)(/.*)", path):
             return self._pass_on([(probe[1], int(probe[2]))])
         if preview := re.fullmatch(r"/preview/([a-z0-9-]+)(/.*)", path):
             return self._preview(preview[1])
         return httpx.Response(404)
+
+    def _answer_itself(self, place: str) -> httpx.Response:
+        """Answer as a location without an upstream says: with a text, a file or its counters."""
+        if "stub_status;" in place:
+            return httpx.Response(200, text="Active connections: 3 \n 7 7 42 \n")
+        if said := re.search(r"return 200 '(.*)';", place):
+            return httpx.Response(200, text=said[1])
+        file = re.search(r"alias (\S+);", place)
+        try:
+            return httpx.Response(200, text=self._read(file[1])) if file else httpx.Response(404)
+        except NotFound:
+            return httpx.Response(404)
 
     def _preview(self, service: str) -> httpx.Response:
         place = rf"location /preview/{service}/ {{\s+proxy_pass http://([\w-]+)/;"

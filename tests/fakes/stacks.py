@@ -33,9 +33,9 @@ SHOP: dict[str, Any] = {
 }
 
 
-def shop_with(place: str, value: object) -> dict[str, Any]:
+def shop_with(place: str, value: object, document: dict[str, Any] = SHOP) -> dict[str, Any]:
     """Return the document with `value` at a dotted place such as `services.web.routes.0.path`."""
-    document = deepcopy(SHOP)
+    document = deepcopy(document)
     *way, last = [int(part) if part.isdecimal() else part for part in place.split(".")]
     inner: Any = document
     for part in way:

@@ -11,7 +11,9 @@ from orchestrator.gateway.admin import Admin
 from orchestrator.release.converge import Convergence, bring_up
 from orchestrator.release.house import House
 from orchestrator.release.plan import Order
+from orchestrator.release.removal import prune, take_down
 from orchestrator.release.rollout import deploy, rollback
+from orchestrator.release.status import Status, read_status
 from orchestrator.stack.model import Stack
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.release.phases import Phase
+    from orchestrator.release.removal import Removed
     from orchestrator.release.result import Result
 
 DOCKERFILE = "FROM python:3.13-slim\nUSER 10001\n"
-HEALTH = {"interval": "200ms", "successes": 2, "deadline": "5s"}
+HEALTH = {"interval": "100ms", "successes": 2, "deadline": "5s"}
 NOTES: dict[str, Any] = {"build": "notes", "port": 8000, "replicas": 2, "health": HEALTH}
 
 
@@ -87,6 +90,18 @@ class World:
     def rollback(self, version: str | None = None) -> Result:
         """Run `stackctl rollback notes`."""
         return rollback(self.house, "notes", version)
+
+    def take_down(self, *, volumes: bool = False) -> Removed:
+        """Run `stackctl down`."""
+        return take_down(self.house, volumes=volumes)
+
+    def prune(self, keep: int = 5) -> Removed:
+        """Run `stackctl prune`."""
+        return prune(self.house, keep=keep)
+
+    def status(self) -> Status:
+        """Run `stackctl status`."""
+        return read_status(self.house)
 
     def serving(self, service: str = "notes") -> set[str]:
         """Return the versions that users get."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.errors import ConfigurationError
-from tests.fakes.stacks import load_shop, shop_with
+from tests.fakes.stacks import SHOP, load_shop, shop_with
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,16 +161,18 @@ def test_a_wrong_value_is_refused_with_its_path(
     assert raised.value.exit_code == 2
 
 
-@pytest.mark.parametrize("place", REACH_NGINX)
-def test_no_value_breaks_out_of_the_nginx_config(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("text", BREAKOUTS)
+def test_no_value_breaks_out_of_the_nginx_config(tmp_path: Path, text: str) -> None:
     """Whatever could mean something to NGINX is refused wherever a value reaches its config."""
-    for text in BREAKOUTS:
-        with pytest.raises(ConfigurationError) as raised:
-            load_shop(tmp_path, shop_with(place, REACH_NGINX[place] + text))
-        first, fault = raised.value.message.splitlines()
-        assert first.endswith("has a fault:")
-        assert fault.strip().startswith(f"{place}: ")
-        assert fault.isprintable()
+    document = SHOP
+    for place, beginning in REACH_NGINX.items():
+        document = shop_with(place, beginning + text, document)
+    with pytest.raises(ConfigurationError) as raised:
+        load_shop(tmp_path, document)
+    first, *faults = raised.value.message.splitlines()
+    assert first.endswith(f"has {len(REACH_NGINX)} faults:")
+    assert {fault.strip().partition(": ")[0] for fault in faults} == {*REACH_NGINX}
+    assert all(fault.isprintable() for fault in faults)
 
 
 @pytest.mark.parametrize("group", ["services", "accessories"])

@@ -20,6 +20,10 @@ SELECTION_MILLISECONDS = 900
 # a database that hangs tries twice, and so takes 6 s to fail.
 ANSWER_MILLISECONDS = 3000
 
+# Waiting for one of the pool's connections. A burst is queued rather than refused; the gateway's own
+# patience (30 s in stack.yaml) is longer still.
+QUEUE_MILLISECONDS = 10_000
+
 # Queries give up a little earlier, and then the database ends its work on them too.
 QUERY_MILLISECONDS = 2500
 
@@ -36,7 +40,7 @@ def connect(settings: Settings) -> Client:
         connectTimeoutMS=SELECTION_MILLISECONDS,
         serverSelectionTimeoutMS=SELECTION_MILLISECONDS,
         socketTimeoutMS=ANSWER_MILLISECONDS,
-        waitQueueTimeoutMS=ANSWER_MILLISECONDS,
+        waitQueueTimeoutMS=QUEUE_MILLISECONDS,
         heartbeatFrequencyMS=HEARTBEAT_MILLISECONDS,
     )
 

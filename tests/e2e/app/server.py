@@ -1,11 +1,11 @@
 """A service that behaves as its version says, well or badly.
 
-    v…      well
-    sick…   never healthy
-    crash…  ends at its start
-    liar…   answers another version
-    rude…   healthy, but hangs up on every tenth POST
-    fickle… healthy once, then never again
+v…      well
+sick…   never healthy
+crash…  ends at its start
+liar…   answers another version
+rude…   healthy, but hangs up on every tenth POST
+fickle… healthy once, then never again
 """
 
 from __future__ import annotations

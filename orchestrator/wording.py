@@ -1,0 +1,58 @@
+"""Results and probes in words, without colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.events import Probed
+    from orchestrator.release.result import Result
+
+
+def summarize(result: Result) -> str:
+    """Return a release in one or two lines."""
+    where = f" ({result.color})" if result.color and result.outcome == "deployed" else ""
+    line = f"{result.service} {result.version}{where} {result.outcome.replace('_', ' ')}"
+    if result.outcome == "unchanged":
+        return line
+    line += f" in {result.seconds['total']:.1f} s"
+    witness = result.witness
+    if witness.sent:
+        line += (
+            f": {witness.sent:,} witness requests, {witness.lost} lost,"
+            f" longest gap {witness.longest_gap_ms:g} ms"
+        )
+    return f"{line}\nevidence: {result.evidence}"
+
+
+def timeline(probes: Sequence[Probed]) -> list[str]:
+    """Return the probes in a few lines: equal answers in a row are one line."""
+    lines: list[str] = []
+    for replica in dict.fromkeys(probe.replica for probe in probes):
+        run: list[Probed] = []
+        for probe in (probe for probe in probes if probe.replica == replica):
+            if run and (probe.status, probe.detail) != (run[-1].status, run[-1].detail):
+                lines.append(_describe_run(run))
+                run = []
+            run.append(probe)
+        lines.append(_describe_run(run))
+    return lines
+
+
+def _describe_run(run: Sequence[Probed]) -> str:
+    first, last = run[0], run[-1]
+    attempts = f"{first.attempt}" if first is last else f"{first.attempt} to {last.attempt}"
+    return f"{first.replica} probe {attempts}: {_answer(last)}"
+
+
+def describe(probe: Probed) -> str:
+    """Return one probe in a line."""
+    return f"{probe.replica} probe {probe.attempt}: {_answer(probe)}"
+
+
+def _answer(probe: Probed) -> str:
+    status = "" if probe.status is None else f"{probe.status} "
+    word = "healthy" if probe.healthy else probe.detail or "unhealthy"
+    return f"{status}{word} ({probe.ms:g} ms)"

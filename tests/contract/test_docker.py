@@ -1,0 +1,163 @@
+"""What only the real engine can show: how containers are hardened, and whose errors are whose."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import pytest
+import requests
+import requests.exceptions
+import urllib3.exceptions
+from requests.exceptions import HTTPError
+
+from orchestrator.engine.connection import FOREIGN, connect, translated
+from orchestrator.errors import Conflict, EngineError, NotFound
+from tests.contract.bench import NOBODY, Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+ON_DOCKER = pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
+
+
+def inspected(container: str) -> Any:
+    """Return all that the engine knows of a container."""
+    client = connect()
+    try:
+        return client.inspect_container(container)
+    finally:
+        client.close()
+
+
+@ON_DOCKER
+def test_a_container_has_no_rights_that_it_does_not_need(bench: Bench) -> None:
+    """No capabilities, no new privileges, no root, nothing to write to but /tmp, and limits."""
+    details = inspected(bench.run("app"))
+    host = details["HostConfig"]
+
+    assert host["CapDrop"] == ["ALL"]
+    assert not host["CapAdd"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert (host["Privileged"], host["ReadonlyRootfs"]) == (False, True)
+    assert list(host["Tmpfs"]) == ["/tmp"]
+    assert {"noexec", "nosuid"} <= set(host["Tmpfs"]["/tmp"].split(","))
+    assert (host["Memory"], host["MemorySwap"]) == (64 * 1024**2, 64 * 1024**2)
+    assert (host["PidsLimit"], host["NanoCpus"]) == (64, 500_000_000)
+    assert host["LogConfig"]["Config"]["max-size"]
+    assert details["Config"]["User"] == NOBODY
+
+
+@ON_DOCKER
+def test_a_container_says_the_same_of_itself(bench: Bench) -> None:
+    """Asked inside, its first process has no capability and cannot gain any."""
+    look = "import os, pathlib; print(os.getuid(), pathlib.Path('/proc/1/status').read_text())"
+    container = bench.run("app")
+    said = bench.engine.execute(container, ("python", "-c", look)).text.split("\n")
+
+    facts = dict(line.split(":\t") for line in said if ":\t" in line)
+    assert said[0].startswith("65534 ")
+    assert facts["CapEff"] == facts["CapBnd"] == "0000000000000000"
+    assert facts["NoNewPrivs"] == "1"
+
+
+@ON_DOCKER
+def test_a_database_keeps_its_capabilities_and_gains_none(bench: Bench) -> None:
+    """Official images start as root to hand their volume over to a user of their own."""
+    spec = bench.spec("db", capabilities=True, user=None, read_only=False)
+    host = inspected(bench.engine.run(spec))["HostConfig"]
+
+    assert not host["CapDrop"]
+    assert host["SecurityOpt"] == ["no-new-privileges"]
+
+
+@ON_DOCKER
+def test_the_lock_has_neither_network_nor_rights(bench: Bench) -> None:
+    """It runs `cat` and nothing else."""
+    spec = bench.spec("lock")
+    lease = bench.engine.hold(spec)
+    (held,) = bench.engine.containers(bench.stack)
+    details = inspected(held.id)
+    lease.release()
+
+    host = details["HostConfig"]
+    assert details["Config"]["Entrypoint"] == ["cat"]
+    assert (host["NetworkMode"], host["CapDrop"], host["ReadonlyRootfs"]) == ("none", ["ALL"], True)
+    assert details["Config"]["User"] == NOBODY
+    assert host["AutoRemove"]
+
+
+def foreign() -> Iterator[type[Exception]]:
+    """Yield every exception class that docker-py or what it is built on may raise."""
+    yield from _classes(docker.errors)
+    yield from _classes(requests.exceptions)
+    yield from _classes(urllib3.exceptions)
+    yield from (OSError, ConnectionResetError, TimeoutError)
+
+
+def _classes(module: ModuleType) -> Iterator[type[Exception]]:
+    """Yield the exceptions that a module defines itself."""
+    for member in vars(module).values():
+        own = inspect.isclass(member) and member.__module__ == module.__name__
+        if own and issubclass(member, Exception) and not issubclass(member, Warning):
+            yield member
+
+
+@pytest.mark.parametrize("kind", sorted(set(foreign()), key=str), ids=lambda kind: kind.__name__)
+def test_no_foreign_exception_leaves_the_engine(kind: type[Exception]) -> None:
+    """A new class of docker-py, requests or urllib3 that nobody translates fails here."""
+    assert issubclass(kind, FOREIGN)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        docker.errors.DockerException("its words"),
+        docker.errors.StreamParseError("its words"),
+        requests.exceptions.ReadTimeout("its words"),
+        BrokenPipeError("its words"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_foreign_exception_becomes_an_engine_error(error: Exception) -> None:
+    """It says what was being done, and keeps the words and the cause."""
+    with pytest.raises(EngineError, match="doing it: its words") as caught, translated("doing it"):
+        raise error
+
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [requests.exceptions.ConnectionError("cut"), urllib3.exceptions.ProtocolError("cut")],
+    ids=["requests", "urllib3"],
+)
+def test_an_engine_that_is_gone_has_a_hint(error: Exception) -> None:
+    """The next command tells whether it runs."""
+    with pytest.raises(EngineError, match="does not answer") as caught, translated("doing it"):
+        raise error
+
+    assert caught.value.hint
+    assert "docker info" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(404, NotFound), (409, Conflict), (500, EngineError)]
+)
+def test_the_status_of_an_answer_tells_the_kinds_apart(
+    status: int, expected: type[EngineError]
+) -> None:
+    """Never the words, which change with the engine's version."""
+    answer = requests.Response()
+    answer.status_code = status
+    answer._content = json.dumps({"message": "because."}).encode()
+    answer.headers["Content-Type"] = "application/json"
+    answer.url = "http://engine/"
+    with pytest.raises(EngineError) as caught, translated("doing it"):
+        docker.errors.create_api_error_from_http_exception(HTTPError(response=answer))
+
+    assert type(caught.value) is expected
+    assert caught.value.message == "doing it: because"

@@ -1,0 +1,133 @@
+"""Images: built, found, listed, removed, and failing with the tool's own words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.engine.base import BuildOrder, Image
+from orchestrator.errors import EngineError, ImageError, NotFound
+from orchestrator.stack import naming
+from tests.contract.bench import PYTHON, Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def order(bench: Bench, *lines: str, version: str = "v1") -> BuildOrder:
+    """Return the order to build from a Dockerfile of these lines."""
+    (bench.folder / "Dockerfile").write_text("\n".join((f"FROM {PYTHON}", *lines)) + "\n")
+    return BuildOrder(
+        context=bench.folder,
+        dockerfile="Dockerfile",
+        tag=naming.image_tag(bench.stack, "app", version),
+        arguments={"VERSION": version},
+        labels=naming.labels(bench.stack, "service", service="app", version=version),
+    )
+
+
+def build(bench: Bench, *lines: str, version: str = "v1") -> Image:
+    """Build an image."""
+    return bench.engine.build(order(bench, *lines, version=version), lambda _: None)
+
+
+def test_a_built_image_has_its_tag_its_labels_and_its_user(bench: Bench) -> None:
+    """And what the builder said was reported line by line."""
+    said: list[str] = []
+    wanted = order(bench, "ARG VERSION", "USER 10001")
+    image = bench.engine.build(wanted, said.append)
+
+    assert image.tags == (wanted.tag,)
+    assert image.labels.items() >= wanted.labels.items()
+    assert image.user == "10001"
+    assert any("USER 10001" in line for line in said)
+
+
+def test_the_same_content_is_the_same_image(bench: Bench) -> None:
+    """So a release of what already serves can be told from one of something new."""
+    first = build(bench, "USER 10001")
+
+    assert build(bench, "USER 10001").id == first.id
+    assert build(bench, "USER 10002").id != first.id
+
+
+def test_an_image_is_found_by_tag_and_by_id(bench: Bench) -> None:
+    """Both name the same."""
+    image = build(bench, "USER 10001")
+
+    assert bench.engine.image(image.tags[0]) == bench.engine.image(image.id)
+    with pytest.raises(NotFound):
+        bench.engine.image(f"{bench.stack}-app:none")
+
+
+def test_the_images_of_a_stack_are_listed_newest_first(bench: Bench) -> None:
+    """Those of others are not."""
+    for version in ("v1", "v2"):
+        build(bench, f"USER 1000{version[1]}", version=version)
+
+    tags = [tag for image in bench.engine.images(bench.stack) for tag in image.tags]
+    assert sorted(tags) == [f"{bench.stack}-app:v1", f"{bench.stack}-app:v2"]
+    assert bench.engine.images(f"{bench.stack}-other") == ()
+
+
+def no_dockerfile(bench: Bench) -> BuildOrder:
+    """Return an order for a folder without a Dockerfile."""
+    wanted = order(bench)
+    (bench.folder / "Dockerfile").unlink()
+    return wanted
+
+
+def no_base(bench: Bench) -> BuildOrder:
+    """Return an order for a Dockerfile whose base is nowhere."""
+    wanted = order(bench)
+    (bench.folder / "Dockerfile").write_text("FROM localhost/there-is-none:1\n")
+    return wanted
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda bench: order(bench, "USER 10001", "RUN false"), "USER 10001"),
+        (no_dockerfile, "Dockerfile` does not exist"),
+        (no_base, "there-is-none:1"),
+    ],
+    ids=["failing step", "no Dockerfile", "no base"],
+)
+def test_a_build_that_fails_tells_its_last_lines(
+    bench: Bench, make: Callable[[Bench], BuildOrder], words: str
+) -> None:
+    """Whoever wrote the Dockerfile can put it right, so the error is theirs."""
+    with pytest.raises(ImageError) as caught:
+        bench.engine.build(make(bench), lambda _: None)
+
+    assert words in caught.value.message
+    assert bench.engine.images(bench.stack) == ()
+
+
+def test_an_image_that_no_registry_has_cannot_be_pulled(bench: Bench) -> None:
+    """Nor one whose registry does not answer."""
+    with pytest.raises(ImageError) as caught:
+        bench.engine.pull("localhost:1/there-is-none:1", lambda _: None)
+
+    assert "localhost:1/there-is-none:1" in caught.value.message
+
+
+def test_a_removed_image_is_gone(bench: Bench) -> None:
+    """Removing it again is fine."""
+    image = build(bench, "USER 10001")
+    for _ in range(2):
+        bench.engine.remove_image(image.tags[0])
+
+    assert bench.engine.images(bench.stack) == ()
+
+
+def test_an_image_in_use_is_not_removed(bench: Bench) -> None:
+    """Not even when its container does not run."""
+    image = build(bench, "USER 10001")
+    spec = bench.spec("app")
+    container = bench.engine.create(type(spec)(**{**vars(spec), "image": image.id}))
+    with pytest.raises(EngineError):
+        bench.engine.remove_image(image.id)
+
+    assert bench.look(container).image == image.id

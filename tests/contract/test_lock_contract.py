@@ -1,0 +1,115 @@
+"""The lock that frees itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.engine.base import ContainerSpec
+from orchestrator.errors import Conflict, NotFound
+from orchestrator.stack import naming
+from tests.contract.bench import PYTHON, Bench
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOLDER = """
+import sys
+from orchestrator.engine.base import ContainerSpec
+from orchestrator.engine.docker import DockerEngine
+name, stack, image = sys.argv[1:]
+labels = {"io.stackctl.stack": stack, "io.stackctl.role": "lock"}
+lease = DockerEngine().hold(ContainerSpec(name, image, labels, None))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def lock(bench: Bench) -> ContainerSpec:
+    """Return the lock of the stack."""
+    labels = naming.labels(bench.stack, "lock", holder="ada")
+    return ContainerSpec(bench.name("lock"), PYTHON, labels, None)
+
+
+def test_only_one_holds_the_lock(bench: Bench) -> None:
+    """The second one is told at once; the labels say who has it."""
+    lease = bench.engine.hold(lock(bench))
+    assert lease.held
+    with pytest.raises(Conflict):
+        bench.engine.hold(lock(bench))
+
+    (held,) = bench.engine.containers(bench.stack)
+    assert held.labels[f"{naming.PREFIX}holder"] == "ada"
+    assert lease.held
+    lease.release()
+
+
+def test_a_released_lock_is_free(bench: Bench) -> None:
+    """By the time that `release` returns, and doing it twice is fine."""
+    lease = bench.engine.hold(lock(bench))
+    lease.release()
+    lease.release()
+    assert not lease.held
+
+    again = bench.engine.hold(lock(bench))
+    assert again.held
+    again.release()
+
+
+def test_a_lock_that_was_taken_away_is_not_held(bench: Bench) -> None:
+    """Its holder can tell, and stop changing things."""
+    lease = bench.engine.hold(lock(bench))
+    (held,) = bench.engine.containers(bench.stack)
+    bench.engine.remove(held.id)
+
+    assert bench.until(lambda: not lease.held or None)
+    lease.release()
+
+
+def test_a_lock_needs_an_image(bench: Bench) -> None:
+    """Without one it is not taken, and nothing is left of the attempt."""
+    with pytest.raises(NotFound):
+        bench.engine.hold(replace(lock(bench), image="localhost/there-is-none:1"))
+
+    assert bench.names() == []
+
+
+@pytest.fixture
+def holder(bench: Bench) -> Iterator[subprocess.Popen[str]]:
+    """Return another process that holds the lock."""
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, bench.name("lock"), bench.stack, PYTHON],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
+def test_a_holder_that_is_killed_frees_the_lock(
+    bench: Bench, holder: subprocess.Popen[str]
+) -> None:
+    """By `kill -9`: nobody has to clean up, and nobody has to wait for a timeout."""
+    with pytest.raises(Conflict):
+        bench.engine.hold(lock(bench))
+    holder.send_signal(signal.SIGKILL)
+
+    assert bench.until(lambda: bench.names() == [] or None)
+    lease = bench.engine.hold(lock(bench))
+    assert lease.held
+    lease.release()

@@ -1,0 +1,62 @@
+"""The cases of this folder: a stack and a routing, and the nginx.conf that they must lead to.
+
+A file is a sentence, then `=== stack.yaml`, `=== routing.json` and `=== nginx.conf`, each followed
+by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
+changed is then read in `git diff`, and committed with the change that it belongs to.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.gateway.routing import parse_routing
+from orchestrator.stack.load import load_stack
+
+if TYPE_CHECKING:
+    from orchestrator.gateway.routing import Routing
+    from orchestrator.stack.model import Stack
+
+HEAD = re.compile(r"^=== (?:stack\.yaml|routing\.json|nginx\.conf)\n", re.MULTILINE)
+
+
+class Case(NamedTuple):
+    """One file of this folder."""
+
+    file: Path
+    stack: Stack
+    routing: Routing
+    expected: str
+
+    @property
+    def name(self) -> str:
+        """Return the name of the file."""
+        return self.file.stem
+
+    def update(self, config: str) -> None:
+        """Make `config` what is expected."""
+        kept = self.file.read_text().partition("=== nginx.conf\n")[0]
+        self.file.write_text(f"{kept}=== nginx.conf\n{config}")
+
+
+def read_cases() -> list[Case]:
+    """Return all cases of this folder."""
+    return [_read(file) for file in sorted(Path(__file__).parent.glob("*.case"))]
+
+
+def _read(file: Path) -> Case:
+    _, stack, routing, expected = HEAD.split(file.read_text())
+    parsed = parse_routing(routing)
+    if parsed is None:
+        raise ValueError(file)
+    return Case(file, load_text(stack), parsed, expected)
+
+
+def load_text(text: str) -> Stack:
+    """Load a stack from text, with an empty environment."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "stack.yaml"
+        file.write_text(text)
+        return load_stack(file, {})

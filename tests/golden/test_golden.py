@@ -1,0 +1,265 @@
+"""Each case's nginx.conf: as expected, taken by the real NGINX, and saying what was meant."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import crossplane
+import docker
+import docker.errors
+import pytest
+
+from orchestrator.gateway.render import FOLDER, render
+from orchestrator.gateway.routing import Lane, Routing, Target, parse_config
+from orchestrator.stack.load import load_stack
+from tests.golden.cases import Case, load_text, read_cases
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.stack.model import Color, Stack
+
+ROOT = Path(__file__).parents[2]
+CASES = read_cases()
+DIRECTIVES = """
+absolute_redirect access_log add_header alias client_body_temp_path client_max_body_size daemon
+default_type error_log events fastcgi_temp_path gzip gzip_comp_level gzip_min_length
+gzip_proxied gzip_types gzip_vary http keepalive keepalive_min_timeout keepalive_requests
+keepalive_timeout least_conn listen location log_format map map_hash_bucket_size pid
+proxy_buffering proxy_connect_timeout proxy_http_version proxy_next_upstream
+proxy_next_upstream_tries proxy_pass proxy_read_timeout proxy_request_buffering
+proxy_send_timeout proxy_set_header proxy_temp_path resolver resolver_timeout return
+scgi_temp_path server server_tokens stub_status upstream uwsgi_temp_path
+worker_connections worker_processes worker_rlimit_nofile worker_shutdown_timeout zone
+"""
+TEST_ALL = """
+for config in /configs/*.conf; do
+    nginx -t -q -c "$config" 2>&1
+    echo "=== $config $?"
+done
+"""
+
+
+def many_services(number: int = 60) -> tuple[Stack, Routing]:
+    """Return a stack whose routing is longer than any word or comment that NGINX reads."""
+    names = [f"service-{n}" for n in range(number)]
+    services = "".join(
+        f"  {n}: {{ image: web, port: 80, routes: [{{ path: /{n}/ }}] }}\n" for n in names
+    )
+    stack = load_text(f"version: 1\nname: shop\ngateway: {{ image: nginx }}\nservices:\n{services}")
+    lanes = {
+        n: Lane(Target("blue", "v1", 1, f"1-{n}"), Target("green", "v2", 1, f"2-{n}"))
+        for n in names
+    }
+    return stack, Routing("3", "promote", lanes)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_config_is_the_expected_one(case: Case) -> None:
+    """A stack and a routing always lead to the same bytes."""
+    config = render(case.stack, case.routing)
+    if os.environ.get("UPDATE_GOLDEN"):
+        case.update(config)
+        return
+    assert config == case.expected
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_config_tells_its_own_routing(case: Case) -> None:
+    """What was rendered can be read back from its first lines, also where it is long."""
+    assert parse_config(case.expected) == case.routing
+    stack, routing = many_services()
+    assert parse_config(render(stack, routing)) == routing
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> Iterator[Mapping[str, str]]:
+    """Yield what NGINX says of each config; nothing where it takes it.
+
+    All are tested in one container that may do no more than the gateway's own.
+    """
+    configs = {case.name: case.expected for case in CASES}
+    configs["many_services"] = render(*many_services())
+    image = load_stack(ROOT / "stack.yaml").gateway.image
+    try:
+        client = docker.from_env()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker Engine answers: {error}")
+    container = client.containers.create(
+        image,
+        ["sleep", "300"],
+        entrypoint=[],
+        user="101:101",
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        network_mode="none",
+        volumes=["/configs"],
+        tmpfs={"/tmp": ""},
+        init=True,
+    )
+    try:
+        container.put_archive("/configs", pack(configs))
+        container.start()
+        output = container.exec_run(["sh", "-c", TEST_ALL]).output
+        assert isinstance(output, bytes)
+        yield read_verdicts(output.decode())
+    finally:
+        container.remove(force=True, v=True)
+        client.close()
+
+
+def pack(configs: Mapping[str, str]) -> bytes:
+    """Return a tar archive of `<name>.conf` files."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, text in configs.items():
+            entry = tarfile.TarInfo(f"{name}.conf")
+            entry.size = len(text.encode())
+            archive.addfile(entry, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def read_verdicts(output: str) -> dict[str, str]:
+    """Tell the complaints about each config apart; an exit code other than 0 is one."""
+    found = re.findall(r"((?:(?!=== ).*\n)*)=== /configs/(\w+)\.conf (\d+)\n", output)
+    return {name: said if code == "0" else f"{said}exit code {code}" for said, name, code in found}
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", [*(case.name for case in CASES), "many_services"])
+def test_nginx_takes_the_config(verdicts: Mapping[str, str], name: str) -> None:
+    """The real NGINX finds no fault and gives no warning."""
+    assert verdicts[name] == ""
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_config_says_what_was_meant(case: Case, tmp_path: Path) -> None:
+    """Read by another parser: who serves, who is previewed, and not one directive more."""
+    http = parse(case.expected, tmp_path)
+    upstreams = {block["args"][0]: block["block"] for block in named(http, "upstream")}
+    public, admin = (server["block"] for server in named(http, "server"))
+
+    assert {name: servers(block) for name, block in upstreams.items()} == wanted_upstreams(case)
+    assert locations(public) == wanted_locations(case)
+    assert {
+        path: answer for path, answer in locations(admin).items() if path.startswith("/preview/")
+    } == wanted_previews(case)
+    assert versions(http) == wanted_versions(case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> None:
+    """The id of the config as JSON, and the whole text of this one and of the next to start with."""
+    _, server = named(parse(case.expected, tmp_path), "server")
+    admin = {block["args"][-1]: block["block"] for block in named(server["block"], "location")}
+    (answer,) = named(admin["/release"], "return")
+    code, text = answer["args"]
+    assert code == "200"
+    assert json.loads(text) == {"config": case.routing.id, "release": case.routing.release}
+    files = [named(admin[path], "alias")[0]["args"] for path in ("/config", "/current")]
+    assert files == [[f"{FOLDER}/{case.routing.id}/nginx.conf"], [f"{FOLDER}/current/nginx.conf"]]
+
+
+def parse(config: str, folder: Path) -> list[dict[str, Any]]:
+    """Return the directives of the http block, after a check that all directives are known."""
+    file = folder / "nginx.conf"
+    file.write_text(config)
+    payload = crossplane.parse(str(file), single=True, catch_errors=True)
+    assert payload["errors"] == []
+    top = payload["config"][0]["parsed"]
+    assert {*names(top)} <= {*DIRECTIVES.split()}
+    (http,) = named(top, "http")
+    block: list[dict[str, Any]] = http["block"]
+    return block
+
+
+def names(block: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the names of all directives, however deep; the rows of a map have none."""
+    for directive in block:
+        yield directive["directive"]
+        if directive["directive"] != "map":
+            yield from names(directive.get("block", []))
+
+
+def named(block: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """Return the directives of that name."""
+    return [directive for directive in block if directive["directive"] == name]
+
+
+def servers(upstream: list[dict[str, Any]]) -> list[str]:
+    """Return the addresses of an upstream."""
+    return [server["args"][0] for server in named(upstream, "server")]
+
+
+def locations(server: list[dict[str, Any]]) -> dict[str, str]:
+    """Return what answers each path: where it is passed to, or the status."""
+    found = {}
+    for location in named(server, "location"):
+        answers = named(location["block"], "proxy_pass") or named(location["block"], "return")
+        found[" ".join(location["args"])] = answers[0]["args"][0] if answers else ""
+    return found
+
+
+def versions(http: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the version of each upstream, from the map that the log uses."""
+    (block,) = (m["block"] for m in named(http, "map") if m["args"][1] == "$stackctl_version")
+    rows = {row["directive"]: row["args"][0] for row in block}
+    assert rows.pop("default") == ""
+    return rows
+
+
+def targets(case: Case) -> Iterator[tuple[str, Target]]:
+    """Yield each service's colors that must be listed."""
+    for service, lane in case.routing.lanes.items():
+        if service in case.stack.services:
+            yield from ((service, target) for target in (lane.active, lane.preview) if target)
+
+
+def wanted_upstreams(case: Case) -> dict[str, list[str]]:
+    """Return each color's replicas."""
+    return {
+        upstream(service, target.color): [
+            f"{case.stack.name}-{service}-{target.color}-{n}:{case.stack.services[service].port}"
+            for n in range(1, target.replicas + 1)
+        ]
+        for service, target in targets(case)
+    }
+
+
+def wanted_versions(case: Case) -> dict[str, str]:
+    """Return each color's version."""
+    return {upstream(service, target.color): target.version for service, target in targets(case)}
+
+
+def wanted_locations(case: Case) -> dict[str, str]:
+    """Return what must answer each path of the public listener."""
+    wanted = {"/": "404"}
+    for service, settings in case.stack.services.items():
+        active = case.routing.lane(service).active
+        for route in settings.routes:
+            end = "/" if route.strip_prefix else ""
+            wanted[route.path] = (
+                f"http://{upstream(service, active.color)}{end}" if active else "503"
+            )
+    return wanted
+
+
+def wanted_previews(case: Case) -> dict[str, str]:
+    """Return the candidates that the admin listener leads to."""
+    return {
+        f"/preview/{service}/": f"http://{upstream(service, lane.preview.color)}/"
+        for service, lane in case.routing.lanes.items()
+        if lane.preview and service in case.stack.services
+    }
+
+
+def upstream(service: str, color: Color) -> str:
+    """Return the name of a color's upstream."""
+    return f"{service}_{color}"

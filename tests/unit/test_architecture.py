@@ -1,0 +1,187 @@
+"""The shape of the package: who may import whom, and how long things may get."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+LONGEST_MODULE = 300  # lines
+LONGEST_FUNCTION = 40  # from the signature to the end
+
+GROUND, STACK, WORLD, RELEASE, EDGE = range(5)
+LAYERS = {  # each imports from below; parts of the world not from each other
+    "__init__": GROUND,
+    "clock": GROUND,
+    "errors": GROUND,
+    "events": GROUND,
+    "settings": GROUND,
+    "shell": GROUND,
+    "stack": STACK,
+    "bench": WORLD,
+    "engine": WORLD,
+    "evidence": WORLD,
+    "gateway": WORLD,
+    "health": WORLD,
+    "release": RELEASE,
+    "__main__": EDGE,
+    "cli": EDGE,
+    "commands": EDGE,
+    "console": EDGE,
+    "dashboard": EDGE,
+    "wiring": EDGE,
+    "wording": EDGE,
+}
+PORTS = {"orchestrator.engine.base"}  # protocols, which a neighbour may know
+OWNERS = {  # of foreign packages: modules, or packages with all that is in them
+    "docker": {"engine"},
+    "requests": {"engine"},
+    "urllib3": {"engine"},
+    "jinja2": {"gateway.render", "evidence.report"},
+    "httpx": {"gateway", "health", "release.preview", "release.status"},
+    "h11": {"evidence.witness"},
+    "pydantic": {"stack"},
+    "pydantic_core": {"stack"},
+    "yaml": {"stack"},
+    "tenacity": {"clock"},
+    "rich": {"console", "dashboard"},
+    "typer": {"cli", "commands"},
+}
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Return every module of the package by its dotted name."""
+    return {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): ast.parse(
+            file.read_text()
+        )
+        for file in sorted((ROOT / "orchestrator").rglob("*.py"))
+    }
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module imports, wherever it does: in functions and for type checking too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide where they lead"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in modules() else str(node.module)
+
+
+@cache
+def edges() -> frozenset[tuple[str, str]]:
+    """Return all imports within the package, as pairs of who and whom."""
+    return frozenset(
+        (name, wanted)
+        for name, tree in modules().items()
+        for wanted in imports(tree)
+        if wanted.split(".")[0] == "orchestrator"
+    )
+
+
+def part(module: str) -> str:
+    """Return the part of the package that a module belongs to."""
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def test_every_part_has_its_layer() -> None:
+    """A new module or package is put somewhere on purpose."""
+    assert {part(name) for name in modules()} <= LAYERS.keys()
+
+
+def test_imports_point_one_way() -> None:
+    """Edge, release, world, stack, ground: nobody imports from above."""
+    upwards = [
+        f"{who} imports {whom}"
+        for who, whom in sorted(edges())
+        if LAYERS[part(whom)] > LAYERS[part(who)]
+    ]
+    assert upwards == []
+
+
+def test_the_parts_of_the_world_do_not_know_each_other() -> None:
+    """Only a neighbour's protocol may be imported."""
+    sideways = [
+        f"{who} imports {whom}"
+        for who, whom in sorted(edges())
+        if LAYERS[part(who)] == LAYERS[part(whom)] == WORLD
+        and part(who) != part(whom)
+        and whom not in PORTS
+    ]
+    assert sideways == []
+
+
+def test_there_is_no_import_cycle() -> None:
+    """The modules can be put into an order in which each imports only earlier ones."""
+    graph: dict[str, set[str]] = {}
+    for who, whom in edges():
+        graph.setdefault(who, set()).add(whom)
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("package", OWNERS)
+def test_a_foreign_package_stays_where_it_belongs(package: str) -> None:
+    """What a library is, and what it raises, is known in one place."""
+    strangers = [
+        name
+        for name, tree in modules().items()
+        if any(wanted.split(".")[0] == package for wanted in imports(tree))
+        and not any(f"{name}.".startswith(f"orchestrator.{owner}.") for owner in OWNERS[package])
+    ]
+    assert strangers == []
+
+
+def test_modules_are_short() -> None:
+    """A module is read in one sitting."""
+    lengths = {
+        str(file.relative_to(ROOT)): len(file.read_text().splitlines())
+        for file in (ROOT / "orchestrator").rglob("*.py")
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_MODULE} == {}
+
+
+def test_functions_are_short() -> None:
+    """A function fits on a page."""
+    lengths = {
+        f"{name}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
+
+
+def test_nothing_is_patched() -> None:
+    """Fakes are passed in: no test replaces a part of the program behind its back."""
+    words = ("monkeypatch." + "setattr", "mock." + "patch", "from unittest " + "import mock")
+    found = [
+        f"{file.relative_to(ROOT)}: {word}"
+        for file in (ROOT / "tests").rglob("*.py")
+        for word in words
+        if word in file.read_text()
+    ]
+    assert found == []
+
+
+def test_the_command_line_starts_without_its_libraries() -> None:
+    """Importing `orchestrator.cli` loads none of what only some commands need."""
+    heavy = ("docker", "rich", "httpx", "pydantic", "jinja2", "yaml", "tenacity", "h11")
+    code = f"import sys, orchestrator.cli; print(*[n for n in {heavy} if n in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []

@@ -1,0 +1,314 @@
+"""`up`: it brings up what is missing and touches nothing that is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.errors import ConfigurationError, EngineError, GatewayError, ImageError
+from orchestrator.events import Started
+from tests.fakes.apps import App
+from tests.fakes.faults import Fault
+from tests.fakes.world import NOTES, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MONGO = {"image": "mongo:8", "port": 27017, "volumes": ["data:/data/db"]}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Return a stack of two services, of which `web` needs `notes`, and a database."""
+    services = {"web": {**NOTES, "needs": ["notes"], "replicas": 1}, "notes": dict(NOTES)}
+    world = World(tmp_path, services=services, accessories={"db": dict(MONGO)})
+    world.host.apps["mongo:8"] = App(port=27017, ready_after=3.0)
+    return world
+
+
+@pytest.fixture
+def running(world: World) -> World:
+    """Return the same stack, up."""
+    world.up()
+    world.changes()
+    world.events.clear()
+    return world
+
+
+def test_a_first_up_starts_everything(world: World) -> None:
+    """Network, volumes, database, gateway and the first release of every service."""
+    done = world.up()
+
+    assert (done.gateway, done.accessories, done.exit_code) == ("started", {"db": "started"}, 0)
+    assert [result.outcome for result in done.services] == ["deployed", "deployed"]
+    assert set(world.states().values()) == {"running"}
+    assert world.host.networks == {"shop"}
+    assert set(world.host.disks) == {"shop-data", "shop-gateway", "shop-gateway-scratch"}
+    assert (world.serving("notes"), world.serving("web")) == ({"v1"}, {"v1"})
+
+
+def test_services_come_after_what_they_need(world: World) -> None:
+    """The database is ready before the first release, and `notes` is there before `web`."""
+    world.up()
+
+    started = [event.service for event in world.events if isinstance(event, Started)]
+    assert started == ["notes", "web"]
+    db, notes = (world.host.box(f"shop-{name}").started for name in ("db", "notes-blue-1"))
+    assert notes - db >= 3.0
+
+
+def test_a_second_up_changes_nothing(running: World) -> None:
+    """Not one change on the engine, and no release in the history."""
+    done = running.up()
+
+    assert (done.gateway, done.accessories) == ("unchanged", {"db": "unchanged"})
+    assert [result.outcome for result in done.services] == ["unchanged", "unchanged"]
+    assert (done.warnings, done.exit_code) == ((), 0)
+    assert running.changes() == []
+    assert len(list((running.folder / "reports" / "releases").iterdir())) == 2
+
+
+def test_an_up_after_deploys_keeps_what_serves(running: World) -> None:
+    """stack.yaml says with which version a service begins, not to which it goes back."""
+    running.deploy("v2")
+    running.changes()
+
+    assert running.up().exit_code == 0
+    assert running.serving() == {"v2"}
+    assert running.changes() == []
+
+
+def test_a_replica_that_stopped_is_healed_by_a_release_of_the_same_version(running: World) -> None:
+    """Users are moved to a whole set of replicas; nothing is built for that."""
+    running.host.end("stop", running.host.box("shop-notes-blue-2"))
+    running.host.cut.clear()
+    running.changes()
+    done = running.up()
+
+    notes = next(result for result in done.services if result.service == "notes")
+    assert (notes.outcome, notes.version, notes.color) == ("deployed", "v1", "green")
+    assert running.serving() == {"v1"}
+    assert "build" not in {what for what, _ in running.changes()}
+    assert running.host.cut == []
+
+
+@pytest.mark.parametrize("part", ["db", "gateway"])
+def test_a_part_that_stopped_is_started_again(running: World, part: str) -> None:
+    """The same container, with its data and its config."""
+    before = running.host.box(f"shop-{part}").id
+    running.engine.stop(before, 0)
+    running.changes()
+    done = running.up()
+
+    assert {"db": done.accessories["db"], "gateway": done.gateway}[part] == "started"
+    assert running.host.box(f"shop-{part}").id == before
+    assert running.changes() == [("start", part)]
+    assert running.serving() == {"v1"}
+
+
+def test_another_setting_of_an_accessory_is_only_a_warning(running: World) -> None:
+    """A database is not recreated because somebody edited a file."""
+    running.document["accessories"]["db"]["env"] = {"CACHE": "1"}
+    done = running.up()
+
+    assert done.accessories == {"db": "unchanged"}
+    assert done.warnings == (
+        (
+            "`shop-db` runs with other settings than stack.yaml has now;"
+            " `stackctl up --allow-downtime` recreates it"
+        ),
+    )
+    assert running.changes() == []
+
+
+def test_with_allow_downtime_an_accessory_is_recreated_on_its_data(running: World) -> None:
+    """The container is another one, the volume is the same."""
+    disk = running.host.disks["shop-data"][0]
+    running.document["accessories"]["db"]["env"] = {"CACHE": "1"}
+    done = running.up(allow_downtime=True)
+
+    assert (done.accessories, done.warnings) == ({"db": "recreated"}, ())
+    db = running.host.box("shop-db")
+    assert db.spec.environment == {"CACHE": "1"}
+    assert disk in db.disks.values()
+
+
+def test_another_setting_of_nginx_is_reloaded_and_nobody_notices(running: World) -> None:
+    """The config that serves is the one that stack.yaml renders to; no container was touched."""
+    running.document["gateway"]["keepalive"] = "30s"
+    done = running.up()
+
+    nginx = running.host.nginx
+    assert done.gateway == "reconfigured"
+    assert nginx is not None
+    assert "keepalive_timeout 40000ms 30s;" in nginx.text
+    assert not {"create", "start", "stop", "remove"} & {what for what, _ in running.changes()}
+    assert running.up().gateway == "unchanged"
+
+
+def test_another_setting_of_the_gateways_container_is_only_a_warning(running: World) -> None:
+    """Recreating the only public door is never done unasked."""
+    running.document["gateway"]["resources"] = {"memory": "1g"}
+    done = running.up()
+
+    assert done.gateway == "unchanged"
+    assert [warning.startswith("`shop-gateway` runs with other") for warning in done.warnings]
+    assert running.changes() == []
+
+
+def test_a_recreated_gateway_serves_what_it_served(running: World) -> None:
+    """The routing comes along: users get the version that was deployed last."""
+    running.deploy("v2")
+    running.document["gateway"]["resources"] = {"memory": "1g"}
+    done = running.up(allow_downtime=True)
+
+    assert done.gateway == "recreated"
+    assert running.serving() == {"v2"}
+    assert running.host.box("shop-gateway").spec.memory == 1024**3
+
+
+def test_a_config_that_nginx_refuses_changes_nothing(running: World) -> None:
+    """The error has NGINX's words; the old config goes on."""
+    running.document["gateway"]["keepalive"] = "30s"
+    running.host.habits.refuses["converge"] = "[emerg] host not found"
+    with pytest.raises(GatewayError, match="host not found"):
+        running.up()
+
+    assert running.serving() == {"v1"}
+    assert ("signal", "gateway") not in running.changes()
+
+
+def test_a_config_that_nginx_does_not_take_up_is_taken_back(running: World) -> None:
+    """What a restarted NGINX would find is what serves."""
+    running.document["gateway"]["keepalive"] = "30s"
+    running.host.habits.ignores_reloads = 1
+    with pytest.raises(GatewayError, match="after the reload"):
+        running.up()
+
+    config = running.engine.read("shop-gateway", "/etc/stackctl/current/nginx.conf")
+    assert running.host.nginx is not None
+    assert config == running.host.nginx.text
+
+
+def test_an_up_that_an_engine_error_ends_is_finished_by_the_next(running: World) -> None:
+    """Each call fails once: users keep their version, and running it again completes it."""
+    for number in range(60):
+        running.document["gateway"]["keepalive"] = f"{20 + number}s"
+        running.clock.sleep(1)
+        fault = Fault(skip=number)
+        running.engine.fail(fault)
+        failed = False
+        try:
+            failed = running.up().exit_code != 0
+        except EngineError:
+            failed = True
+        running.engine.faults.clear()
+
+        assert running.serving() == {"v1"}, number
+        running.up()
+        assert running.host.nginx is not None
+        assert f" {20 + number}s;" in running.host.nginx.text
+        assert running.host.cut == []
+        if fault.times > 0:  # it never struck: that was one call more than there are
+            assert not failed
+            return
+    pytest.fail("an `up` has more than 60 calls")
+
+
+def test_a_gateway_whose_port_is_taken_leaves_nothing_behind(world: World) -> None:
+    """The error says so, the container is gone, the lock is free and the next `up` succeeds."""
+    world.host.taken_ports.add(8080)
+    with pytest.raises(EngineError, match="port 8080 is already allocated"):
+        world.up()
+    assert world.states() == {"db": "running"}
+
+    world.host.taken_ports.clear()
+    assert world.up().exit_code == 0
+
+
+def test_an_nginx_that_does_not_start_is_told_with_its_last_lines(world: World) -> None:
+    """The gateway is removed again, so that the next `up` begins anew."""
+    world.host.habits.refuses["boot"] = "[emerg] mkdir() failed"
+    with pytest.raises(
+        GatewayError, match=r"(?s)does not answer at 127.0.0.1:8081: .*mkdir\(\) failed"
+    ):
+        world.up()
+
+    assert world.states() == {"db": "running"}
+
+
+def test_a_gateway_without_a_config_is_made_anew(running: World) -> None:
+    """A stackctl that was killed between creating the gateway and writing its config is healed."""
+    gateway = running.host.box("shop-gateway")
+    running.take_down()
+    running.host.disks.clear()
+    running.engine.ensure_network("shop", {})
+    running.engine.create(gateway.spec)
+
+    assert running.up().exit_code == 0
+    assert running.serving() == {"v1"}
+
+
+def test_a_gateway_that_could_not_be_recreated_comes_back_with_its_routing(running: World) -> None:
+    """A failed recreation is no reason to go back to the first version."""
+    running.deploy("v2")
+    running.document["gateway"]["resources"] = {"memory": "1g"}
+    running.host.taken_ports.add(8080)
+    with pytest.raises(EngineError):
+        running.up(allow_downtime=True)
+    running.host.taken_ports.clear()
+
+    assert running.up().exit_code == 0
+    assert running.serving() == {"v2"}
+
+
+def test_an_accessory_that_does_not_become_ready_stops_the_rest(world: World) -> None:
+    """Its name and its last lines are in the error; no service was released."""
+    world.host.apps["mongo:8"] = App(port=27017, ready_after=99, prints=("no space left",))
+    with pytest.raises(EngineError, match="accessory `db` is not ready after 60 s: no space left"):
+        world.up()
+
+    assert not [name for name in world.states() if name.startswith("notes")]
+
+
+def test_an_accessory_with_a_health_command_is_asked_that_way(world: World) -> None:
+    """The engine runs it; a port that listens would not do."""
+    world.document["accessories"]["db"]["health"] = {"command": ["ping"]}
+    world.host.apps["mongo:8"] = App(port=1, healthy_after=7.0)
+    world.up()
+
+    db, notes = (world.host.box(f"shop-{name}").started for name in ("db", "notes-blue-1"))
+    assert notes - db >= 7.0
+
+
+def test_a_service_that_fails_stops_those_that_need_it(world: World) -> None:
+    """What was released before it stays."""
+    world.host.apps["v1"] = App(crashes=True)
+    done = world.up()
+
+    assert [(result.service, result.outcome) for result in done.services] == [("notes", "reverted")]
+    assert done.exit_code == 1
+    assert sorted(world.states()) == ["db", "gateway"]
+
+
+def test_images_that_are_missing_are_pulled_first(world: World) -> None:
+    """Before anything is started; one that no registry has ends it there."""
+    world.document["gateway"]["image"] = "nginx:1.31"
+    with pytest.raises(ImageError, match=r"nginx:1\.31"):
+        world.up()
+    assert world.states() == {}
+
+    world.host.shelf.registry.add("nginx:1.31")
+    assert world.up().exit_code == 0
+
+
+def test_a_secret_that_is_not_set_is_named(world: World) -> None:
+    """It comes from the environment or `.env`, never from stack.yaml."""
+    world.document["accessories"]["db"]["secrets"] = ["DB_LOGIN"]
+    with pytest.raises(ConfigurationError, match="secret `DB_LOGIN` is not set"):
+        world.up()
+
+    world.variables["DB_LOGIN"] = "admin"
+    world.up()
+    assert world.host.box("shop-db").spec.environment == {"DB_LOGIN": "admin"}

@@ -1,0 +1,283 @@
+"""What a release leaves behind: files that tell what was done and what users saw."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestrator.errors import ConfigurationError, StackctlError
+from orchestrator.evidence.record import Record, write_whole
+from orchestrator.evidence.report import find_release, read_releases, write_index
+from orchestrator.release.phases import Phase
+from tests.fakes.apps import App
+from tests.fakes.clock import FakeClock
+from tests.fakes.faults import Fault
+from tests.fakes.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from orchestrator.release.result import Result
+
+FILES = {
+    "events.jsonl",
+    "witness.jsonl",
+    "evidence.json",
+    "evidence.md",
+    "nginx.before.conf",
+    "nginx.after.conf",
+    "nginx.diff",
+}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Return a stack that serves v1."""
+    world = World(tmp_path)
+    world.up()
+    world.clock.sleep(60)
+    return world
+
+
+def folder(world: World, result: Result) -> Path:
+    """Return where a release has left its evidence."""
+    assert result.evidence is not None
+    return world.folder / result.evidence
+
+
+def evidence(world: World, result: Result) -> Any:
+    """Return evidence.json."""
+    return json.loads((folder(world, result) / "evidence.json").read_text())
+
+
+def events(world: World, result: Result) -> list[Any]:
+    """Return what events.jsonl holds."""
+    lines = (folder(world, result) / "events.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_a_release_leaves_its_evidence(world: World) -> None:
+    """All files, and none half-written beside them."""
+    left = {path.name for path in folder(world, world.deploy("v2")).iterdir()}
+
+    assert left >= FILES
+    assert not [name for name in left if name.startswith(".")]
+
+
+def test_the_events_tell_the_release_in_order(world: World) -> None:
+    """From its start to its end, each with the time; every phase begins before it ends."""
+    told = events(world, world.deploy("v2"))
+
+    assert [told[0]["event"], told[-1]["event"]] == ["started", "ended"]
+    assert [event["at"] for event in told] == sorted(event["at"] for event in told)
+    assert [e["phase"] for e in told if e["event"] == "phase"] == list(Phase)
+    assert [e["phase"] for e in told if e["event"] == "phase_done"] == list(Phase)
+
+
+def test_the_evidence_has_the_promised_facts(world: World) -> None:
+    """Who, when, what, the image, the containers, the gate, the configs, the drain, the verdict."""
+    result = world.deploy("v2")
+    facts = evidence(world, result)
+
+    assert (facts["schema"], facts["release"], facts["outcome"]) == (1, result.release, "deployed")
+    assert facts["what"] == {
+        "command": "deploy",
+        "service": "notes",
+        "version": "v2",
+        "color": "green",
+        "previous": "v1",
+    }
+    assert set(facts["who"]) == {"operator", "host", "ci"}
+    assert facts["when"]["started"] < facts["when"]["ended"]
+    assert facts["image"]["digest"] == world.host.shelf.find("shop-notes:v2").id
+    running = {box.spec.name: box.id for box in world.host.boxes.values() if box.version == "v2"}
+    assert {r["name"]: r["container"] for r in facts["replicas"]} == running
+    assert [phase["phase"] for phase in facts["phases"]] == list(Phase)
+    assert {probe["replica"] for probe in facts["gate"]} == running.keys()
+    assert [config["config"].rpartition(".")[2] for config in facts["configs"]] == [
+        "stage",
+        "promote",
+        "retire",
+    ]
+    assert facts["drain"]["cut"] == 0
+    assert (facts["failure"], facts["undone"], facts["warnings"]) == (None, None, [])
+
+
+def test_hashes_let_anybody_check_the_files(world: World) -> None:
+    """Each file that is named has the SHA-256 that is given for it."""
+    result = world.deploy("v2")
+    hashes = evidence(world, result)["files"]
+
+    assert set(hashes) >= {"events.jsonl", "nginx.before.conf", "nginx.after.conf", "nginx.diff"}
+    for name, digest in hashes.items():
+        content = (folder(world, result) / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest, name
+
+
+def test_the_configs_before_and_after_are_those_that_served(world: World) -> None:
+    """And the diff between them shows how the traffic moved."""
+    assert world.host.nginx is not None
+    before = world.host.nginx.text
+    left = folder(world, world.deploy("v2"))
+
+    assert (left / "nginx.before.conf").read_text() == before
+    assert (left / "nginx.after.conf").read_text() == world.host.nginx.text
+    diff = (left / "nginx.diff").read_text().splitlines()
+    assert "-    upstream notes_blue {" in diff
+    assert "+    upstream notes_green {" in diff
+
+
+def test_a_failed_release_leaves_its_evidence_too(world: World) -> None:
+    """Phase, reason, the candidate's last words; the config after is the one before."""
+    world.host.apps["v2"] = App(crashes=True, prints=("Traceback: no module named db",))
+    result = world.deploy("v2")
+    facts = evidence(world, result)
+
+    assert facts["failure"]["phase"] == "gate"
+    assert "no module named db" in facts["failure"]["logs"]
+    assert facts["undone"]["text"] == "the candidate was removed"
+    left = folder(world, result)
+    assert (left / "nginx.after.conf").read_text() == (left / "nginx.before.conf").read_text()
+    page = (left / "evidence.md").read_text()
+    assert "## Why it failed" in page
+    assert "no module named db" in page
+
+
+def test_a_release_that_fails_before_its_plan_has_no_configs(world: World) -> None:
+    """What was never looked at is not shown."""
+    (world.folder / "notes" / "Dockerfile").unlink()
+    left = {path.name for path in folder(world, world.deploy("v2")).iterdir()}
+
+    assert "evidence.json" in left
+    assert "nginx.diff" not in left
+
+
+def test_real_traffic_is_counted_from_the_gateways_log(world: World) -> None:
+    """Only from the release's own time, and without the witness's requests."""
+    entry = {"target": "notes_blue", "status": "200", "version": "v1", "witness": ""}
+    gateway = world.host.box("shop-gateway")
+    gateway.printed.append((0.0, json.dumps(entry)))
+    now = world.clock.now().timestamp() + 0.1
+    gateway.printed += [(now, json.dumps(entry)), (now, json.dumps(entry | {"status": "502"}))]
+    facts = evidence(world, world.deploy("v2"))
+
+    assert facts["traffic"] == {
+        "requests": 2,
+        "failed": 1,
+        "versions": {"v1": {"2xx": 1, "5xx": 1}},
+    }
+
+
+def test_a_log_that_cannot_be_read_leaves_the_rest_of_the_evidence(world: World) -> None:
+    """A missing figure is no reason to lose the record."""
+    world.engine.fail(Fault("logs"))
+
+    assert evidence(world, world.deploy("v2"))["traffic"] is None
+
+
+def test_two_releases_in_one_second_have_two_folders(tmp_path: Path) -> None:
+    """The second one gets a number."""
+    clock = FakeClock()
+    records = [Record(tmp_path, "notes", "v1", clock) for _ in range(2)]
+    for record in records:
+        record.close()
+
+    base = "20300101-000000-notes-v1"
+    assert [record.release for record in records] == [base, f"{base}-2"]
+
+
+def test_a_record_that_cannot_be_written_starts_no_release(tmp_path: Path) -> None:
+    """No evidence, no release: the error says where."""
+    (tmp_path / "reports").write_text("a file, no folder")
+    with pytest.raises(StackctlError, match="no evidence can be written"):
+        Record(tmp_path / "reports" / "releases", "notes", "v1", FakeClock())
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Let a test fill the disk; afterwards there is room again."""
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def fill_disk() -> None:
+    """Let no file grow any more."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+
+
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize(
+    ("phase", "outcome", "version"),
+    [
+        (Phase.GATE, "reverted", "v1"),
+        (Phase.CONFIRM, "reverted", "v1"),
+        (Phase.DRAIN, "deployed", "v2"),
+    ],
+)
+def test_a_full_disk_is_a_failure_like_any_other(
+    world: World, phase: Phase, outcome: str, version: str
+) -> None:
+    """The phase table holds, the undoing comes to its end, and a warning says what is missing."""
+    world.on_begin(phase, fill_disk)
+    result = world.deploy("v2")
+
+    assert (result.outcome, world.serving()) == (outcome, {version})
+    assert any("File too large" in warning for warning in result.warnings)
+    assert world.host.cut == []
+
+
+def test_the_index_lists_releases_newest_first(world: World) -> None:
+    """Failed ones as well, each with a link to its page."""
+    world.host.apps["v3"] = App(crashes=True)
+    for version in ("v2", "v3"):
+        world.clock.sleep(60)
+        world.deploy(version)
+    index = (world.folder / "reports" / "EVIDENCE_ZERO_DOWNTIME.md").read_text()
+
+    rows = [line.split(" | ") for line in index.splitlines() if line.startswith("| [")]
+    assert [(row[2], row[3]) for row in rows] == [
+        ("v3", "reverted"),
+        ("v2", "deployed"),
+        ("v1", "deployed"),
+    ]
+    assert "-notes-v3/evidence.md)" in rows[0][0]
+
+
+def test_folders_without_readable_evidence_are_passed_over(world: World) -> None:
+    """A release that was killed, or a file that somebody broke, hides no other."""
+    releases = world.house.releases
+    (releases / "killed").mkdir()
+    (releases / "broken").mkdir()
+    (releases / "broken" / "evidence.json").write_text("{")
+    write_index(releases)
+
+    assert [left["what"]["version"] for left in read_releases(releases)] == ["v1"]
+
+
+def test_a_release_is_found_by_its_name_and_the_newest_without_one(world: World) -> None:
+    """An unknown name is a mistake on the command line."""
+    first = next(read_releases(world.house.releases))["release"]
+    second = world.deploy("v2").release
+
+    assert find_release(world.house.releases, first)["release"] == first
+    assert find_release(world.house.releases, None)["release"] == second
+    with pytest.raises(ConfigurationError, match="no evidence of `nothing`"):
+        find_release(world.house.releases, "nothing")
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    """Nothing is left beside it."""
+    write_whole(tmp_path / "file", "old")
+    write_whole(tmp_path / "file", "new")
+
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("file", "new")]

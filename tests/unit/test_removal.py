@@ -1,0 +1,208 @@
+"""`down` and `prune`: what goes, what stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.engine.base import ContainerSpec
+from orchestrator.errors import EngineError, LockedError
+from orchestrator.events import Warned
+from orchestrator.release.lock import hold_lock
+from orchestrator.release.observe import observe
+from orchestrator.release.removal import find_old_images
+from orchestrator.stack import naming
+from tests.fakes.apps import App
+from tests.fakes.faults import Fault
+from tests.fakes.world import NOTES, World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MONGO = {"image": "mongo:8", "port": 27017, "volumes": ["data:/data/db"]}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Return a stack of two services and a database, up."""
+    services = {"notes": dict(NOTES), "web": {**NOTES, "replicas": 1}}
+    world = World(tmp_path, services=services, accessories={"db": dict(MONGO)})
+    world.host.apps["mongo:8"] = App(port=27017)
+    world.up()
+    world.changes()
+    return world
+
+
+def stored(world: World) -> list[str]:
+    """Return what lies in the gateway's config folder."""
+    return world.engine.execute("shop-gateway", ("ls", "/etc/stackctl")).text.split()
+
+
+def test_down_removes_containers_and_network_and_keeps_the_data(world: World) -> None:
+    """What was removed is named; volumes and images are still there."""
+    removed = world.take_down()
+
+    assert world.states() == {}
+    assert world.host.networks == set()
+    assert removed.containers == (
+        "shop-db",
+        "shop-gateway",
+        "shop-notes-blue-1",
+        "shop-notes-blue-2",
+        "shop-web-blue-1",
+    )
+    assert removed.volumes == ()
+    assert "shop-data" in world.host.disks
+    assert world.host.shelf.find("shop-notes:v1")
+
+
+def test_down_lets_the_gateway_end_first(world: World) -> None:
+    """What is in flight is answered while the services still run."""
+    world.take_down()
+
+    stops = [name for what, name in world.changes() if what == "stop"]
+    assert stops[0] == "gateway"
+    assert stops[-1] == "db"
+    assert world.host.cut == []
+
+
+def test_down_with_volumes_removes_the_data(world: World) -> None:
+    """Only when asked for."""
+    removed = world.take_down(volumes=True)
+
+    assert removed.volumes == ("shop-data", "shop-gateway", "shop-gateway-scratch")
+    assert world.host.disks == {}
+
+
+def test_down_touches_nothing_of_other_stacks(world: World) -> None:
+    """Neither containers nor networks nor volumes."""
+    labels = naming.labels("other", "service")
+    other = world.engine.run(ContainerSpec("other-app", "nginx:1.30", labels, None))
+    world.engine.ensure_volume("other-data", labels)
+    world.engine.ensure_network("other", labels)
+    world.take_down(volumes=True)
+
+    assert list(world.host.boxes) == [other]
+    assert (set(world.host.disks), world.host.networks) == ({"other-data"}, {"other"})
+
+
+def test_down_can_be_repeated(world: World) -> None:
+    """Where nothing is left there is nothing to do, and no lock to take."""
+    world.take_down()
+    world.changes()
+
+    assert world.take_down().containers == ()
+    assert world.changes() == []
+
+
+def test_down_goes_on_where_it_was_broken_off(world: World) -> None:
+    """An error in the middle leaves a rest that the next `down` takes away."""
+    world.engine.fail(Fault("remove", on="notes-blue-1"))
+    with pytest.raises(EngineError):
+        world.take_down()
+
+    world.take_down()
+    assert world.states() == {}
+
+
+def test_up_after_down_begins_with_the_data_that_was_kept(world: World) -> None:
+    """The services begin with the version of stack.yaml, the database with its volume."""
+    disk = world.host.disks["shop-data"][0]
+    world.deploy("v2")
+    world.take_down()
+
+    assert world.up().exit_code == 0
+    assert world.serving() == {"v1"}
+    assert disk in world.host.box("shop-db").disks.values()
+
+
+@pytest.mark.parametrize("command", ["take_down", "prune"])
+def test_nothing_is_removed_while_another_has_the_lock(world: World, command: str) -> None:
+    """A release under way is left alone."""
+    with hold_lock(world.house, "deploy"), pytest.raises(LockedError):
+        getattr(world, command)()
+
+    assert [what for what, _ in world.changes() if what in ("stop", "remove")] == []
+
+
+def test_prune_keeps_what_is_wanted(world: World) -> None:
+    """Active and previous versions, the newest images and the config that serves stay."""
+    world.deploy("v2")
+    before = world.states()
+    removed = world.prune()
+
+    assert (removed.containers, removed.images, removed.configs) == ((), (), ())
+    assert world.states() == before
+
+
+def test_prune_removes_containers_of_a_service_that_is_gone(world: World) -> None:
+    """Once neither stack.yaml nor NGINX knows it."""
+    del world.document["services"]["web"]
+    world.up()
+    removed = world.prune()
+
+    assert removed.containers == ("shop-web-blue-1",)
+    assert "web-blue-1" not in world.states()
+    assert world.serving("notes") == {"v1"}
+    assert world.host.cut == []
+
+
+def test_prune_leaves_a_service_that_nginx_still_serves(world: World) -> None:
+    """Edited out of stack.yaml is not yet taken out of the gateway: `up` does that."""
+    del world.document["services"]["web"]
+
+    assert world.prune().containers == ()
+    assert world.serving("web") == {"v1"}
+
+
+def test_prune_removes_old_images_but_none_in_use(world: World) -> None:
+    """The newest of each service stay, and those that a container was made from."""
+    for version in ("v2", "v3", "v4"):
+        world.deploy(version)
+    removed = world.prune(keep=1)
+
+    assert set(removed.images) == {"shop-notes:v1", "shop-notes:v2"}
+    assert {image.tags for image in world.host.shelf.of("shop")} == {
+        ("shop-notes:v4",),
+        ("shop-notes:v3",),
+        ("shop-web:v1",),
+    }
+
+
+def test_an_image_that_cannot_be_removed_is_a_warning(world: World) -> None:
+    """A container of somebody else may use it."""
+    for version in ("v2", "v3", "v4"):
+        world.deploy(version)
+    world.engine.run(ContainerSpec("stranger", "shop-notes:v1", {}, None))
+    removed = world.prune(keep=1)
+
+    assert removed.images == ("shop-notes:v2",)
+    warnings = [event.text for event in world.events if isinstance(event, Warned)]
+    assert warnings == ["removing image `shop-notes:v1`: a container uses it"]
+
+
+def test_untagged_images_are_old(world: World) -> None:
+    """A rebuild took their name away; nobody can ask for them any more."""
+    world.deploy("v2")
+    dockerfile = world.folder / "notes" / "Dockerfile"
+    for number in range(3):
+        dockerfile.write_text(f"FROM nginx:1.30\nUSER 10001\n# {number}\n")
+        world.deploy("v2")
+    images = world.engine.images("shop")
+    old = find_old_images(images, observe(world.house), keep=5)
+
+    assert old
+    assert all(not image.tags for image in old)
+
+
+def test_prune_removes_configs_that_do_not_serve(world: World) -> None:
+    """A stackctl that was killed leaves its configs; they are of no use to anybody."""
+    disk, folder = world.host.box("shop-gateway").find("/etc/stackctl")
+    disk.link(folder / "killed.stage", "nowhere")
+    serving = stored(world)
+    removed = world.prune()
+
+    assert removed.configs == ("killed.stage",)
+    assert stored(world) == [name for name in serving if name != "killed.stage"]
+    assert world.serving() == {"v1"}
