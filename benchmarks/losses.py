@@ -30,7 +30,7 @@ def measure() -> Iterator[Figure]:
                 f"http://127.0.0.1:{operator.public}/", operator.folder, rate=RATE
             ) as load:
                 for number in range(1, DEPLOYS + 1):
-                    commands = [("deploy", "app", "--version", f"n{number}")]
+                    commands: list[tuple[str, ...]] = [("deploy", "app", "--version", f"n{number}")]
                     if number % (DEPLOYS // ROLLBACKS) == 0:
                         commands.append(("rollback", "app"))
                     for command in commands:

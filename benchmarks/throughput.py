@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.figure import Figure
 from tests.e2e.operator import Operator, free_ports
@@ -74,11 +74,10 @@ def _compare(operator: Operator) -> tuple[list[float], list[float]]:
     (port,) = free_ports(1)
     started = []
     try:
-        for name, config, ports in (
-            (replica, TARGET, {}),
-            (f"{operator.name}-bare", BARE.replace("TARGET", replica), {8080: ("127.0.0.1", port)}),
-        ):
-            started.append(_run_nginx(operator, image, name, config, ports))
+        published: dict[int | str, Any] = {8080: ("127.0.0.1", port)}
+        bare = BARE.replace("TARGET", replica)
+        started.append(_run_nginx(operator, image, replica, TARGET, {}))
+        started.append(_run_nginx(operator, image, f"{operator.name}-bare", bare, published))
         _load(operator.public)
         _load(port)
         pairs = [(_load(operator.public), _load(port)) for _ in range(ROUNDS)]
@@ -89,7 +88,7 @@ def _compare(operator: Operator) -> tuple[list[float], list[float]]:
 
 
 def _run_nginx(
-    operator: Operator, image: str, name: str, config: str, ports: dict[int, tuple[str, int]]
+    operator: Operator, image: str, name: str, config: str, ports: dict[int | str, Any]
 ) -> str:
     client = operator.engine
     container = str(

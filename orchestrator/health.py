@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Health
 
 EAGER = 0.05  # seconds between probes while a replica boots: its first answer is not waited for
+LARGEST_BODY = 64 * 1024  # bytes that are read for a version
 BODY_SHOWN = 120  # characters of an unhealthy answer's body
 CRASH_CHECK = 0.5  # seconds between looks at the container states
 
@@ -41,7 +42,7 @@ class Verdict:
 def judge(answer: httpx.Response, version: str) -> Verdict:
     """Judge an answer: 2xx, and where it names a version, the one that was asked for."""
     status = answer.status_code
-    body = answer.content[:4096].decode(errors="replace")
+    body = answer.content[:LARGEST_BODY].decode(errors="replace")
     if not answer.is_success:
         return Verdict(healthy=False, status=status, detail=" ".join(body.split())[:BODY_SHOWN])
     answered = _version_in(body)
@@ -54,7 +55,7 @@ def judge(answer: httpx.Response, version: str) -> Verdict:
 def _version_in(body: str) -> str | None:
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or JSON of brackets only
         return None
     version = document.get("version") if isinstance(document, dict) else None
     return None if version is None else str(version)

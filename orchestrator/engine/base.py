@@ -55,6 +55,7 @@ class ContainerSpec:
     pids: int = 512
     stop_grace: float = 10.0  # seconds between SIGTERM and SIGKILL
     health: HealthCommand | None = None
+    persistent: bool = True  # the engine brings it back after a crash or a reboot
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,9 @@ class Engine(Protocol):
 
     def remove(self, container: str) -> None:
         """Kill and remove a container; a missing one is fine."""
+
+    def persist(self, container: str) -> None:
+        """Have the engine bring it back after a crash or a reboot from now on."""
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal such as `HUP` to the container's first process."""

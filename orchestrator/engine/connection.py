@@ -56,9 +56,12 @@ def connect() -> docker.APIClient:
     `DOCKER_HOST` comes first, then the current Docker context, then the default socket. Raises
     EngineError where none answers.
     """
-    host, tls = _endpoint()
+    host = DEFAULT_HOST
     try:
+        host, tls = _endpoint()
         return docker.APIClient(base_url=host, tls=tls, version="auto")
+    except docker.errors.TLSParameterError as error:
+        raise EngineError(f"the TLS settings for the Docker Engine are wrong: {error}") from error
     except FOREIGN as error:
         raise EngineError(
             f"no Docker Engine answers at `{host}`", "start it, or name another in DOCKER_HOST"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import docker
 
 LOGS = LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "5"})
+PERSISTENT: Any = {"Name": "unless-stopped"}
 NANO = 1_000_000_000
 SCRATCH = "/tmp"  # noqa: S108  a path inside containers
 
@@ -99,6 +100,11 @@ class DockerEngine:
                 self._client.remove_container(container, force=True, v=True)
         except (NotFound, Conflict):  # a forced removal only conflicts with one under way
             return
+
+    def persist(self, container: str) -> None:
+        """Have the engine bring it back after a crash or a reboot from now on."""
+        with translated("updating a container"):
+            self._client.update_container(container, restart_policy=PERSISTENT)
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal to the container's first process."""
@@ -238,7 +244,7 @@ class DockerEngine:
                     for volume in spec.volumes
                 },
                 port_bindings={port: tuple(address) for port, address in spec.ports},
-                restart_policy={"Name": "unless-stopped"},
+                restart_policy=PERSISTENT if spec.persistent else {"Name": "no"},
                 cap_drop=None if spec.capabilities else ["ALL"],
                 security_opt=["no-new-privileges"],
                 read_only=spec.read_only,

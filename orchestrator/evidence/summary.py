@@ -48,9 +48,9 @@ def summarize(
 
 def judge(outcome: str, witness: Mapping[str, object]) -> dict[str, object]:
     """Return the verdict: was a request lost, and what that rests on."""
-    if witness.get("failure"):
-        return {"lossless": None, "text": f"the witness failed: {witness['failure']}"}
     sent, lost = int(str(witness["sent"])), int(str(witness["lost"]))
+    if witness.get("failure") and not lost:
+        return {"lossless": None, "text": f"the witness failed: {witness['failure']}"}
     if sent == 0:
         return {"lossless": None, "text": "no witness: no version was serving before"}
     what = "released" if outcome == "deployed" else outcome.replace("_", " ")

@@ -25,7 +25,7 @@ from orchestrator.evidence.record import Record, hash_text
 from orchestrator.evidence.samples import count
 from orchestrator.gateway.render import load_templates
 from orchestrator.health import Gate
-from orchestrator.release.candidate import find_candidate, put_away, start_candidate
+from orchestrator.release.candidate import find_candidate, keep_candidate, put_away, start_candidate
 from orchestrator.release.conclusion import Ending, conclude
 from orchestrator.release.images import prepare_image
 from orchestrator.release.lock import ci_link, operator
@@ -196,6 +196,8 @@ class Attempt:
     def drain(self, plan: Plan) -> None:
         """Wait until nobody is served by the previous version any more."""
         with self._in(Phase.DRAIN):
+            house = self._house
+            keep_candidate(house.engine, find_candidate(house.engine, house.stack.name, plan))
             self._gateway.stage(plan.retired)  # meanwhile old workers end anyway
             drained = drain(self._house, self._gateway, plan, plan.outgoing)
             self._emit(DrainEnded(round(drained.seconds, 3), drained.workers, drained.cut))

@@ -40,6 +40,8 @@ def start_candidate(engine: Engine, plan: Plan, emit: Emit) -> None:
             engine.start(replica.container.id)
         emit(ReplicaStarted(replica.container.name, replica.container.id))
 
+    for name in sorted({volume.name for spec in plan.start for volume in spec.volumes}):
+        engine.ensure_volume(name, naming.labels(plan.start[0].labels[naming.STACK], "service"))
     in_parallel(wake, plan.wake)
     in_parallel(lambda spec: emit(ReplicaStarted(spec.name, engine.run(spec))), plan.start)
 
@@ -71,6 +73,11 @@ def _last_lines(engine: Engine, container: Container) -> str:
         return engine.logs(container.id, tail=LOG_LINES).rstrip()
     except EngineError as error:  # what is only to be shown must not be in the way of the undoing
         return f"(no log: {error.message})"
+
+
+def keep_candidate(engine: Engine, containers: Sequence[Container]) -> None:
+    """Have the engine bring the candidate back from now on: it is what users get."""
+    in_parallel(lambda container: engine.persist(container.id), containers)
 
 
 def put_away(engine: Engine, service: Service, replicas: Sequence[Replica]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError, StackctlError
@@ -63,45 +63,37 @@ def plan_release(
     snapshot: Snapshot,
     order: Order,
     release: str,
-    image: str,
+    image: str,  # id of the version's image
     secrets: Mapping[str, str],
 ) -> Plan:
-    """Return what the release will do. `image` is the id of the version's image.
-
-    Raises StackctlError where the gateway is not up.
-    """
+    """Return what the release will do. Raises StackctlError where the gateway is not up."""
     gateway, routing = _require_gateway(stack, snapshot)
     active = routing.lane(order.service).active
     color = naming.other(active.color) if active else "blue"
-    service = stack.services[order.service]
-    candidate = Target(color, order.version, service.replicas, release)
+    candidate = Target(color, order.version, stack.services[order.service].replicas, release)
     found = snapshot.of(order.service, color)
-    wake = found if _is_kept(found, order, service.replicas) else ()
-    specs = replica_specs(stack, order.service, color, order.version, image, secrets)
+    wake = found if _is_kept(found, order, candidate.replicas) else ()
+    specs = replica_specs(stack, order.service, candidate, image, secrets)
     live = snapshot.of(order.service, active.color) if active else ()
 
-    def config(step: Step, lane: Lane) -> Config:
-        moved = routing.with_lane(release, step, order.service, lane)
-        return Config(moved, render(stack, moved))
-
+    staged, promoted, retired = _configs(stack, routing, order.service, active, candidate)
     return Plan(
         release=release,
         order=order,
         gateway=gateway,
         candidate=candidate,
         previous=active,
-        start=() if wake else tuple(_released(spec, release) for spec in specs),
+        start=() if wake else specs,
         wake=wake,
         clear=() if wake else found,
         outgoing=live,
         base=Config(routing, snapshot.config),
-        staged=config("stage", Lane(active, candidate)),
-        promoted=config("promote", Lane(candidate, active)),
-        retired=config("retire", Lane(candidate, None)),
+        staged=staged,
+        promoted=promoted,
+        retired=retired,
         unchanged=(
-            active is not None
-            and active.version == order.version
-            and _same_config(stack, snapshot)
+            snapshot.version(order.service) == order.version
+            and render(stack, routing) == snapshot.config
             and _same_replicas(live, specs)
         ),
     )
@@ -141,6 +133,22 @@ def _require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Routi
     return snapshot.gateway, snapshot.routing
 
 
+def _configs(
+    stack: Stack, routing: Routing, service: str, active: Target | None, candidate: Target
+) -> tuple[Config, Config, Config]:
+    """Return the three configs that NGINX goes through."""
+
+    def config(step: Step, live: Target | None, preview: Target | None) -> Config:
+        moved = routing.with_lane(candidate.release, step, service, Lane(live, preview))
+        return Config(moved, render(stack, moved))
+
+    return (
+        config("stage", active, candidate),
+        config("promote", candidate, active),
+        config("retire", candidate, None),
+    )
+
+
 def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int) -> bool:
     """Whether a rollback can start the previous containers again instead of making new ones."""
     return (
@@ -148,14 +156,6 @@ def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int) -> bool:
         and len(found) == replicas
         and all(replica.version == order.version for replica in found)
     )
-
-
-def _released(spec: ContainerSpec, release: str) -> ContainerSpec:
-    return replace(spec, labels={**spec.labels, naming.RELEASE: release})
-
-
-def _same_config(stack: Stack, snapshot: Snapshot) -> bool:
-    return snapshot.routing is not None and render(stack, snapshot.routing) == snapshot.config
 
 
 def _same_replicas(live: tuple[Replica, ...], specs: tuple[ContainerSpec, ...]) -> bool:

@@ -15,14 +15,15 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.stack.model import Color, Stack
+    from orchestrator.gateway.routing import Target
+    from orchestrator.stack.model import Stack
 
 NGINX_USER = "101:101"  # of the official image
 SCRATCH = "/tmp"  # noqa: S108
 
 
 def replica_specs(
-    stack: Stack, service: str, color: Color, version: str, image: str, secrets: Mapping[str, str]
+    stack: Stack, service: str, target: Target, image: str, secrets: Mapping[str, str]
 ) -> tuple[ContainerSpec, ...]:
     """Return one color's containers; `image` is an id, so the spec changes with its content."""
     wanted = stack.services[service]
@@ -39,18 +40,20 @@ def replica_specs(
         cpus=wanted.resources.cpus,
         pids=wanted.resources.pids,
         stop_grace=wanted.stop_grace,
+        persistent=False,  # a candidate that crashes must stay down, to be seen and to be removed
     )
     spec = fingerprint(template)
     return tuple(
         replace(
             template,
-            name=naming.replica_name(stack.name, service, color, number),
+            name=naming.replica_name(stack.name, service, target.color, number),
             labels=naming.labels(
                 stack.name,
                 "service",
                 service=service,
-                color=color,
-                version=version,
+                color=target.color,
+                version=target.version,
+                release=target.release,
                 replica=str(number),
                 spec=spec,
             ),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.clock import Clock, poll
-from orchestrator.engine.base import Container, ContainerSpec, Engine
+from orchestrator.engine.base import Container, ContainerSpec, Engine, Volume
 from orchestrator.stack import naming
 from orchestrator.stack.load import load_variables
 
@@ -63,6 +63,12 @@ class Bench:
     def run(self, part: str, entrypoint: tuple[str, ...] = SLEEPER, **more: Any) -> str:
         """Run a container; return its id."""
         return self.engine.run(self.spec(part, entrypoint, **more))
+
+    def volume(self, part: str = "data") -> Volume:
+        """Make a volume, to be mounted at /data."""
+        name = self.name(part)
+        self.engine.ensure_volume(name, naming.labels(self.stack, "service"))
+        return Volume(name, DATA)
 
     def look(self, container: str) -> Container:
         """Return a container as the engine lists it."""

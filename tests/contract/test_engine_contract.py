@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.base import HealthCommand, Volume
+from orchestrator.engine.base import HealthCommand
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack.quantities import Address
-from tests.contract.bench import DATA, FAILING, PYTHON, SLEEPER, TALKING, Bench, archive
+from tests.contract.bench import FAILING, PYTHON, SLEEPER, TALKING, Bench, archive
 from tests.contract.ports import free_port
 
 if TYPE_CHECKING:
@@ -124,6 +124,16 @@ def test_a_process_that_ends_by_itself_is_seen_as_crashed(bench: Bench) -> None:
     assert bench.until(lambda: bench.look(container).crashed or None)
 
 
+def test_a_container_that_is_not_persistent_stays_down(bench: Bench) -> None:
+    """Until it is made so: then the engine brings it back when it starts and ends again."""
+    container = bench.run("app", FAILING, persistent=False)
+    assert bench.until(lambda: bench.look(container).state == "exited" or None)
+
+    bench.engine.persist(container)
+    bench.engine.start(container)
+    assert bench.until(lambda: bench.look(container).state == "restarting" or None)
+
+
 def test_a_health_command_makes_a_container_healthy(bench: Bench) -> None:
     """The engine runs it and says what came of it."""
     container = bench.run("app", health=HealthCommand(("true",), interval=0.2, timeout=5))
@@ -152,107 +162,6 @@ def test_a_log_is_followed_line_by_line(bench: Bench) -> None:
 
     bench.engine.stop(container, 10)
     assert list(lines) == ["bye"]
-
-
-def test_a_command_in_a_container_has_a_text_and_an_exit_code(bench: Bench) -> None:
-    """A file listing is text; a folder that is not there, or a program, is another code than 0."""
-    container = bench.run("app", volumes=(Volume(bench.name("data"), DATA),))
-    bench.engine.write(container, DATA, archive(("one", "1"), ("two", "2")))
-
-    listed = bench.engine.execute(container, ("ls", DATA))
-    assert (listed.exit_code, listed.text.split()) == (0, ["one", "two"])
-    absent = bench.engine.execute(container, ("ls", f"{DATA}/none"))
-    assert absent.exit_code != 0
-    assert absent.text
-    assert bench.engine.execute(container, ("no-such-program",)).exit_code != 0
-
-
-def test_a_removed_file_is_gone(bench: Bench) -> None:
-    """`rm -rf` in a container takes folders with what is in them; as root, if asked for."""
-    container = bench.run("app", volumes=(Volume(bench.name("data"), DATA),))
-    bench.engine.write(container, DATA, archive(("sub/file", "1"), ("kept", "2")))
-    removal = ("rm", "-rf", "--", f"{DATA}/sub", f"{DATA}/none")
-
-    assert bench.engine.execute(container, removal, user="0").exit_code == 0
-    assert bench.engine.execute(container, ("ls", DATA)).text.split() == ["kept"]
-
-
-def test_a_conversation_answers_each_line_with_a_line(bench: Bench) -> None:
-    """As often as it is asked, until the container ends."""
-    container = bench.run("app")
-    talk = bench.engine.converse(container, ("cat",))
-    assert [talk.ask("one"), talk.ask("two words")] == ["one", "two words"]
-
-    bench.engine.stop(container, 0)
-    with pytest.raises(EngineError):
-        talk.ask("three")
-    talk.close()
-
-
-def test_a_conversation_that_was_closed_is_over(bench: Bench) -> None:
-    """Others go on."""
-    container = bench.run("app")
-    first, second = (bench.engine.converse(container, ("cat",)) for _ in range(2))
-    first.close()
-
-    with pytest.raises(EngineError):
-        first.ask("anybody")
-    assert second.ask("still") == "still"
-    second.close()
-
-
-def test_files_are_written_and_read_whether_it_runs_or_not(bench: Bench) -> None:
-    """Before its first start, while it runs and after it was stopped."""
-    spec = bench.spec("app", volumes=(Volume(bench.name("data"), DATA),))
-    container = bench.engine.create(spec)
-    bench.engine.write(container, DATA, archive(("sub/file", "created")))
-    assert bench.engine.read(container, f"{DATA}/sub/file") == "created"
-
-    bench.engine.start(container)
-    bench.engine.write(container, DATA, archive(("sub/file", "running")))
-    assert bench.engine.read(container, f"{DATA}/sub/file") == "running"
-
-    bench.engine.stop(container, 0)
-    bench.engine.write(container, DATA, archive(("sub/file", "stopped, ü")))
-    assert bench.engine.read(container, f"{DATA}/sub/file") == "stopped, ü"
-
-
-def test_a_file_is_read_through_a_folder_that_is_a_link(bench: Bench) -> None:
-    """And after the link was moved, the file in the other folder."""
-    container = bench.run("app", volumes=(Volume(bench.name("data"), DATA),))
-    files = (("blue/file", "blue"), ("green/file", "green"))
-    bench.engine.write(container, DATA, archive(*files, links=(("current", "blue"),)))
-    assert bench.engine.read(container, f"{DATA}/current/file") == "blue"
-
-    bench.engine.write(container, DATA, archive(links=(("current", "green"),)))
-    assert bench.engine.read(container, f"{DATA}/current/file") == "green"
-
-
-@pytest.mark.parametrize("path", [f"{DATA}/none", f"{DATA}/none/file", DATA])
-def test_a_file_that_is_not_there_is_not_found(bench: Bench, path: str) -> None:
-    """A folder is no file either."""
-    container = bench.run("app", volumes=(Volume(bench.name("data"), DATA),))
-
-    with pytest.raises(NotFound):
-        bench.engine.read(container, path)
-
-
-def test_nothing_is_written_to_a_folder_that_is_not_there(bench: Bench) -> None:
-    """A mistake in a path makes no folders."""
-    container = bench.run("app", volumes=(Volume(bench.name("data"), DATA),))
-
-    with pytest.raises(NotFound):
-        bench.engine.write(container, f"{DATA}/none", archive(("file", "1")))
-
-
-def test_a_volume_keeps_its_files_when_its_container_goes(bench: Bench) -> None:
-    """The next container sees them."""
-    volumes = (Volume(bench.name("data"), DATA),)
-    first = bench.run("app", volumes=volumes)
-    bench.engine.write(first, DATA, archive(("file", "kept")))
-    bench.engine.remove(first)
-
-    assert bench.engine.read(bench.run("app", volumes=volumes), f"{DATA}/file") == "kept"
 
 
 def test_a_signal_reaches_a_container_that_runs(bench: Bench) -> None:
@@ -296,6 +205,7 @@ def test_a_container_that_does_not_run_cannot_be_asked(
     "act",
     [
         lambda bench: bench.engine.start(MISSING),
+        lambda bench: bench.engine.persist(MISSING),
         lambda bench: bench.engine.signal(MISSING, "HUP"),
         lambda bench: bench.engine.logs(MISSING),
         lambda bench: list(bench.engine.follow(MISSING, tail=1)),
@@ -305,7 +215,18 @@ def test_a_container_that_does_not_run_cannot_be_asked(
         lambda bench: bench.engine.read(MISSING, "/etc/hostname"),
         lambda bench: bench.engine.write(MISSING, "/tmp", archive(("file", "1"))),
     ],
-    ids=["start", "signal", "logs", "follow", "execute", "converse", "processes", "read", "write"],
+    ids=[
+        "start",
+        "persist",
+        "signal",
+        "logs",
+        "follow",
+        "execute",
+        "converse",
+        "processes",
+        "read",
+        "write",
+    ],
 )
 def test_a_container_that_is_not_there_is_not_found(
     bench: Bench, act: Callable[[Bench], object]

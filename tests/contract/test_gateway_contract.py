@@ -86,7 +86,10 @@ def door(bench: Bench) -> Iterator[Door]:
     engine = bench.engine
     fake = httpx.MockTransport(engine.host.listen) if isinstance(engine, FakeEngine) else None
     admin = Admin(stack.gateway.admin, fake)
-    container = engine.create(gateway_spec(stack))
+    spec = gateway_spec(stack)
+    for volume in spec.volumes:
+        engine.ensure_volume(volume.name, spec.labels)
+    container = engine.create(spec)
     routing = Routing("first", "boot")
     config = Config(routing, render(stack, routing))
     engine.write(container, FOLDER, pack(config))

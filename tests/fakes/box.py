@@ -37,6 +37,15 @@ class Box:
     asked: int = 0  # how often its health was
     printed: list[tuple[float, str]] = field(default_factory=list)  # (Unix time, line)
     nginx: FakeNginx | None = None
+    persistent: bool = False
+
+    def __post_init__(self) -> None:
+        self.persistent = self.spec.persistent
+
+    @property
+    def crashed_state(self) -> str:
+        """Return the state of a container whose process ended by itself."""
+        return "restarting" if self.persistent else "exited"
 
     @property
     def version(self) -> str:

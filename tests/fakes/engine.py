@@ -94,6 +94,13 @@ class FakeEngine:
             if box.state != "running":
                 self.host.start(box)
 
+    def persist(self, container: str) -> None:
+        """Have a container brought back after a crash from now on."""
+        with self.called("persist", container):
+            box = self.host.box(container)
+            self.host.changed("persist", box.spec.name)
+            box.persistent = True
+
     def stop(self, container: str, grace: float) -> None:  # noqa: ARG002  all end at once here
         """Stop a container; a stopped or missing one is fine."""
         with self.called("stop", container):

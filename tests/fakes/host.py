@@ -107,12 +107,12 @@ class FakeHost:
         box.address = f"10.0.{number // 256}.{number % 256}"
         box.started, box.asked = self.clock.monotonic(), 0
         box.say(self.clock.now(), *box.app.prints)
-        box.state = "restarting" if box.app.crashes else "running"
+        box.state = box.crashed_state if box.app.crashes else "running"
         if "nginx" in spec.entrypoint:
             box.nginx = FakeNginx(self.habits, self.clock, box.read, self._ask, self._numbers)
             if not box.nginx.start(spec.command[-1]):
                 box.say(self.clock.now(), *box.nginx.said)
-                box.state, box.nginx = "restarting", None
+                box.state, box.nginx = box.crashed_state, None
 
     @property
     def nginx(self) -> FakeNginx | None:

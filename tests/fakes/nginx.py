@@ -37,6 +37,10 @@ class NginxHabits:
     resolves_after: float = 0.03  # seconds from a reload until names that are new to it are known
     clings_to: set[str] = field(default_factory=set)  # versions it never lets go a connection to
 
+    def ignore(self, reloads: int) -> None:
+        """Let so many of the next reloads have no effect."""
+        self.ignores_reloads = reloads
+
 
 @dataclass
 class Worker:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -102,6 +103,11 @@ class World:
     def status(self) -> Status:
         """Run `stackctl status`."""
         return read_status(self.house)
+
+    def evidence(self, result: Result) -> Any:
+        """Return what a release has left as evidence.json."""
+        assert result.evidence is not None
+        return json.loads((self.folder / result.evidence / "evidence.json").read_text())
 
     def serving(self, service: str = "notes") -> set[str]:
         """Return the versions that users get."""

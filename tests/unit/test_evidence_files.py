@@ -51,11 +51,6 @@ def folder(world: World, result: Result) -> Path:
     return world.folder / result.evidence
 
 
-def evidence(world: World, result: Result) -> Any:
-    """Return evidence.json."""
-    return json.loads((folder(world, result) / "evidence.json").read_text())
-
-
 def events(world: World, result: Result) -> list[Any]:
     """Return what events.jsonl holds."""
     lines = (folder(world, result) / "events.jsonl").read_text().splitlines()
@@ -83,7 +78,7 @@ def test_the_events_tell_the_release_in_order(world: World) -> None:
 def test_the_evidence_has_the_promised_facts(world: World) -> None:
     """Who, when, what, the image, the containers, the gate, the configs, the drain, the verdict."""
     result = world.deploy("v2")
-    facts = evidence(world, result)
+    facts = world.evidence(result)
 
     assert (facts["schema"], facts["release"], facts["outcome"]) == (1, result.release, "deployed")
     assert facts["what"] == {
@@ -112,7 +107,7 @@ def test_the_evidence_has_the_promised_facts(world: World) -> None:
 def test_hashes_let_anybody_check_the_files(world: World) -> None:
     """Each file that is named has the SHA-256 that is given for it."""
     result = world.deploy("v2")
-    hashes = evidence(world, result)["files"]
+    hashes = world.evidence(result)["files"]
 
     assert set(hashes) >= {"events.jsonl", "nginx.before.conf", "nginx.after.conf", "nginx.diff"}
     for name, digest in hashes.items():
@@ -137,7 +132,7 @@ def test_a_failed_release_leaves_its_evidence_too(world: World) -> None:
     """Phase, reason, the candidate's last words; the config after is the one before."""
     world.host.apps["v2"] = App(crashes=True, prints=("Traceback: no module named db",))
     result = world.deploy("v2")
-    facts = evidence(world, result)
+    facts = world.evidence(result)
 
     assert facts["failure"]["phase"] == "gate"
     assert "no module named db" in facts["failure"]["logs"]
@@ -165,7 +160,7 @@ def test_real_traffic_is_counted_from_the_gateways_log(world: World) -> None:
     gateway.printed.append((0.0, json.dumps(entry)))
     now = world.clock.now().timestamp() + 0.1
     gateway.printed += [(now, json.dumps(entry)), (now, json.dumps(entry | {"status": "502"}))]
-    facts = evidence(world, world.deploy("v2"))
+    facts = world.evidence(world.deploy("v2"))
 
     assert facts["traffic"] == {
         "requests": 2,
@@ -178,7 +173,7 @@ def test_a_log_that_cannot_be_read_leaves_the_rest_of_the_evidence(world: World)
     """A missing figure is no reason to lose the record."""
     world.engine.fail(Fault("logs"))
 
-    assert evidence(world, world.deploy("v2"))["traffic"] is None
+    assert world.evidence(world.deploy("v2"))["traffic"] is None
 
 
 def test_two_releases_in_one_second_have_two_folders(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def color(
     name: Color, version: str, state: str = "running", of: Stack | None = None, image: str = IMAGE
 ) -> tuple[Replica, ...]:
     """Return the replicas of one color as an earlier release has left them."""
-    specs = replica_specs(of or stack(), "notes", name, version, image, {})
+    specs = replica_specs(of or stack(), "notes", Target(name, version, 2, "earlier"), image, {})
     found = (
         to_replica(Container(spec.name, spec.name, image, state, spec.labels)) for spec in specs
     )

@@ -75,6 +75,14 @@ def test_down_with_volumes_removes_the_data(world: World) -> None:
     assert world.host.disks == {}
 
 
+def test_volumes_of_services_are_data_as_well(world: World) -> None:
+    """They carry the stack's label like those of accessories, so they can be found."""
+    world.notes["volumes"] = ["uploads:/uploads"]
+    world.deploy("v2")
+
+    assert "shop-uploads" in world.take_down(volumes=True).volumes
+
+
 def test_down_touches_nothing_of_other_stacks(world: World) -> None:
     """Neither containers nor networks nor volumes."""
     labels = naming.labels("other", "service")

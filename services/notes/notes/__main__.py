@@ -13,7 +13,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
 
-    from notes.server import serve  # noqa: PLC0415  only after the signals, see above
+    from notes.server import serve
 
     serve()
 

@@ -59,7 +59,7 @@ class Process:
     def start(self) -> None:
         """Start it and wait until it listens. Raise with its log if it does not."""
         with self.log.open("ab") as log:
-            self._running = subprocess.Popen(  # noqa: S603  a command of these tests
+            self._running = subprocess.Popen(
                 self._command,
                 cwd=SERVICE_HOME,
                 env=self._environment,
