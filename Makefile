@@ -21,12 +21,13 @@ demo: setup ## release v2 of the reference stack under load; it stays up
 check: venv ## format, lint, types and unit tests
 	$(BIN)/ruff format --check . .ci
 	$(BIN)/ruff check . .ci
-	$(BIN)/mypy --strict orchestrator
-	$(BIN)/mypy --strict .ci/setup
-	$(BIN)/pytest tests/unit tests/golden -q
+	$(BIN)/mypy
+	$(BIN)/mypy .ci/setup
+	$(BIN)/pytest tests/unit tests/golden -n 2
 
 test: setup check ## all of `check`, then every test, those on real Docker too
-	$(BIN)/pytest
+	$(BIN)/pytest tests/contract services -n 2
+	$(BIN)/pytest tests/e2e -n 3
 
 benchmark: setup ## print the numbers of the README, side by side in one run
 	@command -v wrk >/dev/null || apt-get install -y -qq --no-install-recommends wrk

@@ -69,7 +69,8 @@ class Attempt:
         self._plan: Plan | None = None
         self._opened: Gateway | None = None
         self._first_workers: frozenset[int] = frozenset()  # accepted before anything was changed
-        self._workers: frozenset[int] = frozenset()  # accept now
+        self._outdated: frozenset[int] = frozenset()  # accepted before the pointer moved
+        self._workers: frozenset[int] = frozenset()  # accept since then
         self._witness: Witness | None = None
         self._logs = ""
 
@@ -172,32 +173,39 @@ class Attempt:
                 lambda replica: admin.probe(replica, port, health.path, health.timeout),
                 crashed,
             )
-            self._first_workers = self._workers = ready.result()
+            self._first_workers = ready.result()
 
     def stage(self, plan: Plan) -> None:
-        """Add the candidate to the gateway, where only a preview reaches it, and ask it there."""
-        with self._in(Phase.STAGE):
-            self._switch(plan.staged)
+        """Add the candidate to the gateway, where only a preview reaches it, and ask it there.
+
+        That the preview answers proves the reload. Old workers may still accept: for users both
+        configs are the same, and the next reload need not wait for them.
+        """
+        with self._in(Phase.STAGE), ThreadPoolExecutor(max_workers=1) as beside:
             house = self._house
             found = find_candidate(house.engine, house.stack.name, plan)
+            kept = beside.submit(keep_candidate, house.engine, found)
+            self._gateway.reload(plan.staged.routing.id)
             addresses = {container.address for container in found}
             prove_preview(house.admin, house.clock, plan.order, self._service, addresses)
+            self._emit_switched(plan.staged)
+            kept.result()
 
     def promote(self, plan: Plan) -> None:
-        """Move the live pointer."""
+        """Move the live pointer; whoever accepted before must accept no more."""
         with self._in(Phase.PROMOTE):
+            self._outdated = self._gateway.workers().accepting
             self._gateway.reload(plan.promoted.routing.id)
 
     def confirm(self, plan: Plan) -> None:
         """Prove that users get the candidate."""
         with self._in(Phase.CONFIRM):
-            self._confirm(plan.promoted)
+            self._workers = self._gateway.confirm(plan.promoted.routing.id, self._outdated)
+            self._emit_switched(plan.promoted)
 
     def drain(self, plan: Plan) -> None:
         """Wait until nobody is served by the previous version any more."""
         with self._in(Phase.DRAIN):
-            house = self._house
-            keep_candidate(house.engine, find_candidate(house.engine, house.stack.name, plan))
             self._gateway.stage(plan.retired)  # meanwhile old workers end anyway
             drained = drain(self._house, self._gateway, plan, plan.outgoing)
             self._emit(DrainEnded(round(drained.seconds, 3), drained.workers, drained.cut))
@@ -207,7 +215,9 @@ class Attempt:
     def retire(self, plan: Plan) -> None:
         """Take the previous version out of the gateway and put it away."""
         with self._in(Phase.RETIRE):
-            self._switch(plan.retired)
+            self._gateway.reload(plan.retired.routing.id)
+            self._gateway.confirm(plan.retired.routing.id, self._workers)
+            self._emit_switched(plan.retired)
             put_away(self._house.engine, self._service, plan.outgoing)
             self._gateway.discard(set(self._gateway.stored()) - {plan.retired.routing.id})
 
@@ -249,12 +259,7 @@ class Attempt:
         prepared.result()
         return workers.result().accepting
 
-    def _switch(self, config: Config) -> None:
-        self._gateway.reload(config.routing.id)
-        self._confirm(config)
-
-    def _confirm(self, config: Config) -> None:
-        self._workers = self._gateway.confirm(config.routing.id, self._workers)
+    def _emit_switched(self, config: Config) -> None:
         self._emit(Switched(config.routing.id, hash_text(config.text)))
 
     def _undo(self, error: BaseException) -> tuple[Outcome, BaseException]:

@@ -76,7 +76,7 @@ def _last_lines(engine: Engine, container: Container) -> str:
 
 
 def keep_candidate(engine: Engine, containers: Sequence[Container]) -> None:
-    """Have the engine bring the candidate back from now on: it is what users get."""
+    """Have the engine bring the candidate back from now on: it is what users will get."""
     in_parallel(lambda container: engine.persist(container.id), containers)
 
 

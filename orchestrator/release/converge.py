@@ -79,8 +79,10 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
         _await_accessories(house)
         services = []
         for order in _orders(house, observe(house)):
-            services.append(release(house, order, lease))
-            if services[-1].error is not None:
+            result = release(house, order, lease)
+            services.append(result)
+            served = result.outcome in ("deployed", "unchanged")
+            if not served or isinstance(result.error, Interrupted):
                 break  # whatever needs it would fail as well
     for warning in warnings:
         house.emit(Warned(warning))
@@ -240,7 +242,7 @@ def _reconfigure(house: House) -> bool:
 
 
 def _name(house: House) -> str:
-    return f"{house.clock.now():%Y%m%d-%H%M%S}-up"
+    return f"{house.clock.now():%Y%m%d-%H%M%S-%f}-up"
 
 
 def _await_accessories(house: House) -> None:

@@ -92,7 +92,8 @@ def plan_release(
         promoted=promoted,
         retired=retired,
         unchanged=(
-            snapshot.version(order.service) == order.version
+            not wake
+            and snapshot.version(order.service) == order.version
             and render(stack, routing) == snapshot.config
             and _same_replicas(live, specs)
         ),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.release.plan import Order
     from orchestrator.stack.model import Service
 
-ASK_EVERY = 0.02
+ASK_EVERY = 0.005  # seconds; users wait for the answer
 PATIENCE = 15.0  # seconds; names that are new to NGINX are resolved only after the reload
 
 

@@ -94,6 +94,20 @@ class Operator:
             }
         )
 
+    def write_platform(self) -> None:
+        """Write the shipped stack.yaml, under this name and on these ports."""
+        stack = yaml.safe_load((REPOSITORY / "stack.yaml").read_text())
+        stack["name"] = self.name
+        stack["gateway"] |= {
+            "listen": f"127.0.0.1:{self.public}",
+            "admin": f"127.0.0.1:{self.admin}",
+            "keepalive": "2s",
+            "drain_timeout": "8s",
+        }
+        for service in stack["services"].values():
+            service["build"]["context"] = str(REPOSITORY / service["build"]["context"])
+        self.write(stack)
+
     def write(self, stack: dict[str, object]) -> None:
         """Write stack.yaml."""
         (self.folder / "stack.yaml").write_text(yaml.safe_dump(stack, sort_keys=False))
@@ -162,6 +176,16 @@ class Operator:
         status, document = self.get()
         assert status == 200, document
         return str(document["version"])
+
+    def served_version(self, path: str) -> str:
+        """Return the version that the gateway says has answered, to whoever asks as a witness."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.public, timeout=30)
+        try:
+            connection.request("GET", path, headers={"X-Stackctl-Witness": "1"})
+            answer = connection.getresponse()
+            return (answer.headers["X-Stackctl-Served"] or "").rpartition("/")[2]
+        finally:
+            connection.close()
 
     def containers(self, *, running: bool = True) -> list[str]:
         """Return the names of the stack's containers."""

@@ -61,7 +61,8 @@ def test_a_reload_that_does_not_happen_is_noticed(app: Operator) -> None:
 
     assert done.code in (1, 4)
     assert done.document["outcome"] in ("reverted", "failed_unsafe")
-    assert "does not serve the config" in done.document["error"]["message"]
+    reason = done.document["error"]["message"]
+    assert "the preview of `app` `v2` is not reached" in reason or "after the reload" in reason
     assert app.serving() == "v1"
     assert f"{app.name}-app-blue-1" in app.containers()
 

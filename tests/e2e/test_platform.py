@@ -7,7 +7,6 @@ import urllib.request
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.e2e.load import under_load
 from tests.e2e.operator import REPOSITORY, Operator
@@ -15,18 +14,8 @@ from tests.e2e.operator import REPOSITORY, Operator
 
 @pytest.fixture
 def platform(operator: Operator) -> Operator:
-    """The shipped stack.yaml, under a name and on ports of the test's own."""
-    stack = yaml.safe_load((REPOSITORY / "stack.yaml").read_text())
-    stack["name"] = operator.name
-    stack["gateway"] |= {
-        "listen": f"127.0.0.1:{operator.public}",
-        "admin": f"127.0.0.1:{operator.admin}",
-        "keepalive": "2s",
-        "drain_timeout": "8s",
-    }
-    for service in stack["services"].values():
-        service["build"]["context"] = str(REPOSITORY / service["build"]["context"])
-    operator.write(stack)
+    """Somebody who runs the shipped stack."""
+    operator.write_platform()
     operator.up()
     return operator
 

@@ -51,15 +51,20 @@ def test_a_refused_last_config_is_only_a_warning(world: World) -> None:
     assert world.states() == {"gateway": "running", **BLUE, **GREEN}
 
 
-@pytest.mark.parametrize("phase", [Phase.STAGE, Phase.PROMOTE])
-def test_a_reload_that_nginx_ignores_is_noticed_and_undone(world: World, phase: Phase) -> None:
+@pytest.mark.parametrize(
+    ("phase", "reason"),
+    [(Phase.STAGE, "the preview of `notes` `v2`"), (Phase.PROMOTE, "10 s after the reload")],
+)
+def test_a_reload_that_nginx_ignores_is_noticed_and_undone(
+    world: World, phase: Phase, reason: str
+) -> None:
     """HUP says nothing; that the new config does not answer does."""
     world.on_begin(phase, lambda: world.host.habits.ignore(1))
     result = world.deploy("v2")
 
     assert (result.outcome, result.exit_code) == ("reverted", 1)
     assert result.error is not None
-    assert "10 s after the reload" in result.error.message
+    assert reason in result.error.message
     assert world.serving() == {"v1"}
     assert world.states() == {"gateway": "running", **BLUE}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from orchestrator.evidence.witness import SHORTEST_IDLE, Witness, idle_gaps
+from orchestrator.evidence.witness import KEPT_CLIENTS, SHORTEST_IDLE, Witness, idle_gaps
 from orchestrator.stack.model import WitnessRequest
 from orchestrator.stack.quantities import Address
 from tests.fakes.server import BAD_GATEWAY, CHUNKED, CLOSING, GOOD, Request, serving
@@ -197,7 +197,7 @@ def test_a_witness_that_never_started_saw_nothing() -> None:
 def test_idle_gaps_reach_over_the_keep_alive() -> None:
     """They grow in even proportion to just under it, and one is just over."""
     *under, over = idle_gaps(15.0)
-    assert len(under) == 11
+    assert len(under) == KEPT_CLIENTS - 1
     assert under[0] == SHORTEST_IDLE
     assert 14.5 < under[-1] < 15.0 < over
     ratios = [later / earlier for earlier, later in pairwise(under)]
