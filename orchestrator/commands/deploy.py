@@ -14,15 +14,26 @@ def deploy(
     build: Annotated[
         bool, typer.Option("--build/--no-build", help="Build the image, or use the one there is.")
     ] = True,
+    allow_downtime: Annotated[
+        bool,
+        typer.Option(
+            "--allow-downtime", help="First recreate gateway and databases with new settings."
+        ),
+    ] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
 ) -> int:
     """Release a version: start, gate, stage, promote, confirm, drain, retire; lose no request."""
     from orchestrator.commands.opening import opened
+    from orchestrator.release.converge import refit
     from orchestrator.release.plan import Order, parse_version
     from orchestrator.release.rollout import deploy as release
+    from orchestrator.release.rollout import require_service
 
     with opened(context.obj) as (house, console):
         order = Order(service, parse_version(version), build=build)
+        if allow_downtime:
+            require_service(house, service)
+            refit(house, wait)
         result = release(house, order, wait)
         console.print_result(result)
         return result.exit_code

@@ -55,28 +55,9 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
     Accessories and the gateway are recreated only with `allow_downtime`; without it a change of
     theirs is a warning. Raises StackctlError where something does not come up.
     """
-    stack = house.stack
     _fetch_images(house)
     with hold_lock(house, "up", wait) as lease:
-        house.engine.ensure_network(stack.name, naming.labels(stack.name, "gateway"))
-        snapshot = observe(house)
-        warnings: list[str] = []
-        accessories = {
-            name: _bring_up_part(
-                house,
-                accessory_spec(
-                    stack,
-                    name,
-                    pick_secrets(wanted.secrets, house.variables, f"accessories.{name}"),
-                ),
-                snapshot.accessories.get(name),
-                warnings,
-                allow_downtime=allow_downtime,
-            )
-            for name, wanted in stack.accessories.items()
-        }
-        gateway = _bring_up_gateway(house, snapshot, warnings, allow_downtime=allow_downtime)
-        _await_accessories(house)
+        gateway, accessories, warnings = _bring_up_parts(house, allow_downtime=allow_downtime)
         services = []
         for order in _orders(house, observe(house)):
             result = release(house, order, lease)
@@ -87,6 +68,34 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
     for warning in warnings:
         house.emit(Warned(warning))
     return Convergence(gateway, accessories, tuple(services), tuple(warnings))
+
+
+def refit(house: House, wait: float = 0.0) -> None:
+    """Recreate the gateway and the accessories whose settings have changed; users notice that."""
+    _fetch_images(house)
+    with hold_lock(house, "refit", wait):
+        _bring_up_parts(house, allow_downtime=True)
+
+
+def _bring_up_parts(house: House, *, allow_downtime: bool) -> tuple[str, dict[str, str], list[str]]:
+    """Bring up all but the services; return what that took, and what was left as it is."""
+    stack = house.stack
+    house.engine.ensure_network(stack.name, naming.labels(stack.name, "gateway"))
+    snapshot = observe(house)
+    warnings: list[str] = []
+    accessories = {}
+    for name, wanted in stack.accessories.items():
+        secrets = pick_secrets(wanted.secrets, house.variables, f"accessories.{name}")
+        accessories[name] = _bring_up_part(
+            house,
+            accessory_spec(stack, name, secrets),
+            snapshot.accessories.get(name),
+            warnings,
+            allow_downtime=allow_downtime,
+        )
+    gateway = _bring_up_gateway(house, snapshot, warnings, allow_downtime=allow_downtime)
+    _await_accessories(house)
+    return gateway, accessories, warnings
 
 
 def _orders(house: House, snapshot: Snapshot) -> Iterator[Order]:

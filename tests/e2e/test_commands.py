@@ -32,6 +32,24 @@ def test_up_brings_changed_settings_in_without_downtime(app: Operator) -> None:
     assert app.serving() == "v1"
 
 
+def test_a_gateway_is_recreated_only_where_downtime_is_allowed(app: Operator) -> None:
+    """New limits of the gateway need a new container: drift, until somebody allows the downtime."""
+    before = app.engine.inspect_container(f"{app.name}-gateway")["Id"]
+    app.write_stack(resources={"memory": "300m"})
+
+    assert app.run("deploy", "app", "--version", "v2").code == 0
+    assert app.engine.inspect_container(f"{app.name}-gateway")["Id"] == before
+    assert "the gateway runs with other settings than stack.yaml has" in app.status()["drift"]
+
+    allowed = app.run("deploy", "app", "--version", "v3", "--allow-downtime")
+    assert allowed.code == 0, allowed.stderr
+    after = app.engine.inspect_container(f"{app.name}-gateway")
+    assert after["Id"] != before
+    assert after["HostConfig"]["Memory"] == 300 * 1024**2
+    assert app.status()["drift"] == []
+    assert app.serving() == "v3"
+
+
 def test_up_heals_a_replica_that_was_stopped(app: Operator) -> None:
     """A missing replica is drift, and `up` mends it through a release."""
     app.engine.stop(f"{app.name}-app-blue-1")

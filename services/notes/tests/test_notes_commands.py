@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -99,7 +98,7 @@ def test_a_deleted_note_is_gone(client: httpx.Client) -> None:
         "$ne",
         "0" * 24,
         "9" * 8000,
-        str(uuid4()),
+        "b179604a-daf2-4f51-aa5c-34d148b67154",
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
