@@ -16,7 +16,8 @@ from notes.settings import Settings, read_settings
 KEEP_ALIVE_SECONDS = 75
 
 # What is in flight at SIGTERM may take this long. Below the 10 s after which `docker stop` kills,
-# and above the slowest answer: a request waits 6 s at most for the database.
+# and above the slowest answer of a database that hangs, 6 s. A release drains first, so only a stop
+# by hand meets requests at all.
 STOP_SECONDS = 8
 
 
@@ -51,6 +52,6 @@ def server_config(settings: Settings) -> uvicorn.Config:
 
 def refusal(error: ValidationError) -> int:
     """Name on stderr each setting that is wrong, never its value, which may hold a password."""
-    for _fault in error.errors(include_url=False, include_input=False):
-        pass
+    for fault in error.errors(include_url=False, include_input=False):
+        sys.stderr.write(f"setting {fault['loc'][0]}: {fault['msg']}\n")
     return 2
