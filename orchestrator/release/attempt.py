@@ -39,6 +39,7 @@ from orchestrator.release.undo import clear_way, drain, open_gateway, put_back, 
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
     from types import TracebackType
 
     from orchestrator.engine.base import Image, Lease
@@ -159,9 +160,13 @@ class Attempt:
             start_candidate(self._house.engine, plan, self._emit)
 
     def gate(self, plan: Plan) -> None:
-        """Wait until every replica has proven itself; meanwhile NGINX tests the configs."""
+        """Wait until every replica has proven itself.
+
+        NGINX tests the configs between the first good answers and the last: before, the boot needs
+        the machine.
+        """
         with self._in(Phase.GATE), ThreadPoolExecutor(max_workers=1) as beside:
-            ready = beside.submit(self._ready_gateway, plan)
+            ready: list[Future[frozenset[int]]] = []
             health, port, admin = self._service.health, self._service.port, self._house.admin
 
             def crashed() -> list[str]:
@@ -172,8 +177,9 @@ class Attempt:
                 plan.replicas,
                 lambda replica: admin.probe(replica, port, health.path, health.timeout),
                 crashed,
+                once_up=lambda: ready.append(beside.submit(self._ready_gateway, plan)),
             )
-            self._first_workers = ready.result()
+            self._first_workers = ready[0].result()
 
     def stage(self, plan: Plan) -> None:
         """Add the candidate to the gateway, where only a preview reaches it, and ask it there.
