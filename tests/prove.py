@@ -48,7 +48,10 @@ SAFEGUARDS = (
         "orchestrator/gateway/apply.py",
         "            if self._admin.serving() != identity:\n                return None\n",
         "            return self.workers().accepting\n",
-        ("tests/e2e/test_failure.py::test_a_reload_that_does_not_happen_is_noticed",),
+        (
+            "tests/unit/test_failures.py::test_a_reload_that_nginx_ignores_is_noticed_and_undone",
+            "tests/contract/test_gateway_contract.py",
+        ),
     ),
     Safeguard(
         "the gate: users get a version only after it has proven itself",
