@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import docker
+import docker.errors
 import yaml
 
 from orchestrator.stack.load import load_variables
@@ -214,7 +215,7 @@ class Operator:
         for container in self.engine.containers(all=True, filters=label):
             if container["State"] == "paused":
                 self.engine.unpause(container["Id"])
-            self.engine.remove_container(container["Id"], force=True, v=True)
+            self._remove_container(container["Id"])
         for network in self.engine.networks(filters=label):
             self.engine.remove_network(network["Id"])
         for volume in self.engine.volumes(filters=label)["Volumes"] or ():
@@ -224,6 +225,13 @@ class Operator:
                 self.engine.remove_image(tag)
         self.engine.close()
 
+    def _remove_container(self, container: str) -> None:
+        try:
+            self.engine.remove_container(container, force=True, v=True)
+        except docker.errors.APIError as error:
+            if error.status_code not in (404, 409):  # a lock may be removing itself just now
+                raise
+
     def print_logs(self) -> None:
         """Print what every container said last, for whoever reads a failed test."""
         label = {"label": f"io.stackctl.stack={self.name}"}
@@ -232,6 +240,15 @@ class Operator:
             told = [line for line in printed if '"status":"2' not in line]
             name, state = container["Names"][0].lstrip("/"), container["State"]
             print(f"--- {name} ({state})", *told[-25:], sep="\n")
+
+
+def wait_for(process: subprocess.Popen[str], phase: str) -> None:
+    """Return once a release has come to the end of a phase."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if f"done {phase}" in line:
+            return
+    raise AssertionError(f"the release ended before the end of {phase}")
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[int, str, str]:

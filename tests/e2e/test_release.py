@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.load import under_load
+from tests.e2e.operator import wait_for
 
 if TYPE_CHECKING:
     from tests.e2e.operator import Operator
@@ -36,15 +37,6 @@ def speak(client: http.client.HTTPConnection) -> str:
     body = answer.read()
     assert answer.status == 200, body
     return str(json.loads(body)["version"])
-
-
-def wait_for(process: subprocess.Popen[str], phase: str) -> None:
-    """Return once a release has come to the end of a phase."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if f"done {phase}" in line:
-            return
-    raise AssertionError(f"the release ended before the end of {phase}")
 
 
 def test_releases_and_rollbacks_under_load_lose_no_request(app: Operator) -> None:
