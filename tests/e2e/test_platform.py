@@ -28,7 +28,7 @@ def call(platform: Operator, method: str, path: str, body: object = None) -> tup
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
         text = answer.read()
     return answer.status, json.loads(text) if text else None
 
