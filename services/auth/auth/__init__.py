@@ -1,0 +1,1 @@
+"""Auth: accounts, logins and the tokens that the other services trust."""
