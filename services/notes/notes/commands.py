@@ -1,6 +1,6 @@
-"""What changes notes."""
+"""What changes notes: first the write side, which decides, and then the read side after it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pymongo import ReturnDocument
@@ -9,10 +9,12 @@ from notes.database import Notes
 from notes.documents import (
     NoteDocument,
     NoteNotFoundError,
+    NotTheOwnerError,
     VersionConflictError,
     new_note_id,
     stored_now,
 )
+from notes.projection import Projector
 
 
 def without_nul(text: str) -> str:
@@ -35,6 +37,7 @@ Title = Annotated[
     str, Field(max_length=200), AfterValidator(without_nul), AfterValidator(not_blank)
 ]
 Body = Annotated[str, Field(max_length=20_000), AfterValidator(without_nul)]
+Version = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class CreateNote(BaseModel):
@@ -47,52 +50,70 @@ class CreateNote(BaseModel):
 
 
 class UpdateNote(BaseModel):
-    """A note's whole new content, and the version that it replaces."""
+    """A note's whole new content, and the version that it replaces unless `If-Match` names it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     title: Title
     body: Body = ""
-    version: Annotated[int, Field(ge=1, lt=2**31)]
+    version: Version | None = None
 
 
-async def create_note(notes: Notes, command: CreateNote) -> NoteDocument:
-    """Store a new note at version 1."""
-    now = stored_now()
-    document = NoteDocument(
-        _id=new_note_id(),
-        title=command.title,
-        body=command.body,
-        version=1,
-        created_at=now,
-        updated_at=now,
-    )
-    await notes.insert_one(document)
-    return document
+class Desk:
+    """Takes the commands of one user."""
 
+    def __init__(self, notes: Notes, projector: Projector, user: str) -> None:
+        """Say whose commands these are."""
+        self._notes = notes
+        self._projector = projector
+        self._user = user
 
-async def update_note(notes: Notes, note_id: str, command: UpdateNote) -> NoteDocument:
-    """Replace the content of the version named. Of parallel writers exactly one succeeds.
+    async def create(self, command: CreateNote) -> NoteDocument:
+        """Store a new note at version 1."""
+        now = stored_now()
+        note = NoteDocument(
+            _id=new_note_id(),
+            title=command.title,
+            body=command.body,
+            owner=self._user,
+            version=1,
+            created_at=now,
+            updated_at=now,
+        )
+        await self._notes.insert_one(note)
+        await self._projector.show(note, "created")
+        return note
 
-    Raise `VersionConflictError` if the note has another version, `NoteNotFoundError` if none.
-    """
-    changed = await notes.find_one_and_update(
-        {"_id": note_id, "version": command.version},
-        {
-            "$set": {"title": command.title, "body": command.body, "updated_at": stored_now()},
-            "$inc": {"version": 1},
-        },
-        return_document=ReturnDocument.AFTER,
-    )
-    if changed is not None:
-        return changed
-    current = await notes.find_one({"_id": note_id})
-    if current is None:
-        raise NoteNotFoundError
-    raise VersionConflictError(current["version"])
+    async def update(self, note_id: str, version: int, command: UpdateNote) -> NoteDocument:
+        """Replace the content of the version named. Of parallel writers exactly one succeeds."""
+        note = await self._notes.find_one_and_update(
+            {"_id": note_id, "owner": self._user, "version": version},
+            {
+                "$set": {"title": command.title, "body": command.body, "updated_at": stored_now()},
+                "$inc": {"version": 1},
+            },
+            return_document=ReturnDocument.AFTER,
+        )
+        if note is None:
+            raise await self._refusal(note_id)
+        await self._projector.show(note, "changed")
+        return note
 
+    async def delete(self, note_id: str, version: int | None) -> None:
+        """Remove a note; only the version named, if one is."""
+        wanted: dict[str, Any] = {"_id": note_id, "owner": self._user}
+        if version is not None:
+            wanted["version"] = version
+        note = await self._notes.find_one_and_delete(wanted)
+        if note is None:
+            raise await self._refusal(note_id)
+        await self._projector.withdraw(note)
 
-async def delete_note(notes: Notes, note_id: str) -> None:
-    """Remove a note. Raise `NoteNotFoundError` if there is none."""
-    if (await notes.delete_one({"_id": note_id})).deleted_count == 0:
-        raise NoteNotFoundError
+    async def _refusal(self, note_id: str) -> Exception:
+        """Find out why a note was not written."""
+        note = await self._notes.find_one({"_id": note_id})
+        if note is None:
+            return NoteNotFoundError()
+        if note.get("owner") != self._user:
+            return NotTheOwnerError()
+        return VersionConflictError(note["version"])

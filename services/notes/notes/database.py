@@ -1,10 +1,12 @@
 """The connection to MongoDB."""
 
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.collection import AsyncCollection
 
+from notes.cards import Cards
+from notes.changes import Changes
 from notes.documents import NoteDocument
 from notes.settings import Settings
 
@@ -31,6 +33,15 @@ QUERY_MILLISECONDS = 2500
 HEARTBEAT_MILLISECONDS = 2000
 
 
+class Store(NamedTuple):
+    """The collections. None needs an index of its own: lists and pages follow `_id`."""
+
+    notes: Notes  # the write side: what commands change
+    cards: Cards  # the read side: what lists and searches show
+    changes: Changes  # what happened lately
+    marks: AsyncCollection[dict[str, Any]]  # what has been done once and for all
+
+
 def connect(settings: Settings) -> Client:
     """Make a client. It connects at its first use, so a database that is away is no error here."""
     return AsyncMongoClient(
@@ -45,9 +56,12 @@ def connect(settings: Settings) -> Client:
     )
 
 
-def notes_of(client: Client, settings: Settings) -> Notes:
-    """Name the collection that holds the notes.
-
-    It needs no index of its own: lists and pages follow `_id`, which grows with time.
-    """
-    return cast("Notes", client[settings.database_name]["notes"])
+def store_of(client: Client, settings: Settings) -> Store:
+    """Name the collections."""
+    database = client[settings.database_name]
+    return Store(
+        notes=cast("Notes", database["notes"]),
+        cards=cast("Cards", database["note_cards"]),
+        changes=cast("Changes", database["note_changes"]),
+        marks=database["note_marks"],
+    )

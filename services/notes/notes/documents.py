@@ -4,18 +4,19 @@ import os
 import re
 import time
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 NOTE_ID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 
 
 class NoteDocument(TypedDict):
-    """One document of the collection."""
+    """The write side: one note, whole."""
 
     _id: str
     title: str
     body: str
+    owner: NotRequired[str]  # notes from before there were users have none
     version: int
     created_at: datetime
     updated_at: datetime
@@ -23,6 +24,10 @@ class NoteDocument(TypedDict):
 
 class NoteNotFoundError(Exception):
     """No note has this id."""
+
+
+class NotTheOwnerError(Exception):
+    """The note belongs to somebody else, or to nobody."""
 
 
 class VersionConflictError(Exception):

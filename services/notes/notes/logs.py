@@ -6,6 +6,8 @@ import re
 import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -16,7 +18,11 @@ logger = logging.getLogger(__name__)
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
-_ACCEPTED_ID = re.compile(r"[!-~]{1,128}")
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SERVER_PACKAGES: Final = {"uvicorn", "lifespan"}
+
+# What begins an answer: to a request, to a WebSocket that is taken, and to one that is not.
+_ANSWERS: Final = {"http.response.start", "websocket.accept", "websocket.http.response.start"}
 _PLAIN_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 # uvicorn's copy of the message with colours in it
 _NOT_LOGGED: Final = _PLAIN_RECORD | {"color_message"}
@@ -53,7 +59,7 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request under its id, and log it when the level is DEBUG."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         current = accepted_id(Headers(scope=scope).get("x-request-id")) or uuid4().hex
@@ -61,9 +67,11 @@ class RequestContext:
         started = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in _ANSWERS:
+                message.setdefault("headers", [])
                 MutableHeaders(scope=message)["X-Request-ID"] = current
-                log_request(scope, message["status"], time.perf_counter() - started)
+                status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
+                log_request(scope, status, time.perf_counter() - started)
             await send(message)
 
         await self.app(scope, receive, send_with_id)
@@ -77,6 +85,14 @@ def configure_logs(level: str) -> None:
     # At DEBUG these log each command with its content, and each poll of the event loop.
     logging.getLogger("pymongo").setLevel(logging.WARNING)
     logging.getLogger("asyncio").setLevel(logging.WARNING)
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(of_the_server)
+
+
+def of_the_server(record: logging.LogRecord) -> bool:
+    """Leave out what is said of each WebSocket, by uvicorn with its client's address."""
+    return record.levelno > logging.INFO or Path(record.pathname).parent.name in _SERVER_PACKAGES
 
 
 def accepted_id(given: str | None) -> str | None:
@@ -90,7 +106,7 @@ def log_request(scope: Scope, status: int, seconds: float) -> None:
         logger.debug(
             "request",
             extra={
-                "method": scope["method"],
+                "method": scope.get("method", "GET"),
                 "path": scope["path"],
                 "status": status,
                 "milliseconds": round(seconds * 1000, 1),

@@ -1,12 +1,13 @@
-"""What reads notes."""
+"""What reads notes: cards for lists and searches, and one note whole."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pymongo import DESCENDING
 
+from notes.cards import CardDocument, Cards, searchable
 from notes.database import QUERY_MILLISECONDS, Notes
 from notes.documents import NOTE_ID_PATTERN, NoteDocument, NoteNotFoundError
 
@@ -14,40 +15,75 @@ PageLimit = Annotated[int, Field(ge=1, le=100)]
 Cursor = Annotated[str, Field(pattern=NOTE_ID_PATTERN)]
 
 
+def in_utc(time: datetime) -> datetime:
+    """Say that a time is in UTC, where the database has not kept that it is."""
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+StoredTime = Annotated[datetime, AfterValidator(in_utc)]
+
+
 class NoteView(BaseModel):
-    """A note as clients see it."""
+    """A note, whole. The owner is null where nobody may change it."""
 
     id: str
     title: str
     body: str
+    owner: str | None
     version: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: StoredTime
+    updated_at: StoredTime
 
     @classmethod
-    def of(cls, document: NoteDocument) -> Self:
+    def of(cls, note: NoteDocument) -> Self:
         """Show a stored note."""
         return cls(
-            id=document["_id"],
-            title=document["title"],
-            body=document["body"],
-            version=document["version"],
-            created_at=document["created_at"],
-            updated_at=document["updated_at"],
+            id=note["_id"],
+            title=note["title"],
+            body=note["body"],
+            owner=note.get("owner"),
+            version=note["version"],
+            created_at=note["created_at"],
+            updated_at=note["updated_at"],
+        )
+
+
+class CardView(BaseModel):
+    """A note in short, with the start of its body."""
+
+    id: str
+    title: str
+    excerpt: str
+    owner: str | None
+    version: int
+    created_at: StoredTime
+    updated_at: StoredTime
+
+    @classmethod
+    def of(cls, card: CardDocument) -> Self:
+        """Show a stored card."""
+        return cls(
+            id=card["_id"],
+            title=card["title"],
+            excerpt=card["excerpt"],
+            owner=card["owner"],
+            version=card["version"],
+            created_at=card["created_at"],
+            updated_at=card["updated_at"],
         )
 
 
 class NotePage(BaseModel):
     """Some notes, newest first, and the cursor of the page after them; null at the end."""
 
-    notes: list[NoteView]
+    notes: list[CardView]
     next: str | None
 
 
 class NoteMatches(BaseModel):
     """The newest notes that match."""
 
-    notes: list[NoteView]
+    notes: list[CardView]
 
 
 class SearchNotes(BaseModel):
@@ -59,33 +95,32 @@ class SearchNotes(BaseModel):
     limit: PageLimit = 20
 
 
-async def list_notes(notes: Notes, limit: int, after: str | None) -> NotePage:
+async def list_notes(cards: Cards, limit: int, after: str | None) -> NotePage:
     """List up to `limit` notes, newest first: the newest of all, or those after a cursor."""
     wanted = {} if after is None else {"_id": {"$lt": after}}
     # One more than asked for tells whether there is a next page.
-    found = await _newest(notes, wanted, limit + 1)
+    found = await _newest(cards, wanted, limit + 1)
     shown = found[:limit]
     return NotePage(notes=shown, next=shown[-1].id if len(found) > limit else None)
 
 
-async def get_note(notes: Notes, note_id: str) -> NoteView:
-    """Read one note. Raise `NoteNotFoundError` if there is none."""
-    document = await notes.find_one({"_id": note_id})
-    if document is None:
-        raise NoteNotFoundError
-    return NoteView.of(document)
-
-
-async def search_notes(notes: Notes, query: SearchNotes) -> NoteMatches:
+async def search_notes(cards: Cards, query: SearchNotes) -> NoteMatches:
     """Find notes that hold the text in title or body, as it is written but in any case.
 
-    This reads every note in turn; the query's time limit bounds it.
+    This reads every card in turn; the query's time limit bounds it.
     """
-    text = {"$regex": re.escape(query.text), "$options": "i"}
-    found = await _newest(notes, {"$or": [{"title": text}, {"body": text}]}, query.limit)
-    return NoteMatches(notes=found)
+    text = {"$regex": re.escape(searchable(query.text))}
+    return NoteMatches(notes=await _newest(cards, {"text": text}, query.limit))
 
 
-async def _newest(notes: Notes, wanted: dict[str, Any], limit: int) -> list[NoteView]:
-    cursor = notes.find(wanted, max_time_ms=QUERY_MILLISECONDS).sort("_id", DESCENDING).limit(limit)
-    return [NoteView.of(document) async for document in cursor]
+async def get_note(notes: Notes, note_id: str) -> NoteView:
+    """Read one note as it is at this moment. Raise `NoteNotFoundError` if there is none."""
+    note = await notes.find_one({"_id": note_id})
+    if note is None:
+        raise NoteNotFoundError
+    return NoteView.of(note)
+
+
+async def _newest(cards: Cards, wanted: dict[str, Any], limit: int) -> list[CardView]:
+    cursor = cards.find(wanted, max_time_ms=QUERY_MILLISECONDS).sort("_id", DESCENDING).limit(limit)
+    return [CardView.of(card) async for card in cursor]

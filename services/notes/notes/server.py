@@ -1,7 +1,10 @@
 """The HTTP server around the app: sockets, timeouts and signals."""
 
+import asyncio
 import os
+import socket
 import sys
+from typing import Any, cast
 
 import uvicorn
 from pydantic import ValidationError
@@ -20,6 +23,9 @@ KEEP_ALIVE_SECONDS = 75
 # by hand meets requests at all.
 STOP_SECONDS = 8
 
+# What a WebSocket's client may send at a time: it has nothing to say but `ping`.
+MESSAGE_BYTES = 1024
+
 
 def serve() -> None:
     """Run until a signal ends the server. Exit with 2 if the environment is not valid."""
@@ -28,18 +34,38 @@ def serve() -> None:
     except ValidationError as error:
         sys.exit(refusal(error))
     configure_logs(settings.log_level)
-    uvicorn.Server(server_config(settings)).run()
+    stopping = asyncio.Event()
+    Server(server_config(settings, stopping), stopping).run()
 
 
-def server_config(settings: Settings) -> uvicorn.Config:
+class Server(uvicorn.Server):
+    """A server that tells the app when it is about to stop.
+
+    uvicorn tells it after the last answer has ended, and the streams of the feed would never end.
+    """
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        """Say what is set at the stop."""
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, having said so."""
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+def server_config(settings: Settings, stopping: asyncio.Event) -> uvicorn.Config:
     """Say how uvicorn serves the app."""
     return uvicorn.Config(
-        create_app(settings),
+        create_app(settings, stopping),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
         http="httptools",
-        ws="none",
+        ws=cast("Any", websocket_protocol),
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,  # the gateway writes the access log
@@ -48,6 +74,13 @@ def server_config(settings: Settings) -> uvicorn.Config:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+
+
+def websocket_protocol(**settings: Any) -> asyncio.Protocol:
+    """Make the protocol of one WebSocket; uvicorn's own name for it would be imported at the boot."""
+    from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+    return WebSocketsSansIOProtocol(**settings)
 
 
 def refusal(error: ValidationError) -> int:

@@ -6,15 +6,18 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
 import httpx
+from notes_issuer import Issuer
 
 SERVICE_HOME = Path(__file__).parents[1]
 START_SECONDS = 30.0
+STATE_SECONDS = 30.0
 POLL_SECONDS = 0.02
 
 
@@ -104,23 +107,51 @@ class DatabaseServer(Process):
 class NotesService(Process):
     """The service, started as its image starts it."""
 
-    def __init__(self, database_url: str, log: Path, database_name: str | None = None) -> None:
-        """Say which database it uses: one of its own unless named."""
+    def __init__(
+        self,
+        database_url: str,
+        log: Path,
+        issuer: Issuer,
+        database_name: str | None = None,
+        **settings: str,
+    ) -> None:
+        """Say which database it uses, one of its own unless named, and whose tokens it takes."""
+        self.issuer = issuer
+        self.database_url = database_url
+        self.user = str(uuid4())
+        self.database_name = database_name or f"notes_{uuid4().hex}"
         environment = {
             "NOTES_DATABASE_URL": database_url,
-            "NOTES_DATABASE_NAME": database_name or f"notes_{uuid4().hex}",
+            "NOTES_DATABASE_NAME": self.database_name,
+            "NOTES_JWKS_URL": issuer.url,
             "NOTES_HOST": "127.0.0.1",
             "NOTES_PORT": "{port}",
             "SERVICE_VERSION": "v1",
             "LOG_LEVEL": "DEBUG",
+            **settings,
         }
         super().__init__([sys.executable, "-m", "notes"], log, environment)
 
-    def client(self) -> httpx.Client:
-        """Make a client that keeps its connections open and never retries."""
-        address = f"http://127.0.0.1:{self.port}"
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self.port}"
+
+    def client(self, user: str | None = None) -> httpx.Client:
+        """Make a client that is signed in, keeps its connections open and never retries."""
+        client = self.visitor()
+        client.headers["Authorization"] = f"Bearer {self.issuer.token(user or self.user)}"
+        return client
+
+    def visitor(self) -> httpx.Client:
+        """Make a client that is not signed in."""
         # Reading the machine's certificates takes longer than most of these tests.
-        return httpx.Client(base_url=address, timeout=10, verify=False)  # noqa: S501  plain HTTP
+        return httpx.Client(base_url=f"http://{self.address}", timeout=10, verify=False)  # noqa: S501  plain HTTP
+
+    def wait_until_healthy(self) -> None:
+        """Wait until it can serve."""
+        with self.visitor() as visitor:
+            wait_until(lambda: visitor.get("/health").status_code == 200)
 
 
 def free_port() -> int:
@@ -135,3 +166,11 @@ def listens(port: int) -> bool:
     """Tell whether anything accepts connections on a port of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    """Wait for a state, for a bounded time."""
+    deadline = time.monotonic() + STATE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(POLL_SECONDS)

@@ -28,10 +28,11 @@ def test_a_created_note_is_found_where_its_location_says(client: httpx.Client) -
     assert client.get(answer.headers["location"]).json() == answer.json()
 
 
-def test_a_new_note_is_at_version_1(client: httpx.Client) -> None:
-    """A new note holds what was sent, version 1 and one time for both of its times."""
+def test_a_new_note_is_at_version_1(shared_service: NotesService, client: httpx.Client) -> None:
+    """A new note holds what was sent, its owner, version 1 and one time for both of its times."""
     note = created(client, title="Groß & 😀")
     assert (note["title"], note["body"], note["version"]) == ("Groß & 😀", "a body", 1)
+    assert note["owner"] == shared_service.user
     assert note["created_at"] == note["updated_at"]
     assert datetime.fromisoformat(str(note["created_at"])).utcoffset() is not None
 
@@ -60,6 +61,7 @@ def test_an_update_replaces_the_content_and_counts_up(client: httpx.Client) -> N
         2,
     )
     assert answer.json()["created_at"] == note["created_at"]
+    assert datetime.fromisoformat(answer.json()["updated_at"]).utcoffset() is not None
     assert client.get(f"/notes/{note['id']}").json() == answer.json()
 
 

@@ -43,6 +43,7 @@ BAD_BODIES: list[tuple[bytes, int]] = [
     (b" " * (256 * 1024 + 1), 413),
 ]
 BAD_VERSIONS = ["null", "0", "-1", "1.5", '"1"', "true", "2147483648", "1e400", "9" * 100]
+BAD_TAGS = ["", "1", '"0"', '"x"', "*", '"1", "2"', 'w/"1"', '"99999999999"', '"' * 5_000]
 BAD_QUERIES = [
     "limit=0",
     "limit=101",
@@ -96,17 +97,42 @@ def test_a_bad_version_is_refused(client: httpx.Client, version: str) -> None:
     assert_problem(answer, 422)
 
 
+@pytest.mark.parametrize("tag", BAD_TAGS, ids=short)
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_bad_entity_tag_is_refused(client: httpx.Client, method: str, tag: str) -> None:
+    """`If-Match` takes one entity tag that a note can have."""
+    content = {"title": "a"} if method == "PUT" else None
+    path = f"/notes/{SOME_ID}"
+    assert_problem(client.request(method, path, json=content, headers={"If-Match": tag}), 422)
+
+
+def test_an_update_that_names_no_version_is_refused(client: httpx.Client) -> None:
+    """Without a version, in the body or as `If-Match`, nothing says what is replaced."""
+    answer = client.put(f"/notes/{SOME_ID}", json={"title": "a"})
+    assert_problem(answer, 422)
+    assert [error["at"] for error in answer.json()["errors"]] == ["body.version"]
+
+
+def test_an_update_that_names_two_versions_is_refused(client: httpx.Client) -> None:
+    """A version in the body and another as `If-Match` cannot both be meant."""
+    content = {"title": "a", "version": 1}
+    answer = client.put(f"/notes/{SOME_ID}", json=content, headers={"If-Match": '"2"'})
+    assert_problem(answer, 422)
+
+
 @pytest.mark.parametrize("query", BAD_QUERIES, ids=short)
 def test_a_bad_query_is_refused(client: httpx.Client, query: str) -> None:
     """A limit or a cursor that cannot be is refused with a problem."""
     assert_problem(client.get(f"/notes/?{query}"), 422)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""]
+)
 def test_a_body_that_is_not_called_json_is_refused(client: httpx.Client, kind: str) -> None:
     """JSON under another content type is refused: a page elsewhere could send it unasked."""
     answer = client.post("/notes/", content=b'{"title": "a"}', headers={"content-type": kind})
-    assert_problem(answer, 422)
+    assert_problem(answer, 415)
 
 
 def test_a_body_of_unknown_length_is_bounded(client: httpx.Client) -> None:

@@ -6,17 +6,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from uuid import uuid4
 
 import httpx
 import pytest
-from notes_processes import SERVICE_HOME, NotesService
+from notes_processes import SERVICE_HOME, NotesService, wait_until
 
 BODY = b'{"title": "written across a stop"}'
 HEAD = (
-    b"POST /notes/ HTTP/1.1\r\nHost: notes\r\nContent-Type: application/json\r\n"
-    b"Content-Length: %d\r\n\r\n" % len(BODY)
+    "POST /notes/ HTTP/1.1\r\nHost: notes\r\nContent-Type: application/json\r\n"
+    "Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n"
 )
 
 
@@ -37,7 +36,8 @@ def test_a_request_in_flight_outlives_the_stop(empty_service: NotesService) -> N
     """A request half sent at SIGTERM is taken to its end and answered; new ones are refused."""
     address = ("127.0.0.1", empty_service.port)
     with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(HEAD + BODY[:5])
+        head = HEAD.format(empty_service.issuer.token(), len(BODY))
+        connection.sendall(head.encode() + BODY[:5])
         wait_for_log(empty_service, "Uvicorn running")
         empty_service.send(signal.SIGTERM)
         wait_for_log(empty_service, "Waiting for connections to close")
@@ -50,10 +50,7 @@ def test_a_request_in_flight_outlives_the_stop(empty_service: NotesService) -> N
 
 def wait_for_log(service: NotesService, start: str) -> None:
     """Wait until a message that starts so has been logged."""
-    deadline = time.monotonic() + 10
-    while not any(str(line["message"]).startswith(start) for line in logged(service)):
-        assert time.monotonic() < deadline, f"never logged: {start}"
-        time.sleep(0.02)
+    wait_until(lambda: any(str(line["message"]).startswith(start) for line in logged(service)))
 
 
 def test_a_stop_during_the_boot_is_obeyed() -> None:
@@ -72,11 +69,24 @@ def test_a_stop_during_the_boot_is_obeyed() -> None:
         assert booting.wait(timeout=10) == 0
 
 
+def test_the_boot_imports_nothing_that_can_wait() -> None:
+    """What only tokens and WebSockets need is imported after the first answers."""
+    asked = "import sys, notes.server; print(*sys.modules)"
+    imported = subprocess.run(
+        [sys.executable, "-c", asked], cwd=SERVICE_HOME, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "notes.routes" in imported
+    assert {"httpx", "jwt", "websockets", "notes.tokens"} & set(imported) == set()
+
+
 def test_wrong_settings_are_named() -> None:
     """A service with wrong settings ends with 2 and names each of them, but no value."""
     wrong = {
         "NOTES_DATABASE_URL": "http://user:hunter2@db",
         "NOTES_DATABASE_NAME": "a.b$c",
+        "NOTES_JWKS_URL": "ftp://auth/keys",
+        "NOTES_CATCH_UP_SECONDS": "0",
+        "NOTES_MAX_LISTENERS": "-1",
         "NOTES_PORT": "http",
         "LOG_LEVEL": "LOUD",
         "SERVICE_VERSION": "",
@@ -116,7 +126,7 @@ def test_a_request_id_is_answered_and_logged(
     assert (line["method"], line["path"], line["status"]) == ("GET", f"/notes/{request_id}", 404)
 
 
-@pytest.mark.parametrize("given", ["", "a b", "x" * 129, "ü"])
+@pytest.mark.parametrize("given", ["", "a b", "a.b", "x" * 65, "ü"])
 def test_a_request_id_that_is_unfit_is_replaced(client: httpx.Client, given: str) -> None:
     """A request id that is empty, long or not plain text is replaced, never repeated."""
     answer = client.get("/livez", headers={b"X-Request-ID": given.encode()})

@@ -111,3 +111,15 @@ def test_a_search_that_finds_nothing_answers_an_empty_list(client: httpx.Client)
     """No match is an answer, not an error."""
     answer = client.post("/notes/search", json={"text": uuid4().hex})
     assert (answer.status_code, answer.json()) == (200, {"notes": []})
+
+
+def test_strangers_may_be_answered_from_a_cache_and_users_may_not(client: httpx.Client) -> None:
+    """Whoever has a token sees at once what they have written."""
+    note_id = create(client, "cached")
+    for path in ("/notes/", f"/notes/{note_id}"):
+        users = client.get(path).headers["Cache-Control"]
+        strangers = httpx.get(client.base_url.join(path), verify=False).headers["Cache-Control"]  # noqa: S501
+        assert users == "no-cache"
+        assert strangers == "public, max-age=1, stale-while-revalidate=5"
+    gone = client.get("/notes/000000000000000000000000")
+    assert "Cache-Control" not in gone.headers
