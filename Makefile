@@ -4,7 +4,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip c
 	--universal --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo check test benchmark prove lock down clean
+.PHONY: help setup venv demo check test benchmark reports prove lock down clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,11 +27,15 @@ check: venv ## format, lint, types and unit tests
 
 test: setup check ## all of `check`, then every test, those on real Docker too
 	$(BIN)/pytest tests/contract services -n 2
-	$(BIN)/pytest tests/e2e -n 3
+	$(BIN)/pytest tests/e2e -n 3 --dist loadgroup
 
 benchmark: setup ## print the numbers of the README, side by side in one run
 	@command -v wrk >/dev/null || apt-get install -y -qq --no-install-recommends wrk
 	$(BIN)/python -m benchmarks
+
+reports: demo ## fill reports/: a release of each service under load, a load test of each script
+	for script in test notes auth assets-upload; do $(BIN)/stackctl bench $$script || exit 1; done
+	$(BIN)/stackctl evidence verify
 
 prove: setup ## switch the safeguards off one at a time, and see the tests go red
 	$(BIN)/python -m tests.prove
@@ -41,7 +45,8 @@ lock: ## write the lock files anew: newer versions only where asked for with ARG
 	.setup/lock/bin/pip install --quiet --require-hashes -r .ci/setup/installer.txt
 	$(COMPILE) $(ARGS) --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 	$(COMPILE) $(ARGS) --python-version 3.13 .ci/images/mongo/requirements.in -o .ci/images/mongo/requirements.txt
-	$(COMPILE) $(ARGS) --python-version 3.13 services/notes/requirements.in -o services/notes/requirements.txt
+	for service in notes auth assets; do $(COMPILE) $(ARGS) --python-version 3.13 \
+		services/$$service/requirements.in -o services/$$service/requirements.txt || exit 1; done
 
 down: ## remove the reference stack's containers and networks
 	$(BIN)/stackctl down

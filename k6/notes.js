@@ -1,10 +1,18 @@
-// Reads and writes: a user lists, searches, creates a note, reads it, changes it and deletes it.
-// One iteration is six requests. It leaves no note behind. See load.js for the settings.
+// Reads and writes: a user lists, searches, creates a note, reads it, changes it, changes it once
+// more too late, and deletes it. One iteration is seven requests. It leaves no note behind, only the
+// accounts of its users. See load.js for the settings.
+//
+// The users log in once, before the load, and their tokens are good for 15 minutes: a run can be no
+// longer than that.
 
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { check } from 'k6';
 import { base, json, load } from './load.js';
+import { signUp } from './users.js';
+
+// Few, because each costs two hashes of a password; the load's users share them.
+const USERS = 4;
 
 export const options = {
   scenarios: { mixed: load({ vus: 20, duration: '30s' }) },
@@ -17,10 +25,18 @@ export const options = {
   },
 };
 
-const read = (name) => ({ headers: json, tags: { kind: 'read', name } });
-const write = (name) => ({ headers: json, tags: { kind: 'write', name } });
+// An update that comes too late is meant to be refused.
+const conflict = http.expectedStatuses(409);
 
-export default function () {
+const read = (name) => ({ headers: json, tags: { kind: 'read', name } });
+
+export function setup() {
+  return Array.from({ length: USERS }, signUp);
+}
+
+export default function (users) {
+  const headers = users[exec.vu.idInTest % users.length];
+  const write = (name) => ({ headers, tags: { kind: 'write', name } });
   const title = `load ${exec.vu.idInTest}-${exec.vu.iterationInScenario}`;
 
   const list = http.get(`${base}/notes/?limit=10`, read('list'));
@@ -44,6 +60,9 @@ export default function () {
   const change = JSON.stringify({ title, body: 'b', version: created.json('version') });
   const updated = http.put(note, change, write('update'));
   check(updated, { 'update is 200': ({ status }) => status === 200 });
+
+  const late = http.put(note, change, { ...write('late'), responseCallback: conflict });
+  check(late, { 'a late update is 409': ({ status }) => status === 409 });
 
   const deleted = http.del(note, null, write('delete'));
   check(deleted, { 'delete is 204': ({ status }) => status === 204 });

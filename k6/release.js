@@ -1,6 +1,7 @@
-// The load beside a release: 300 requests a second that keep coming however slow the answers are,
-// half of them lists, half searches, and now and then a note that is created and deleted again.
-// See load.js for the settings. SUMMARY names the file for the result; nothing else is written.
+// The load beside a release: so many requests a second, however slow the answers are. Lists and
+// searches of notes mostly; now and then a note is written and deleted, an account is looked at, a
+// file goes up, comes down and is deleted. See load.js for the settings. SUMMARY names the file for
+// the result; nothing else is written.
 //   k6 run --quiet --env SUMMARY=result.json k6/release.js
 //
 // Every answer but a 2xx, and every request without an answer, counts in http_req_failed.
@@ -10,8 +11,7 @@
 import http from 'k6/http';
 import exec from 'k6/execution';
 import { base, json, load } from './load.js';
-
-const ITERATIONS_PER_WRITE = 100;
+import { signUp } from './users.js';
 
 http.setResponseCallback(http.expectedStatuses({ min: 200, max: 299 }));
 
@@ -21,23 +21,55 @@ export const options = {
   summaryTrendStats: ['avg', 'min', 'med', 'max', 'p(90)', 'p(95)', 'p(99)'],
 };
 
-export default function () {
+export function setup() {
+  return signUp();
+}
+
+// By the iteration's number: what is rare comes at fixed places of a hundred.
+export default function (user) {
   const iteration = exec.scenario.iterationInTest;
-  if (iteration % ITERATIONS_PER_WRITE === 0) {
-    createAndDelete(iteration);
-  } else if (iteration % 2 === 0) {
-    http.get(`${base}/notes/`, { tags: { name: 'list' } });
-  } else {
-    const wanted = JSON.stringify({ text: 'release' });
-    http.post(`${base}/notes/search`, wanted, { headers: json, tags: { name: 'search' } });
+  switch (iteration % 100) {
+    case 0:
+      return writeNote(user, iteration);
+    case 50:
+      return storeFile(user, iteration);
+    case 25:
+    case 75:
+      return http.get(`${base}/auth/me`, { headers: user, tags: { name: 'me' } });
+    default:
+      return iteration % 2 ? search() : list();
   }
 }
 
-function createAndDelete(iteration) {
+// The gateway would answer most lists by itself: a release is to be seen by the service's own.
+const uncached = { headers: { 'Cache-Control': 'no-cache' }, tags: { name: 'list' } };
+
+function list() {
+  http.get(`${base}/notes/`, uncached);
+}
+
+function search() {
+  const wanted = JSON.stringify({ text: 'release' });
+  http.post(`${base}/notes/search`, wanted, { headers: json, tags: { name: 'search' } });
+}
+
+function writeNote(headers, iteration) {
   const note = JSON.stringify({ title: `release load ${iteration}` });
-  const created = http.post(`${base}/notes/`, note, { headers: json, tags: { name: 'create' } });
+  const created = http.post(`${base}/notes/`, note, { headers, tags: { name: 'create' } });
   if (created.status === 201) {
-    http.del(`${base}/notes/${created.json('id')}`, null, { tags: { name: 'delete' } });
+    const place = `${base}/notes/${created.json('id')}`;
+    http.del(place, null, { headers, tags: { name: 'delete' } });
+  }
+}
+
+function storeFile({ Authorization }, iteration) {
+  const headers = { Authorization };
+  const form = { file: http.file(`load ${iteration}`.repeat(1000), 'load.txt', 'text/plain') };
+  const stored = http.post(`${base}/assets/`, form, { headers, tags: { name: 'upload' } });
+  if (stored.status === 201) {
+    const place = `${base}/assets/${stored.json('id')}`;
+    http.get(place, { tags: { name: 'download' } });
+    http.del(place, null, { headers, tags: { name: 'remove' } });
   }
 }
 

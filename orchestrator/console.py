@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from orchestrator.announce.markers import choose_markers
 from orchestrator.events import (
     Ended,
     Event,
@@ -22,12 +23,12 @@ from orchestrator.events import (
     Warned,
 )
 from orchestrator.settings import Settings
+from orchestrator.terminal import open_stream, plain
 from orchestrator.wording import describe, summarize, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from rich.console import Console as RichConsole
     from rich.status import Status as Spinner
 
     from orchestrator.clock import Clock
@@ -46,10 +47,11 @@ class Console:
     def __init__(self, settings: Settings) -> None:
         self._json = settings.json
         self._color = settings.color and "NO_COLOR" not in os.environ
-        self._out = _open(sys.stdout, color=self._color)
-        self._err = _open(sys.stderr, color=self._color)
+        self._out = open_stream(sys.stdout, color=self._color)
+        self._err = open_stream(sys.stderr, color=self._color)
         self._spinner: Spinner | None = None
         self._probes: list[Probed] = []
+        self._markers = choose_markers(os.environ)
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +66,9 @@ class Console:
         match event:
             case Started():
                 self._probes.clear()
-                self._line(f"[bold]{event.command} {event.service} {event.version}[/]")
+                title = f"{event.command} {event.service} {event.version}"
+                self._mark(self._markers.begin(title))
+                self._line(f"[bold]{title}[/]")
             case PhaseBegan():
                 self._spin(event.phase)
             case PhaseEnded():
@@ -75,7 +79,8 @@ class Console:
                 self._probes.append(event)
                 self._spin(f"gate  {describe(event)}")
             case Warned():
-                self._line(f"  [yellow]warning[/] {_plain(event.text)}")
+                self._line(f"  [yellow]warning[/] {plain(event.text)}")
+                self._mark(self._markers.annotate("warning", "stackctl", event.text))
             case Failed():
                 self._line(f"  [red]failed[/] {event.phase}")
                 self._show_failure(event)
@@ -83,6 +88,7 @@ class Console:
                 self._line(f"  [green]undone[/] {event.text}")
             case Ended():
                 self._still()
+                self._mark(self._markers.end())
 
     def print_result(self, result: Result) -> None:
         """Print what came of a release."""
@@ -155,9 +161,9 @@ class Console:
             title = "unchanged" if found.unchanged else f"to {found.color}"
             self._out.print(f"[bold]{found.service}[/] {found.version}{was}: {title}")
             for number, step in enumerate(found.steps, start=1):
-                self._out.print(f"  {number:>2}. {_plain(step)}")
+                self._out.print(f"  {number:>2}. {plain(step)}")
             if found.diff:
-                self._out.print("\n" + _plain(found.diff))
+                self._out.print("\n" + plain(found.diff))
 
     def print_valid(self, file: Path, stack: Stack) -> None:
         """Print that a file is fine."""
@@ -167,18 +173,12 @@ class Console:
             "services": list(stack.services),
             "accessories": list(stack.accessories),
         }
-        if self._json:
-            self.print_document(facts)
-        else:
-            count = f"{len(stack.services)} services, {len(stack.accessories)} accessories"
-            self._out.print(f"{_plain(str(file))} is valid: stack {stack.name}, {count}")
+        count = f"{len(stack.services)} services, {len(stack.accessories)} accessories"
+        self.print_either(facts, f"{file} is valid: stack {stack.name}, {count}\n")
 
     def print_config(self, text: str) -> None:
         """Print an NGINX config."""
-        if self._json:
-            self.print_document({"config": text})
-        else:
-            self._write(text)
+        self.print_either({"config": text}, text)
 
     def print_logs(self, lines: Iterable[tuple[str, str]]) -> None:
         """Print log lines; as JSON one document with all of them."""
@@ -225,6 +225,13 @@ class Console:
         ]
         self._out.print("\n".join(lines) or "nothing to remove")
 
+    def print_either(self, facts: object, text: str) -> None:
+        """Print the one JSON document, or the same in words."""
+        if self._json:
+            self.print_document(facts)
+        else:
+            self._write(text)
+
     def print_document(self, facts: object) -> None:
         """Print the one JSON document."""
         self._write(json.dumps(facts, default=str) + "\n")
@@ -232,9 +239,12 @@ class Console:
     def print_error(self, error: StackctlError) -> None:
         """Print an error and its hint on stderr."""
         self._still()
-        self._err.print(f"[red]error:[/] {_plain(error.message)}")
+        self._err.print(f"[red]error:[/] {plain(error.message)}")
         if error.hint:
-            self._err.print(f"\nhint: {_plain(error.hint)}")
+            self._err.print(f"\nhint: {plain(error.hint)}")
+        self._mark(
+            self._markers.annotate("error", "stackctl", f"{error.message}\n{error.hint or ''}")
+        )
 
     def _write(self, text: str) -> None:
         try:
@@ -246,13 +256,23 @@ class Console:
     def _line(self, text: str) -> None:
         self._err.print(text)
 
+    def _mark(self, line: str) -> None:
+        """Print a line for the CI system, as it is: rich would break it."""
+        if line:
+            self._still()
+            try:
+                sys.stderr.write(f"{line}\n")
+                sys.stderr.flush()
+            except BrokenPipeError:
+                self._err.on_broken_pipe()
+
     def _spin(self, text: str) -> None:
         if not self._err.is_terminal:
             return
         if self._spinner is None:
             self._spinner = self._err.status("")
             self._spinner.start()
-        self._spinner.update(_plain(text))
+        self._spinner.update(plain(text))
 
     def _still(self) -> None:
         if self._spinner is not None:
@@ -261,9 +281,9 @@ class Console:
 
     def _show_failure(self, event: Failed) -> None:
         for line in timeline(self._probes):
-            self._line(f"    {_plain(line)}")
+            self._line(f"    {plain(line)}")
         for line in event.logs.splitlines():
-            self._line(f"    | {_plain(line)}")
+            self._line(f"    | {plain(line)}")
 
 
 def print_error(error: StackctlError, *, as_json: bool) -> None:
@@ -274,26 +294,3 @@ def print_error(error: StackctlError, *, as_json: bool) -> None:
             {"outcome": "failed", "error": {"message": error.message, "hint": error.hint}}
         )
     console.print_error(error)
-
-
-def _plain(text: str) -> str:
-    """Keep rich from reading text of others as markup."""
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _open(stream: Any, *, color: bool) -> RichConsole:
-    from rich.console import Console as Rich
-
-    class Unread(Rich):
-        """Falls silent where nobody reads any more: a release does not end for that."""
-
-        def on_broken_pipe(self) -> None:
-            self.quiet = True
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
-
-    width = None if stream.isatty() else 10_000  # a pipe breaks no line
-    return Unread(file=stream, highlight=False, no_color=not color, emoji=False, width=width)

@@ -139,6 +139,15 @@ class Undone(Event):
 
 
 @dataclass(frozen=True)
+class Testified(Event):
+    """The witness has stopped; its requests stand in a file of their own."""
+
+    kind = "testified"
+    closed_early: int
+    failure: str | None
+
+
+@dataclass(frozen=True)
 class Ended(Event):
     """The release is over."""
 

@@ -75,9 +75,8 @@ class Gate:
         replicas: Sequence[str],
         ask: Ask,
         crashed: Callable[[], Sequence[str]],
-        once_up: Callable[[], object] = lambda: None,
     ) -> None:
-        """Return once all replicas passed; `once_up` is called when all have answered well once.
+        """Return once all replicas passed.
 
         Raises CandidateError when the deadline has passed, a replica crashed or one answered
         another version than the one that was asked for.
@@ -85,7 +84,6 @@ class Gate:
         started = self._clock.monotonic()
         looked = started
         streaks = dict.fromkeys(replicas, 0)
-        up = False
         with ThreadPoolExecutor(max_workers=len(replicas), thread_name_prefix="probe") as pool:
             for attempt in range(1, 1_000_000):
                 asked = self._clock.monotonic()
@@ -93,9 +91,6 @@ class Gate:
                     zip(replicas, pool.map(self._probe(ask, attempt), replicas), strict=True)
                 )
                 streaks = count_streaks(streaks, verdicts)
-                if all(streaks.values()) and not up:
-                    up = True
-                    once_up()
                 if min(streaks.values()) >= self._health.successes:
                     return
                 self._refuse_wrong_version(verdicts)

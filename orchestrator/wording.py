@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.events import Probed
+    from orchestrator.evidence.audit import Finding
     from orchestrator.release.result import Result
 
 
@@ -25,6 +27,19 @@ def summarize(result: Result) -> str:
             f" longest gap {witness.longest_gap_ms:g} ms"
         )
     return f"{line}\nevidence: {result.evidence}"
+
+
+def describe_findings(findings: Sequence[Finding]) -> str:
+    """Return what came of past releases, one line each, and their numbers."""
+    width = max((len(found.release) for found in findings), default=0)
+    lines = [f"{found.release:<{width}}  {_describe_finding(found)}" for found in findings]
+    counts = Counter(found.state for found in findings)
+    told = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+    return "\n".join([*lines, told or "no release has left evidence yet"]) + "\n"
+
+
+def _describe_finding(found: Finding) -> str:
+    return f"{found.state}: {found.problem}: {found.detail}" if found.problem else found.state
 
 
 def timeline(probes: Sequence[Probed]) -> list[str]:

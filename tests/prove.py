@@ -62,6 +62,20 @@ SAFEGUARDS = (
             "tests/e2e/test_failure.py::test_a_bad_candidate_is_removed_and_the_active_version_serves",
         ),
     ),
+    Safeguard(
+        "the second choice: a request that reached nobody is sent to another replica",
+        "templates/location.conf.j2",
+        "            error_page 502 504 = @{{ item.again }};\n",
+        "",
+        ("tests/e2e/test_gateway.py::test_one_dead_replica_of_two_costs_no_request",),
+    ),
+    Safeguard(
+        "the outdated worker: it answers nothing from the cache once another config is current",
+        "templates/nginx.conf.j2",
+        "            set $stackctl_outdated 1;\n",
+        "",
+        ("tests/e2e/test_gateway.py::test_no_old_answer_comes_from_the_cache_after_the_switch",),
+    ),
 )
 
 

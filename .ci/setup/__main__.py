@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import browser
+import credentials
 import engine
 import environment
 import images
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".setup"
-NAMES = ("venv", "engine", "images", "k6")
+NAMES = ("venv", "engine", "images", "secrets", "browser", "k6")
 
 
 def main(arguments: list[str]) -> int:
@@ -52,11 +54,17 @@ def explained(error: SetupError) -> str:
 
 
 def _set_up(names: list[str]) -> None:
-    """Install the virtual environment beside the engine and its images: they have nothing in common."""
+    """Install what runs here beside the engine and its images: they have nothing in common."""
     steps, commands = Steps(len(names)), Commands(LOGS)
     with ThreadPoolExecutor(1) as pool:
         beside = pool.submit(
-            _run, steps, names, {"venv": lambda tell: environment.prepare(ROOT, commands, tell)}
+            _run,
+            steps,
+            names,
+            {
+                "venv": lambda tell: environment.prepare(ROOT, commands, tell),
+                "browser": lambda tell: browser.prepare(commands, tell),
+            },
         )
         _run(
             steps,
@@ -64,6 +72,7 @@ def _set_up(names: list[str]) -> None:
             {
                 "engine": lambda tell: engine.prepare(commands, tell),
                 "images": lambda tell: images.prepare(ROOT, commands, tell),
+                "secrets": lambda _: credentials.prepare(ROOT, os.environ),
             },
         )
         beside.result()

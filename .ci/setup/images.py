@@ -6,6 +6,7 @@ import enum
 import os
 from typing import TYPE_CHECKING
 
+import settings
 import standins
 import system
 from steps import SetupError
@@ -21,6 +22,7 @@ OFFICIAL = (
     "nginx:1.30",
     "python:3.13-slim",
     "mongo:8",
+    "postgres:17",
 )  # the smallest first: it is the one that is tried
 PATIENCE = 8.0  # seconds until a registry must have said something
 
@@ -35,31 +37,26 @@ class Source(enum.Enum):
 
 def prepare(root: Path, commands: Commands, tell: Callable[[str], None]) -> str:
     """Have every base image ready, and `.env` name the prefix where it is not the official one."""
-    settings = root / ".env"
-    prefix = chosen_prefix(os.environ, settings.read_text() if settings.exists() else "")
+    env = root / ".env"
+    prefix = chosen_prefix(os.environ, settings.read(env))
     images = [f"{prefix or ''}{image}" for image in OFFICIAL]
     absent = [image for image in images if image not in standins.labels(images)]
     source = chosen_source(prefix, absent, lambda image: _pull(image, commands, tell))
     if source is Source.STAND_INS:
         built = _stand_ins(root, commands, tell)
         if prefix is None:
-            remember(settings)
+            settings.write(env, settings.extended(settings.read(env), {VARIABLE: standins.PREFIX}))
         return f"stand-ins {built} ({VARIABLE}={standins.PREFIX})"
     for image in absent:
         _require(image, commands, tell)
     return f"{source.value} ones {'pulled' if absent else 'already here'}"
 
 
-def chosen_prefix(variables: Mapping[str, str], settings: str) -> str | None:
+def chosen_prefix(variables: Mapping[str, str], text: str) -> str | None:
     """Read the prefix that somebody chose: the environment first, then `.env`; None where nobody did."""
     if VARIABLE in variables:
         return variables[VARIABLE]
-    found = None
-    for line in settings.splitlines():
-        name, separator, value = line.strip().removeprefix("export ").partition("=")
-        if separator and name.strip() == VARIABLE:
-            found = value.split(" #")[0].strip().strip("'\"")
-    return found
+    return settings.value(text, VARIABLE)
 
 
 def chosen_source(prefix: str | None, absent: list[str], pull: Callable[[str], bool]) -> Source:
@@ -71,20 +68,6 @@ def chosen_source(prefix: str | None, absent: list[str], pull: Callable[[str], b
     if prefix == "" or not absent or pull(absent[0]):
         return Source.OFFICIAL
     return Source.STAND_INS
-
-
-def with_prefix(settings: str) -> str:
-    """Add the one line that names the stand-ins; every other line stays as it is."""
-    gap = "" if not settings or settings.endswith("\n") else "\n"
-    return f"{settings}{gap}{VARIABLE}={standins.PREFIX}\n"
-
-
-def remember(settings: Path) -> None:
-    """Write the prefix to `.env` in one move, so that nobody reads half a file."""
-    kept = settings.read_text() if settings.exists() else ""
-    draft = settings.with_name(".env.draft")
-    draft.write_text(with_prefix(kept))
-    draft.replace(settings)
 
 
 def _stand_ins(root: Path, commands: Commands, tell: Callable[[str], None]) -> str:

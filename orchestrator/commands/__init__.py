@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from orchestrator.commands import (
+    bench,
     deploy,
     down,
     evidence,
@@ -44,6 +45,7 @@ COMMANDS = tuple(
         ("logs", logs.logs),
         ("history", history.history),
         ("evidence", evidence.evidence),
+        ("bench", bench.bench),
         ("prune", prune.prune),
         ("down", down.down),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,8 +23,12 @@ def deploy(
         ),
     ] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
+    ] = None,
 ) -> int:
     """Release a version: start, gate, stage, promote, confirm, drain, retire; lose no request."""
+    from orchestrator.announce.announcement import Announcement
     from orchestrator.commands.opening import opened
     from orchestrator.release.converge import refit
     from orchestrator.release.plan import Order, parse_version
@@ -36,4 +42,5 @@ def deploy(
             refit(house, wait)
         result = release(house, order, wait)
         console.print_result(result)
+        Announcement(house, result, os.environ).tell(junit)
         return result.exit_code

@@ -2,23 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from orchestrator.settings import Settings
+
+HINT = "what was written stands in your version control: `git log --stat -- {}`"
 
 
 def evidence(
     context: typer.Context,
-    action: Annotated[Literal["show"], typer.Argument(help="What to do with it.")],
-    release: Annotated[str | None, typer.Argument(help="A release; the newest without it.")] = None,
+    action: Annotated[Literal["show", "verify"], typer.Argument(help="What to do with it.")],
+    release: Annotated[
+        str | None,
+        typer.Argument(help="A release; without it the newest is shown, all are verified."),
+    ] = None,
+    releases: Annotated[
+        Path | None, typer.Option(help="The folder of releases; beside stack.yaml without it.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Verify all releases.")] = False,
+    key: Annotated[
+        Path | None,
+        typer.Option(help="A file with the key of the signatures; else STACKCTL_EVIDENCE_KEY."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Take no release from before there were seals.")
+    ] = False,
 ) -> int:
-    """Show a release's evidence: `stackctl evidence show [RELEASE]`."""
-    from orchestrator.console import Console
-    from orchestrator.evidence.report import find_release
+    """Show what a release left, or verify that nobody changed it: `evidence show|verify [RELEASE]`."""
+    from orchestrator.errors import ConfigurationError
 
-    del action  # there is one so far, and typer has checked it
     settings = context.obj
-    found = find_release(settings.file.resolve().parent / "reports" / "releases", release)
+    folder = releases or settings.file.resolve().parent / "reports" / "releases"
+    if every and release:
+        raise ConfigurationError(f"either `--all` or `{release}`", "leave one of them out")
+    if action == "verify":
+        return _verify(settings, folder, release, key, strict=strict)
+    if every or key or strict:
+        raise ConfigurationError(
+            "`--all`, `--key` and `--strict` are for `verify`", "`stackctl evidence verify --help`"
+        )
+    return _show(settings, folder, release)
+
+
+def _show(settings: Settings, folder: Path, release: str | None) -> int:
+    from orchestrator.console import Console
+    from orchestrator.evidence.archive import find_release
+
+    found = find_release(folder, release)
     with Console(settings) as console:
         console.print_evidence(found)
     return 0
+
+
+def _verify(
+    settings: Settings, folder: Path, release: str | None, key: Path | None, *, strict: bool
+) -> int:
+    from orchestrator.console import Console
+    from orchestrator.errors import StackctlError
+    from orchestrator.evidence.audit import Audit
+    from orchestrator.wording import describe_findings
+
+    audit = Audit(folder, _read_key(settings, key))
+    findings = [audit.check_one(release)] if release else audit.check_all()
+    refused = {"broken", "unsealed"} if strict else {"broken"}
+    failed = [found for found in findings if found.state in refused]
+    head = audit.head
+    facts = {
+        "verified": not failed,
+        "head": {"release": head.seal.release, "sha256": head.sha256} if head else None,
+        "releases": [found.facts() for found in findings],
+    }
+    with Console(settings) as console:
+        console.print_either(facts, describe_findings(findings))
+        for found in failed:
+            what = f"{found.problem}: {found.detail}" if found.problem else "it is not sealed"
+            hint = HINT.format(folder) if found is failed[-1] else None
+            console.print_error(StackctlError(f"{found.release}: {what}", hint))
+    return 1 if failed else 0
+
+
+def _read_key(settings: Settings, file: Path | None) -> bytes | None:
+    """Return the key of the signatures: the file's, else the environment's; None without either."""
+    from orchestrator.errors import ConfigurationError
+    from orchestrator.evidence.seal import KEY_VARIABLE
+    from orchestrator.stack.load import load_variables
+
+    if file is None:
+        return load_variables(settings.file).get(KEY_VARIABLE, "").strip().encode() or None
+    try:
+        key = file.read_bytes().strip()
+    except OSError as error:
+        raise ConfigurationError(f"`{file}` cannot be read: {error.strerror}") from error
+    if not key:
+        raise ConfigurationError(f"`{file}` holds no key", "write one: `openssl rand -hex 32`")
+    return key

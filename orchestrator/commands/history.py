@@ -16,7 +16,7 @@ def history(
     from itertools import islice
 
     from orchestrator.console import Console
-    from orchestrator.evidence.report import read_releases
+    from orchestrator.evidence.archive import read_releases
 
     settings = context.obj
     releases = settings.file.resolve().parent / "reports" / "releases"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,8 +16,12 @@ def rollback(
         str | None, typer.Option("--to", help="A version other than the previous.")
     ] = None,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+    junit: Annotated[
+        Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
+    ] = None,
 ) -> int:
     """Go back to the previous version, through the same gate as a release."""
+    from orchestrator.announce.announcement import Announcement
     from orchestrator.commands.opening import opened
     from orchestrator.release.plan import parse_version
     from orchestrator.release.rollout import rollback as go_back
@@ -23,4 +29,5 @@ def rollback(
     with opened(context.obj) as (house, console):
         result = go_back(house, service, parse_version(to) if to else None, wait)
         console.print_result(result)
+        Announcement(house, result, os.environ).tell(junit)
         return result.exit_code

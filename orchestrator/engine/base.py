@@ -42,6 +42,7 @@ class ContainerSpec:
     labels: Mapping[str, str]
     network: str | None
     aliases: tuple[str, ...] = ()  # further names in that network
+    edge: str | None = None  # a second network, that its ports are published from
     entrypoint: tuple[str, ...] = ()  # empty: the image's own
     command: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +71,7 @@ class Container:
     address: str = ""  # IPv4 on the stack's network; empty while it does not run
     health: str = ""  # healthy, unhealthy, starting; empty without a health command
     published: tuple[int, ...] = ()  # ports on the host
+    exit_code: int | None = None  # once its process has ended
 
     @property
     def running(self) -> bool:
@@ -196,8 +198,13 @@ class Engine(Protocol):
     def remove_image(self, image: str) -> None:
         """Remove an image and its tags; a missing one is fine, one in use is an EngineError."""
 
-    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
-        """Make a bridge network unless it exists."""
+    def ensure_network(
+        self, name: str, labels: Mapping[str, str], *, internal: bool = False
+    ) -> None:
+        """Make a bridge network unless it exists; an internal one has no way in or out.
+
+        Raises Conflict where the one that exists is of the other kind.
+        """
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume unless it exists."""

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from typing import TYPE_CHECKING, Any
-
-from docker.types import LogConfig
+from typing import TYPE_CHECKING
 
 from orchestrator.engine import images
 from orchestrator.engine.base import (
@@ -24,6 +22,13 @@ from orchestrator.engine.base import (
 from orchestrator.engine.connection import connect, translated
 from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.lease import take_lease
+from orchestrator.engine.payloads import (
+    PERSISTENT,
+    to_container,
+    to_healthcheck,
+    to_host_config,
+    to_networking,
+)
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 
@@ -31,11 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import docker
-
-LOGS = LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "5"})
-PERSISTENT: Any = {"Name": "unless-stopped"}
-NANO = 1_000_000_000
-SCRATCH = "/tmp"  # noqa: S108  a path inside containers
 
 
 class DockerEngine:
@@ -48,7 +48,7 @@ class DockerEngine:
         """Return all containers of a stack, running or not, in one call."""
         with translated("listing containers"):
             found = self._client.containers(all=True, filters={"label": f"{naming.STACK}={stack}"})
-        return tuple(_to_container(entry) for entry in found)
+        return tuple(to_container(entry) for entry in found)
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; one that does not start is removed again."""
@@ -63,7 +63,7 @@ class DockerEngine:
     def create(self, spec: ContainerSpec) -> str:
         """Create a container without starting it."""
         with translated(f"creating `{spec.name}`"):
-            return str(
+            container = str(
                 self._client.create_container(
                     spec.image,
                     command=list(spec.command) or None,
@@ -74,11 +74,19 @@ class DockerEngine:
                     ports=[port for port, _ in spec.ports] or None,
                     user=spec.user,
                     stop_timeout=max(1, round(spec.stop_grace)),
-                    healthcheck=_to_healthcheck(spec),
-                    networking_config=self._to_networking(spec),
-                    host_config=self._to_host_config(spec),
+                    healthcheck=to_healthcheck(spec),
+                    networking_config=to_networking(self._client, spec),
+                    host_config=to_host_config(self._client, spec),
                 )["Id"]
             )
+        if spec.edge is not None:
+            try:
+                with translated(f"connecting `{spec.name}` to `{spec.edge}`"):
+                    self._client.connect_container_to_network(container, spec.edge)
+            except EngineError:
+                self.remove(container)
+                raise
+        return container
 
     def start(self, container: str) -> None:
         """Start a container that does not run."""
@@ -190,13 +198,26 @@ class DockerEngine:
         except NotFound:
             return
 
-    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:
+    def ensure_network(
+        self, name: str, labels: Mapping[str, str], *, internal: bool = False
+    ) -> None:
         """Make a bridge network unless it exists."""
         with translated(f"making network `{name}`"):
-            if not self._client.networks(filters={"name": f"^{name}$"}):
+            found = self._client.networks(filters={"name": f"^{name}$"})
+            if not found:
                 self._client.create_network(
-                    name, driver="bridge", labels=dict(labels), check_duplicate=True
+                    name,
+                    driver="bridge",
+                    labels=dict(labels),
+                    check_duplicate=True,
+                    internal=internal,
                 )
+        if found and found[0].get("Internal", False) is not internal:
+            kind = "not internal" if internal else "internal"
+            raise Conflict(
+                f"network `{name}` exists and is {kind}",
+                "a network cannot be changed while it is used: `stackctl down`, then `stackctl up`",
+            )
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume unless it exists; the engine itself sees to that."""
@@ -228,70 +249,3 @@ class DockerEngine:
     def hold(self, spec: ContainerSpec) -> Lease:
         """Take the lock of that name."""
         return take_lease(self._client, spec)
-
-    def _to_networking(self, spec: ContainerSpec) -> Any:
-        if spec.network is None:
-            return None
-        endpoint = self._client.create_endpoint_config(aliases=list(spec.aliases))
-        endpoints: Any = {spec.network: endpoint}  # the stubs want one endpoint here
-        return self._client.create_networking_config(endpoints)
-
-    def _to_host_config(self, spec: ContainerSpec) -> dict[str, Any]:
-        return dict(
-            self._client.create_host_config(
-                binds={
-                    volume.name: {"bind": volume.path, "mode": "ro" if volume.read_only else "rw"}
-                    for volume in spec.volumes
-                },
-                port_bindings={port: tuple(address) for port, address in spec.ports},
-                restart_policy=PERSISTENT if spec.persistent else {"Name": "no"},
-                cap_drop=None if spec.capabilities else ["ALL"],
-                security_opt=["no-new-privileges"],
-                read_only=spec.read_only,
-                tmpfs=_to_scratch(spec),
-                mem_limit=spec.memory,
-                memswap_limit=spec.memory,
-                nano_cpus=round(spec.cpus * NANO),
-                pids_limit=spec.pids,
-                log_config=LOGS,
-            )
-        )
-
-
-def _to_scratch(spec: ContainerSpec) -> dict[str, str] | None:
-    """Give a container with a read-only root a /tmp in memory, unless a volume is there."""
-    if not spec.read_only or any(volume.path == SCRATCH for volume in spec.volumes):
-        return None
-    return {SCRATCH: "rw,noexec,nosuid,size=64m,mode=1777"}
-
-
-def _to_healthcheck(spec: ContainerSpec) -> dict[str, Any] | None:
-    if spec.health is None:
-        return None
-    return {
-        "test": ["CMD", *spec.health.argv],
-        "interval": round(spec.health.interval * NANO),
-        "timeout": round(spec.health.timeout * NANO),
-    }
-
-
-def _to_container(entry: Mapping[str, Any]) -> Container:
-    status = entry.get("Status") or ""
-    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
-    addresses = [network.get("IPAddress") for network in networks.values()]
-    return Container(
-        id=entry["Id"],
-        name=(entry.get("Names") or ["/"])[0].lstrip("/"),
-        image=entry.get("ImageID") or "",
-        state=entry.get("State") or "",
-        labels=entry.get("Labels") or {},
-        address=next((address for address in addresses if address), ""),
-        health=next(
-            (word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), ""
-        ),
-        published=tuple(
-            sorted(
-                {port["PublicPort"] for port in entry.get("Ports") or () if "PublicPort" in port}
-            )
-        ),
-    )

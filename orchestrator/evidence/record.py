@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import StackctlError
+from orchestrator.files import find_free, replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,11 +24,13 @@ class Record:
     """`reports/releases/<release>/` while the release runs."""
 
     def __init__(self, releases: Path, service: str, version: str, clock: Clock) -> None:
-        self.folder = folder = _name_folder(releases, service, version, clock)
+        # By time, so that names sort in the order of releases.
+        named = f"{clock.now():%Y%m%d-%H%M%S}-{service}-{version}"
+        self.folder = folder = find_free(releases, named)
         self.release = folder.name
-        self.started = clock.now()
         self.trouble = ""
         self.events: list[dict[str, object]] = []
+        self.samples: list[Sample] = []
         self._clock = clock
         self._tolerant = False
         self._guard = threading.Lock()  # probes and the witness emit from threads of their own
@@ -63,6 +66,7 @@ class Record:
 
     def sample(self, sample: Sample) -> None:
         """Append a request of the witness."""
+        self.samples.append(sample)
         self._samples.write(json.dumps(sample.facts(), separators=(",", ":")) + "\n")
 
     def keep(self, name: str, text: str) -> None:
@@ -93,22 +97,9 @@ def hash_text(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _name_folder(releases: Path, service: str, version: str, clock: Clock) -> Path:
-    """Return a folder that does not exist: by time, so that names sort in the order of releases."""
-    base = f"{clock.now():%Y%m%d-%H%M%S}-{service}-{version}"
-    attempts = (base, *(f"{base}-{number}" for number in range(2, 1000)))
-    return next(releases / name for name in attempts if not (releases / name).exists())
-
-
 def write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step: readers see the old one or the new one, also after a crash."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    """Replace a file in one step. Raises StackctlError."""
     try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise StackctlError(f"`{path}` cannot be written: {error.strerror}") from error

@@ -1,81 +1,89 @@
-"""The evidence as people read it: one page a release, and the index of all."""
+"""The evidence as people read it: a page for a browser, and one for a pull request."""
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import ConfigurationError
-from orchestrator.evidence.record import write_whole
+from orchestrator.evidence.charts import draw_charts, draw_timeline
+from orchestrator.evidence.view import (
+    CODES,
+    list_attempts,
+    list_statuses,
+    tell_verdict,
+    to_offset,
+)
+from orchestrator.pages import Pages
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from jinja2 import Template
-
-TEMPLATES = Path(__file__).parents[2] / "templates"
-INDEX = "EVIDENCE_ZERO_DOWNTIME.md"
+MARKUP = re.compile(r"([\\`*_\[\]|~])")
+SHORTEST_FENCE = 3
 
 
 def render_page(evidence: Mapping[str, Any]) -> str:
     """Return evidence.md."""
-    return _page().render(**evidence)
+    return PAGES.render("evidence.md.j2", {**evidence, **_view(evidence)}, escaped=False)
 
 
-def read_releases(releases: Path) -> Iterator[dict[str, Any]]:
-    """Yield the evidence of all releases, newest first; folders without any are passed over."""
-    for path in sorted(releases.glob("*/evidence.json"), reverse=True):
-        try:
-            evidence = json.loads(path.read_text())
-        except (OSError, ValueError):
-            continue
-        if isinstance(evidence, dict) and "release" in evidence:
-            yield evidence
+def render_report(evidence: Mapping[str, Any], diff: str) -> str:
+    """Return report.html: one file that needs no other and no network."""
+    values = {
+        **evidence,
+        **_view(evidence),
+        "evidence": evidence,
+        "diff": [(mark_line(line), line) for line in diff.splitlines()],
+        "charts": draw_charts(evidence),
+        "timeline": draw_timeline(evidence),
+    }
+    return PAGES.render("report.html.j2", values, escaped=True)
 
 
-def find_release(releases: Path, release: str | None) -> dict[str, Any]:
-    """Return a release's evidence, the newest without a name. Raises ConfigurationError."""
-    for evidence in read_releases(releases):
-        if release in (None, evidence["release"]):
-            return evidence
-    what = f"no evidence of `{release}`" if release else "no release has left evidence yet"
-    raise ConfigurationError(f"{what} in `{releases}`", "list them: `stackctl history`")
+def mark_line(line: str) -> str:
+    """Return what a line of a diff is: `added`, `removed`, `place`, or nothing of these."""
+    if line.startswith(("---", "+++", "@@")):
+        return "place"
+    return {"+": "added", "-": "removed"}.get(line[:1], "")
 
 
-def write_index(releases: Path) -> None:
-    """Write the table of all releases beside their folder."""
-    rows = [
-        "# Zero-downtime evidence",
-        "",
-        "Every release, newest first: what its witness sent through the switch, and what was lost.",
-        "",
-        "| release | service | version | outcome | sent | lost | longest gap, ms | seconds |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    rows += [_to_row(evidence) for evidence in read_releases(releases)]
-    write_whole(releases.parent / INDEX, "\n".join(rows) + "\n")
+def to_plain(text: object) -> str:
+    """Return a value of others so that Markdown shows it as it is, on one line."""
+    line = " ".join(str(text).split())
+    return MARKUP.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
-def _to_row(evidence: Mapping[str, Any]) -> str:
-    what, witness = evidence["what"], evidence["witness"]
-    page = f"releases/{evidence['release']}/evidence.md"
-    return (
-        f"| [{evidence['release']}]({page}) | {what['service']} | {what['version']} |"
-        f" {evidence['outcome']} | {witness['sent']} | {witness['lost']} |"
-        f" {witness['longest_gap_ms']} | {evidence['when']['seconds']:.1f} |"
-    )
+def to_prose(text: object) -> str:
+    """Return a sentence of ours, in which backticks mark names."""
+    return to_plain(text).replace("\\`", "`")
 
 
-@cache
-def _page() -> Template:
-    from jinja2 import Environment, FileSystemLoader
+def to_code(text: object) -> str:
+    """Return a value of others as Markdown's code on one line, in a table as well."""
+    line = " ".join(str(text).split()).replace("|", "¦")
+    fence = "`" * (_longest_run(line) + 1)
+    gap = " " if "`" in line else ""
+    return f"{fence}{gap}{line}{gap}{fence}"
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,  # noqa: S701  this is Markdown
-    )
-    return environment.get_template("evidence.md.j2")
+
+def to_block(text: str, language: str = "") -> str:
+    """Return lines of others as a code block that they cannot end."""
+    fence = "`" * max(SHORTEST_FENCE, _longest_run(text) + 1)
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def _view(evidence: Mapping[str, Any]) -> dict[str, object]:
+    return {
+        "headline": tell_verdict(evidence),
+        "codes": CODES,
+        "statuses": list_statuses(evidence),
+        "attempts": list_attempts(evidence),
+        "switched": to_offset(evidence, "switch"),
+    }
+
+
+PAGES = Pages({"plain": to_plain, "prose": to_prose, "code": to_code, "block": to_block})

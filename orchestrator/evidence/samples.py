@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+from orchestrator.series import Answer, draw_series, percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Client = Literal["keepalive", "fresh", "slow"]
 
@@ -30,6 +33,11 @@ class Sample:
     def done(self) -> float:
         """Return the Unix time at which it ended."""
         return self.at + self.ms / 1000
+
+    @property
+    def version(self) -> str:
+        """Return the version that answered; empty where nobody said who did."""
+        return self.served.rpartition("/")[2]
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
@@ -73,17 +81,36 @@ def count(samples: Sequence[Sample], closed_early: int = 0, failure: str | None 
         p50_ms=percentile(times, 50),
         p99_ms=percentile(times, 99),
         closed_early=closed_early,
-        versions=dict(
-            Counter(sample.served.rpartition("/")[2] for sample in good if sample.served)
-        ),
+        versions=dict(Counter(sample.version for sample in good if sample.served)),
         losses=tuple(sample.facts() for sample in lost[:MOST_LOSSES]),
         failure=failure,
     )
 
 
-def percentile(ordered: Sequence[float], percent: int) -> float:
-    """Return the nearest-rank percentile of values in ascending order; 0 where there are none."""
-    if not ordered:
-        return 0.0
-    rank = max(1, -(-len(ordered) * percent // 100))
-    return round(ordered[rank - 1], 1)
+def draw_samples(samples: Sequence[Sample], start: float, end: float) -> dict[str, object]:
+    """Return the requests over time, by version. How long a slow one took was its client's doing."""
+    answers = (
+        Answer(
+            at=sample.done,
+            version=sample.version,
+            ms=sample.ms if sample.lost is None and sample.client != "slow" else None,
+            failed=sample.lost is not None,
+        )
+        for sample in samples
+    )
+    return draw_series(answers, start, end)
+
+
+def parse_samples(text: str) -> list[Sample]:
+    """Read witness.jsonl again. Raises ValueError."""
+    try:
+        return [_to_sample(json.loads(line)) for line in text.split("\n") if line]
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _to_sample(facts: Mapping[str, Any]) -> Sample:
+    sample = Sample(**facts)
+    float(sample.at + sample.ms + sample.idle)
+    sample.served.rpartition("/")
+    return sample

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-SCHEMA = 1
+from orchestrator.evidence.samples import Sample, count, draw_samples
+
+SCHEMA = 2
 
 Event = Mapping[str, Any]
 
@@ -15,8 +18,12 @@ def summarize(
     witness: Mapping[str, object],
     traffic: Mapping[str, object] | None,
     files: Mapping[str, str],
+    previous: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
-    """Return the evidence of a release; `files` maps the names beside it to their SHA-256."""
+    """Return the evidence of a release; `files` maps the names beside it to their SHA-256.
+
+    `previous` names the release before it in the same folder, and the SHA-256 of its evidence.json.
+    """
     started = _last(events, "started")
     planned = _last(events, "planned")
     ended = _last(events, "ended")
@@ -43,7 +50,21 @@ def summarize(
         "failure": next(iter(_pick(events, "failed", "phase", "reason", "hint", "logs")), None),
         "undone": next(iter(_pick(events, "undone", "text")), None),
         "files": files,
+        "previous": previous,
     }
+
+
+def testify(events: Sequence[Event], samples: Sequence[Sample]) -> dict[str, object]:
+    """Return what the evidence says of the witness: its figures, and its requests over time."""
+    told = _last(events, "testified")
+    figures = count(samples, told.get("closed_early", 0), told.get("failure"))
+    return figures.facts() | {"series": draw_samples(samples, *read_span(events))}
+
+
+def read_span(events: Sequence[Event]) -> tuple[float, float]:
+    """Return the Unix times of a release's first and last event."""
+    first, last = (datetime.fromisoformat(events[place]["at"]).timestamp() for place in (0, -1))
+    return first, last
 
 
 def judge(outcome: str, witness: Mapping[str, object]) -> dict[str, object]:

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import h11
 
 from orchestrator.evidence.samples import Client, Figures, Sample, count
-from orchestrator.stack.quantities import Address
 
 if TYPE_CHECKING:
     from orchestrator.stack.model import WitnessRequest
+    from orchestrator.stack.quantities import Address
 
 # Many connections and few requests, some twenty a second: what a switch can lose is the request
 # that is being written then, or the connection that idles; more of the same proves no more, and
@@ -157,8 +157,7 @@ class Witness:
         keepalive: float,
         on_sample: Callable[[Sample], None],
     ) -> None:
-        everywhere = address.host == "0.0.0.0"  # noqa: S104  then loopback is a way in
-        self._address = Address("127.0.0.1" if everywhere else address.host, address.port)
+        self._address = address.reachable
         self._errands = [self._to_errand(request) for request in requests]
         self._keepalive = keepalive
         self._on_sample = on_sample

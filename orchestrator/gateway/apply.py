@@ -171,15 +171,21 @@ class Gateway:
         return tuple(name for name in listed.text.split() if name not in ("current", "next"))
 
     def _point(self, identity: str) -> None:
-        self.prepare()
         try:
-            answer = self._switch.ask(identity) if self._switch else ""
-        except EngineError:
-            self.close()  # it went with a gateway that restarted: the next try has its own
-            raise
+            answer = self._ask_switch(identity)
+        except EngineError:  # it went with a gateway that restarted since; moving twice is no harm
+            answer = self._ask_switch(identity)
         if answer != identity:
             self.close()
             raise GatewayError(f"the config link could not be moved to `{identity}`: {answer}")
+
+    def _ask_switch(self, identity: str) -> str:
+        self.prepare()
+        try:
+            return self._switch.ask(identity) if self._switch else ""
+        except EngineError:
+            self.close()
+            raise
 
     def _open_to(self, addresses: Collection[str], port: int) -> int:
         sockets = self._engine.execute(self._id, SOCKETS)
@@ -198,6 +204,8 @@ def pack(*configs: Config) -> bytes:
             file = tarfile.TarInfo(f"{config.routing.id}/nginx.conf")
             file.size, file.mode = len(content), 0o644
             archive.addfile(file, io.BytesIO(content))
+            # Workers look for it behind the link: while it is there, theirs is the current config.
+            archive.addfile(tarfile.TarInfo(f"{config.routing.id}/{config.routing.id}"))
 
     return _tar(fill)
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.gateway.routing import MARK, Lane, Routing, Target
+from orchestrator.gateway.routing import MARK, Routing, Target
+from orchestrator.pages import TEMPLATES
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jinja2 import Environment
 
-    from orchestrator.stack.model import Route, Service, Stack
+    from orchestrator.stack.model import Color, RateLimit, Route, Service, Stack
+    from orchestrator.stack.quantities import Rate
 
 FOLDER = "/etc/stackctl"  # inside the gateway's container: its configs, one folder each
 CURRENT = f"{FOLDER}/current/nginx.conf"
-TEMPLATES = Path(__file__).parents[2] / "templates"
 PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
 ADMIN_PORT = 8081
 
@@ -27,8 +29,23 @@ class Upstream(NamedTuple):
 
     name: str
     zone: str
+    color: Color
     version: str
     servers: tuple[str, ...]
+
+
+class Limit(NamedTuple):
+    """How often one client may come, as NGINX counts it."""
+
+    zone: str
+    client: str  # reader or writer
+    rate: Rate
+    burst: int
+
+    @property
+    def pause(self) -> int:
+        """Seconds after which a client that came too often may try again."""
+        return math.ceil(self.rate.interval)
 
 
 class Location(NamedTuple):
@@ -37,11 +54,25 @@ class Location(NamedTuple):
     route: Route
     service: str
     upstream: str | None
+    release: str
+    again: str | None  # name of the location that asks another replica
+    limits: tuple[Limit, ...]
+
+    @property
+    def matches(self) -> tuple[str, ...]:
+        """Return NGINX's patterns: `/web` and what is below it, but not `/website`."""
+        path = self.route.path
+        return (path,) if path.endswith("/") else (f"= {path}", f"{path}/")
 
 
 def render(stack: Stack, routing: Routing) -> str:
     """Return nginx.conf for a routing. Services that stack.yaml no longer has are left out."""
     lanes = {name: routing.lane(name) for name in stack.services}
+    locations = [
+        _to_location(route, position, name, lanes[name].active)
+        for name, service in stack.services.items()
+        for position, route in enumerate(service.routes)
+    ]
     return (
         load_templates()
         .get_template("nginx.conf.j2")
@@ -57,11 +88,9 @@ def render(stack: Stack, routing: Routing) -> str:
                 for target in (lanes[name].active, lanes[name].preview)
                 if target is not None
             ],
-            locations=[
-                Location(route, name, _live(name, lanes[name]))
-                for name, service in stack.services.items()
-                for route in service.routes
-            ],
+            locations=locations,
+            limits=[limit for location in locations for limit in location.limits],
+            caches=any(location.route.cache for location in locations),
             previews={
                 name: naming.upstream_name(name, lane.preview.color)
                 for name, lane in lanes.items()
@@ -80,6 +109,7 @@ def _to_upstream(stack: Stack, name: str, service: Service, target: Target) -> U
         # NGINX keeps the addresses of a zone over a reload. A color that comes back later has
         # other addresses, so each release gets a zone of its own.
         zone=f"{upstream}:{target.release}",
+        color=target.color,
         version=target.version,
         servers=tuple(
             f"{naming.replica_name(stack.name, name, target.color, replica)}:{service.port}"
@@ -88,8 +118,30 @@ def _to_upstream(stack: Stack, name: str, service: Service, target: Target) -> U
     )
 
 
-def _live(name: str, lane: Lane) -> str | None:
-    return naming.upstream_name(name, lane.active.color) if lane.active else None
+def _to_location(route: Route, position: int, service: str, active: Target | None) -> Location:
+    return Location(
+        route=route,
+        service=service,
+        upstream=naming.upstream_name(service, active.color) if active else None,
+        release=active.release if active else "",
+        again=(
+            f"again_{service}_{position}"
+            # What is passed on as it comes cannot be sent twice.
+            if active and active.replicas > 1 and route.buffering.requests
+            else None
+        ),
+        limits=tuple(_to_limits(route.rate_limit, f"{service}_{position}")),
+    )
+
+
+def _to_limits(wanted: RateLimit | None, zone: str) -> Iterator[Limit]:
+    if wanted is None:
+        return
+    for client, rate in (("reader", wanted.reads), ("writer", wanted.writes)):
+        if rate is not None:
+            second = math.ceil(1 / rate.interval)
+            burst = second if wanted.burst is None else wanted.burst
+            yield Limit(f"{zone}_{client}", client, rate, burst)
 
 
 @cache

@@ -3,8 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.series import Answer, draw_series
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+
+class Request(NamedTuple):
+    """A request of a real client and how it was answered."""
+
+    version: str  # empty where the gateway answered by itself
+    status: str
+    at: float | None  # Unix time of its end
+    ms: float | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was answered with 5xx."""
+        return self.status.startswith("5")
 
 
 class Traffic(NamedTuple):
@@ -13,30 +33,62 @@ class Traffic(NamedTuple):
     requests: int
     failed: int  # answered with 5xx
     versions: dict[str, dict[str, int]]  # version -> {"2xx": …}
+    series: dict[str, object]  # the same over the time of the release, with latencies
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
         return self._asdict()
 
 
-def count_traffic(log: str, service: str) -> Traffic:
-    """Count the requests of one service in the access log; lines of others are passed over.
+def count_traffic(log: str, service: str, start: float, end: float) -> Traffic:
+    """Count the requests of one service in the access log of a release from `start` to `end`.
 
-    Requests of the witness do not count: it reports for itself.
+    Lines of others are passed over. Requests of the witness do not count: it reports for itself.
     """
-    answers: Counter[tuple[str, str]] = Counter()
+    requests = list(_read(log, service))
+    answers = Counter((request.version, f"{request.status[0]}xx") for request in requests)
+    versions: dict[str, dict[str, int]] = {}
+    for (version, status), number in sorted(answers.items()):
+        versions.setdefault(version, {})[status] = number
+    failed = sum(request.failed for request in requests)
+    return Traffic(len(requests), failed, versions, _draw(requests, start, end))
+
+
+def _draw(requests: Sequence[Request], start: float, end: float) -> dict[str, object]:
+    return draw_series(
+        (
+            Answer(request.at, request.version, request.ms, request.failed)
+            for request in requests
+            if request.at is not None
+        ),
+        start,
+        end,
+    )
+
+
+def _read(log: str, service: str) -> Iterator[Request]:
     for line in log.split("\n"):  # not splitlines: a path may hold U+2028
         entry = _parse(line)
         if entry is None or entry.get("witness"):
             continue
         target, status = str(entry.get("target", "")), str(entry.get("status", ""))
-        if target.rpartition("_")[0] == service and status.isdecimal():
-            answers[str(entry.get("version", "")), f"{status[0]}xx"] += 1
-    versions: dict[str, dict[str, int]] = {}
-    for (version, status), number in sorted(answers.items()):
-        versions.setdefault(version, {})[status] = number
-    failed = sum(number for (_, status), number in answers.items() if status == "5xx")
-    return Traffic(answers.total(), failed, versions)
+        if target.rpartition("_")[0] != service or not status.isdecimal():
+            continue
+        seconds = _to_number(entry.get("seconds"))
+        yield Request(
+            version=str(entry.get("version", "")),
+            status=status,
+            at=_to_number(entry.get("time")),
+            ms=None if seconds is None else seconds * 1000,
+        )
+
+
+def _to_number(value: object) -> float | None:
+    try:
+        number = float(str(value))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _parse(line: str) -> dict[str, object] | None:

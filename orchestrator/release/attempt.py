@@ -23,23 +23,23 @@ from orchestrator.events import (
 )
 from orchestrator.evidence.record import Record, hash_text
 from orchestrator.evidence.samples import count
-from orchestrator.gateway.render import load_templates
 from orchestrator.health import Gate
 from orchestrator.release.candidate import find_candidate, keep_candidate, put_away, start_candidate
 from orchestrator.release.conclusion import Ending, conclude
+from orchestrator.release.configs import discard_configs, open_gateway, ready_configs
 from orchestrator.release.images import prepare_image
 from orchestrator.release.lock import ci_link, operator
+from orchestrator.release.migration import migrate
 from orchestrator.release.observe import observe
 from orchestrator.release.phases import UNDO, Phase, Undo
-from orchestrator.release.plan import Order, Plan, plan_release
+from orchestrator.release.plan import Order, Plan, Route, plan_release, plan_route
 from orchestrator.release.preview import prove_preview
 from orchestrator.release.specs import pick_secrets
 from orchestrator.release.testimony import call_witness
-from orchestrator.release.undo import clear_way, drain, open_gateway, put_back, read_candidate_logs
+from orchestrator.release.undo import clear_way, drain, put_back, read_candidate_logs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from concurrent.futures import Future
     from types import TracebackType
 
     from orchestrator.engine.base import Image, Lease
@@ -67,6 +67,7 @@ class Attempt:
         self._started = house.clock.monotonic()
         self._phase = Phase.BUILD
         self._seconds: dict[str, float] = {}
+        self._route: Route | None = None
         self._plan: Plan | None = None
         self._opened: Gateway | None = None
         self._first_workers: frozenset[int] = frozenset()  # accepted before anything was changed
@@ -115,12 +116,16 @@ class Attempt:
         )
         return known is not None
 
-    def build(self) -> Image:
-        """Build the version's image, or find it."""
+    def build(self) -> tuple[Route, Image]:
+        """Build the version's image, or find it; meanwhile NGINX tests the configs."""
         with self._in(Phase.BUILD), ThreadPoolExecutor(max_workers=1) as beside:
-            beside.submit(load_templates)
             house, order = self._house, self._order
-            return prepare_image(
+            self._route = route = plan_route(
+                house.stack, observe(house), order, self._record.release
+            )
+            self._opened = open_gateway(house, route.gateway)
+            ready = beside.submit(ready_configs, self._opened, route) if route.is_new else None
+            image = prepare_image(
                 house.engine,
                 house.stack,
                 house.folder,
@@ -129,17 +134,19 @@ class Attempt:
                 self._emit,
                 build=order.build,
             )
+            if ready is not None:
+                self._first_workers = ready.result()
+            return route, image
 
-    def plan(self, image: Image) -> Plan:
+    def plan(self, route: Route, image: Image) -> Plan:
         """Look at the stack and decide what to do."""
         with self._in(Phase.PLAN):
             house, order = self._house, self._order
             owner = f"services.{order.service}"
             secrets = pick_secrets(self._service.secrets, house.variables, owner)
-            self._plan = plan = plan_release(
-                house.stack, observe(house), order, self._record.release, image.id, secrets
-            )
-            self._opened = open_gateway(house, plan.gateway)
+            self._plan = plan = plan_release(house.stack, observe(house), route, image.id, secrets)
+            if not route.is_new and not plan.unchanged:
+                self._first_workers = ready_configs(self._gateway, route)
             self._emit(
                 Planned(
                     color=plan.candidate.color,
@@ -152,6 +159,13 @@ class Attempt:
             )
             return plan
 
+    def migrate(self, plan: Plan) -> None:
+        """Let the new version bring the database to what it needs, where it says how."""
+        wanted = self._service.migrate
+        if plan.migration is not None and wanted is not None:
+            with self._in(Phase.MIGRATE):
+                migrate(self._house, plan.migration, wanted.deadline)
+
     def start(self, plan: Plan) -> None:
         """Start the witness and the candidate."""
         with self._in(Phase.START):
@@ -160,13 +174,8 @@ class Attempt:
             start_candidate(self._house.engine, plan, self._emit)
 
     def gate(self, plan: Plan) -> None:
-        """Wait until every replica has proven itself.
-
-        NGINX tests the configs between the first good answers and the last: before, the boot needs
-        the machine.
-        """
-        with self._in(Phase.GATE), ThreadPoolExecutor(max_workers=1) as beside:
-            ready: list[Future[frozenset[int]]] = []
+        """Wait until every replica has proven itself."""
+        with self._in(Phase.GATE):
             health, port, admin = self._service.health, self._service.port, self._house.admin
 
             def crashed() -> list[str]:
@@ -177,9 +186,7 @@ class Attempt:
                 plan.replicas,
                 lambda replica: admin.probe(replica, port, health.path, health.timeout),
                 crashed,
-                once_up=lambda: ready.append(beside.submit(self._ready_gateway, plan)),
             )
-            self._first_workers = ready[0].result()
 
     def stage(self, plan: Plan) -> None:
         """Add the candidate to the gateway, where only a preview reaches it, and ask it there.
@@ -255,16 +262,6 @@ class Attempt:
         self._seconds[phase] = self._house.clock.monotonic() - started
         self._emit(PhaseEnded(phase, round(self._seconds[phase], 3)))
 
-    def _ready_gateway(self, plan: Plan) -> frozenset[int]:
-        """Put both configs beside the one that serves; return the workers that accept now."""
-        gateway = self._gateway
-        with ThreadPoolExecutor(max_workers=2) as beside:
-            prepared = beside.submit(gateway.prepare)
-            workers = beside.submit(gateway.workers)
-            gateway.stage(plan.staged, plan.promoted)
-        prepared.result()
-        return workers.result().accepting
-
     def _emit_switched(self, config: Config) -> None:
         self._emit(Switched(config.routing.id, hash_text(config.text)))
 
@@ -279,7 +276,9 @@ class Attempt:
             self._logs = read_candidate_logs(self._house, plan)
         self._emit(Failed(self._phase, reason, getattr(error, "hint", None), self._logs))
         try:
-            if plan is not None and undo is not Undo.NOTHING:
+            if undo is Undo.NOTHING and self._route is not None:
+                discard_configs(self._gateway, self._route, self._emit)
+            elif plan is not None:
                 put_back(self._house, self._gateway, plan, undo, self._first_workers)
         except StackctlError as failure:
             return "failed_unsafe", UnsafeError(

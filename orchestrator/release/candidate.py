@@ -12,7 +12,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from orchestrator.engine.base import Container, Engine
+    from orchestrator.engine.base import Container, ContainerSpec, Engine
     from orchestrator.release.observe import Replica
     from orchestrator.release.plan import Plan
     from orchestrator.stack.model import Service
@@ -40,24 +40,20 @@ def start_candidate(engine: Engine, plan: Plan, emit: Emit) -> None:
             engine.start(replica.container.id)
         emit(ReplicaStarted(replica.container.name, replica.container.id))
 
-    for name in sorted({volume.name for spec in plan.start for volume in spec.volumes}):
-        engine.ensure_volume(name, naming.labels(plan.start[0].labels[naming.STACK], "service"))
+    ensure_volumes(engine, plan.start)
     in_parallel(wake, plan.wake)
     in_parallel(lambda spec: emit(ReplicaStarted(spec.name, engine.run(spec))), plan.start)
 
 
-def find_candidate(engine: Engine, stack: str, plan: Plan) -> tuple[Container, ...]:
-    """Return the candidate's containers as they are now, those of a failed start included.
+def ensure_volumes(engine: Engine, specs: Sequence[ContainerSpec]) -> None:
+    """Make the volumes of a service's containers, unless they are there."""
+    for name in sorted({volume.name for spec in specs for volume in spec.volumes}):
+        engine.ensure_volume(name, naming.labels(specs[0].labels[naming.STACK], "service"))
 
-    Leftovers of another release may still have the names of this one's.
-    """
-    woken = {replica.container.id for replica in plan.wake}
-    return tuple(
-        found
-        for found in engine.containers(stack)
-        if found.id in woken
-        or (found.name in plan.replicas and found.labels.get(naming.RELEASE) == plan.release)
-    )
+
+def find_candidate(engine: Engine, stack: str, plan: Plan) -> tuple[Container, ...]:
+    """Return the candidate's containers as they are now, those of a failed start included."""
+    return tuple(found for found in engine.containers(stack) if plan.owns(found))
 
 
 def read_last_lines(engine: Engine, containers: Sequence[Container]) -> str:

@@ -6,21 +6,21 @@ Nothing here can change what users get any more, so what goes wrong here is a wa
 from __future__ import annotations
 
 import difflib
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, StackctlError
-from orchestrator.events import Ended, Warned
-from orchestrator.evidence.record import Record, hash_text
-from orchestrator.evidence.report import render_page, write_index
-from orchestrator.evidence.summary import summarize
+from orchestrator.events import Ended, Testified, Warned
+from orchestrator.evidence.closing import close_record
+from orchestrator.evidence.seal import KEY_VARIABLE
+from orchestrator.evidence.summary import read_span
 from orchestrator.gateway.traffic import count_traffic
 from orchestrator.release.result import Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.evidence.record import Record
     from orchestrator.evidence.samples import Figures
     from orchestrator.release.house import House
     from orchestrator.release.plan import Order, Plan
@@ -40,15 +40,13 @@ def conclude(
     house: House, record: Record, order: Order, plan: Plan | None, figures: Figures, ending: Ending
 ) -> Result:
     """Write the evidence and return the result. A release that changed nothing leaves none."""
-    ended = Ended(ending.outcome, round(ending.seconds["total"], 3))
-    house.emit(ended)
+    house.emit(Ended(ending.outcome, round(ending.seconds["total"], 3)))
     warnings: list[str] = []
     if ending.outcome == "unchanged":
         record.discard()
     else:
         try:
-            record.emit(ended)
-            _write_evidence(house, record, order, plan, figures, ending)
+            warnings += _write_evidence(house, record, plan, figures, ending)
         except StackctlError as error:
             warnings.append(error.message)
     if record.trouble:
@@ -76,44 +74,39 @@ def conclude(
 
 
 def _write_evidence(
-    house: House, record: Record, order: Order, plan: Plan | None, figures: Figures, ending: Ending
-) -> None:
-    record.close()
-    files = {}
-    if plan is not None:
-        before = plan.base.text
-        after = plan.retired.text if ending.outcome == "deployed" else before
-        diff = difflib.unified_diff(
-            before.splitlines(keepends=True),
-            after.splitlines(keepends=True),
-            "nginx.before.conf",
-            "nginx.after.conf",
-        )
-        files = {
-            "nginx.before.conf": before,
-            "nginx.after.conf": after,
-            "nginx.diff": "".join(diff),
-        }
-    for name, text in files.items():
-        record.keep(name, text)
-    recorded = {name: record.hash(name) for name in ("events.jsonl", "witness.jsonl")}
-    hashes = recorded | {name: hash_text(text) for name, text in files.items()}
-    evidence = summarize(
-        record.events, figures.facts(), _read_traffic(house, record, order, plan), hashes
+    house: House, record: Record, plan: Plan | None, figures: Figures, ending: Ending
+) -> list[str]:
+    """Write it; return what could not be shown."""
+    ended = Ended(ending.outcome, round(ending.seconds["total"], 3))
+    record.emit(Testified(figures.closed_early, figures.failure))
+    record.emit(ended)
+    key = house.variables.get(KEY_VARIABLE, "").strip().encode() or None
+    return close_record(
+        record, _compare_configs(plan, ending), _read_traffic(house, record, plan), key, house.clock
     )
-    record.keep("evidence.json", json.dumps(evidence, indent=2, default=str) + "\n")
-    record.keep("evidence.md", render_page(evidence))
-    write_index(house.releases)
 
 
-def _read_traffic(
-    house: House, record: Record, order: Order, plan: Plan | None
-) -> dict[str, object] | None:
+def _compare_configs(plan: Plan | None, ending: Ending) -> dict[str, str]:
+    if plan is None:
+        return {}
+    before = plan.base.text
+    after = plan.retired.text if ending.outcome == "deployed" else before
+    diff = difflib.unified_diff(
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        "nginx.before.conf",
+        "nginx.after.conf",
+    )
+    return {"nginx.before.conf": before, "nginx.after.conf": after, "nginx.diff": "".join(diff)}
+
+
+def _read_traffic(house: House, record: Record, plan: Plan | None) -> dict[str, object] | None:
     if plan is None:
         return None
+    start, end = read_span(record.events)
     try:
-        log = house.engine.logs(plan.gateway.id, since=record.started.timestamp())
+        log = house.engine.logs(plan.gateway.id, since=start)
     except EngineError as error:
         house.emit(Warned(f"real traffic is not in the evidence: {error.message}"))
         return None
-    return count_traffic(log, order.service).facts()
+    return count_traffic(log, plan.order.service, start, end).facts()

@@ -14,13 +14,13 @@ from orchestrator.gateway.apply import Config, pack, pack_link
 from orchestrator.gateway.render import CURRENT, FOLDER, render
 from orchestrator.gateway.routing import Lane, Routing, parse_config
 from orchestrator.gateway.workers import SOCKETS, listens
+from orchestrator.release.configs import open_gateway
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import Snapshot, observe
 from orchestrator.release.plan import Order
 from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets
-from orchestrator.release.undo import open_gateway
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -80,7 +80,10 @@ def refit(house: House, wait: float = 0.0) -> None:
 def _bring_up_parts(house: House, *, allow_downtime: bool) -> tuple[str, dict[str, str], list[str]]:
     """Bring up all but the services; return what that took, and what was left as it is."""
     stack = house.stack
-    house.engine.ensure_network(stack.name, naming.labels(stack.name, "gateway"))
+    labels = naming.labels(stack.name, "gateway")
+    house.engine.ensure_network(stack.name, labels, internal=stack.internal)
+    if stack.internal:
+        house.engine.ensure_network(naming.edge_name(stack.name), labels)
     snapshot = observe(house)
     warnings: list[str] = []
     accessories = {}

@@ -10,7 +10,7 @@ from orchestrator.errors import NotFound, StackctlError
 from orchestrator.gateway.render import render
 from orchestrator.gateway.routing import Lane, Routing, Target
 from orchestrator.release.observe import Snapshot, observe
-from orchestrator.release.plan import Order, plan_release
+from orchestrator.release.plan import Order, plan_release, plan_route
 from orchestrator.release.rollout import require_service
 from orchestrator.release.specs import pick_secrets
 from orchestrator.stack import naming
@@ -63,9 +63,12 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
     wanted = version or (active.version if active else service.version)
     secrets = pick_secrets(service.secrets, house.variables, f"services.{name}")
     image = _find_image(house, name, wanted)
-    plan = plan_release(house.stack, snapshot, Order(name, wanted), "planned", image, secrets)
+    route = plan_route(house.stack, snapshot, Order(name, wanted), "planned")
+    plan = plan_release(house.stack, snapshot, route, image, secrets)
     steps = [f"build or pull {wanted}"] if image == UNBUILT else []
     steps += [f"remove {replica.container.name}" for replica in plan.clear]
+    if plan.migration:
+        steps.append(f"run {' '.join(plan.migration.command)}")
     steps += [f"start {replica}" for replica in plan.replicas]
     steps += [
         (

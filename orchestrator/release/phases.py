@@ -15,6 +15,7 @@ class Phase(StrEnum):
 
     BUILD = "build"
     PLAN = "plan"
+    MIGRATE = "migrate"
     START = "start"
     GATE = "gate"
     STAGE = "stage"
@@ -36,6 +37,7 @@ class Undo(StrEnum):
 UNDO: dict[Phase, Undo] = {
     Phase.BUILD: Undo.NOTHING,
     Phase.PLAN: Undo.NOTHING,
+    Phase.MIGRATE: Undo.REMOVE,
     Phase.START: Undo.REMOVE,
     Phase.GATE: Undo.REMOVE,
     Phase.STAGE: Undo.RESTORE,

@@ -10,7 +10,7 @@ from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.gateway.apply import Config
 from orchestrator.gateway.render import render
 from orchestrator.gateway.routing import Lane, Routing, Step, Target
-from orchestrator.release.specs import replica_specs
+from orchestrator.release.specs import migration_spec, replica_specs
 from orchestrator.stack import naming
 from orchestrator.stack.model import VERSION, Stack
 
@@ -32,22 +32,39 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A release, ready to be run: the candidate, the configs and whom it replaces."""
+class Route:
+    """The way of the traffic through a release. It needs no image: NGINX tests it meanwhile."""
 
     release: str
     order: Order
     gateway: Container
     candidate: Target
     previous: Target | None
-    start: tuple[ContainerSpec, ...]  # to be created
-    wake: tuple[Replica, ...]  # to be started again: the previous color, kept for a rollback
-    clear: tuple[Replica, ...]  # in the candidate's way
-    outgoing: tuple[Replica, ...]  # of the previous version
     base: Config  # serves now
     staged: Config  # + the candidate as preview
     promoted: Config  # the candidate gets the traffic, the previous is the preview
     retired: Config  # without the previous
+
+    @property
+    def passing(self) -> tuple[str, str]:
+        """Return the ids of the configs that a release which goes well leaves behind it."""
+        return self.staged.routing.id, self.promoted.routing.id
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the version differs from the one that serves, so that something must change."""
+        return self.previous is None or self.previous.version != self.order.version
+
+
+@dataclass(frozen=True)
+class Plan(Route):
+    """A release, ready to be run: the route, the candidate's containers and whom they replace."""
+
+    migration: ContainerSpec | None  # to be run to its end before
+    start: tuple[ContainerSpec, ...]  # to be created
+    wake: tuple[Replica, ...]  # to be started again: the previous color, kept for a rollback
+    clear: tuple[Replica, ...]  # in the candidate's way
+    outgoing: tuple[Replica, ...]  # of the previous version
     unchanged: bool
 
     @property
@@ -57,44 +74,65 @@ class Plan:
             replica.container.name for replica in self.wake
         )
 
+    def owns(self, container: Container) -> bool:
+        """Whether a container is one of the candidate's, its migration's included.
 
-def plan_release(
-    stack: Stack,
-    snapshot: Snapshot,
-    order: Order,
-    release: str,
-    image: str,  # id of the version's image
-    secrets: Mapping[str, str],
-) -> Plan:
-    """Return what the release will do. Raises StackctlError where the gateway is not up."""
+        Leftovers of another release may still have the names of this one's.
+        """
+        if container.id in {replica.container.id for replica in self.wake}:
+            return True
+        names = {spec.name for spec in (*self.start, self.migration) if spec}
+        return container.name in names and container.labels.get(naming.RELEASE) == self.release
+
+
+def plan_route(stack: Stack, snapshot: Snapshot, order: Order, release: str) -> Route:
+    """Return the configs of a release. Raises StackctlError where the gateway is not up."""
     gateway, routing = _require_gateway(stack, snapshot)
     active = routing.lane(order.service).active
     color = naming.other(active.color) if active else "blue"
     candidate = Target(color, order.version, stack.services[order.service].replicas, release)
-    found = snapshot.of(order.service, color)
-    wake = found if _is_kept(found, order, candidate.replicas) else ()
-    specs = replica_specs(stack, order.service, candidate, image, secrets)
-    live = snapshot.of(order.service, active.color) if active else ()
 
-    staged, promoted, retired = _configs(stack, routing, order.service, active, candidate)
-    return Plan(
+    def config(step: Step, live: Target | None, preview: Target | None) -> Config:
+        moved = routing.with_lane(release, step, order.service, Lane(live, preview))
+        return Config(moved, render(stack, moved))
+
+    return Route(
         release=release,
         order=order,
         gateway=gateway,
         candidate=candidate,
         previous=active,
+        base=Config(routing, snapshot.config),
+        staged=config("stage", active, candidate),
+        promoted=config("promote", candidate, active),
+        retired=config("retire", candidate, None),
+    )
+
+
+def plan_release(
+    stack: Stack,
+    snapshot: Snapshot,
+    route: Route,
+    image: str,  # id of the version's image
+    secrets: Mapping[str, str],
+) -> Plan:
+    """Return what the release will do."""
+    order, active, candidate = route.order, route.previous, route.candidate
+    found = snapshot.of(order.service, candidate.color)
+    wake = found if _is_kept(found, order, candidate.replicas) else ()
+    specs = replica_specs(stack, order.service, candidate, image, secrets)
+    live = snapshot.of(order.service, active.color) if active else ()
+    return Plan(
+        **vars(route),
+        migration=None if wake else migration_spec(stack, order.service, specs[0]),
         start=() if wake else specs,
         wake=wake,
         clear=() if wake else found,
         outgoing=live,
-        base=Config(routing, snapshot.config),
-        staged=staged,
-        promoted=promoted,
-        retired=retired,
         unchanged=(
             not wake
             and snapshot.version(order.service) == order.version
-            and render(stack, routing) == snapshot.config
+            and render(stack, route.base.routing) == route.base.text
             and _same_replicas(live, specs)
         ),
     )
@@ -132,22 +170,6 @@ def _require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Routi
             f"the gateway of `{stack.name}` does not run", "bring the stack up: `stackctl up`"
         )
     return snapshot.gateway, snapshot.routing
-
-
-def _configs(
-    stack: Stack, routing: Routing, service: str, active: Target | None, candidate: Target
-) -> tuple[Config, Config, Config]:
-    """Return the three configs that NGINX goes through."""
-
-    def config(step: Step, live: Target | None, preview: Target | None) -> Config:
-        moved = routing.with_lane(candidate.release, step, service, Lane(live, preview))
-        return Config(moved, render(stack, moved))
-
-    return (
-        config("stage", active, candidate),
-        config("promote", candidate, active),
-        config("retire", candidate, None),
-    )
 
 
 def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int) -> bool:

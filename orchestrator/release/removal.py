@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import EngineError, NotFound
 from orchestrator.events import Warned
 from orchestrator.release.candidate import in_parallel
+from orchestrator.release.configs import open_gateway
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import Snapshot, observe
-from orchestrator.release.undo import open_gateway
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
             held.enter_context(hold_lock(house, "down", wait))
         found = [c for c in house.engine.containers(stack.name) if _role(c) != "lock"]
         # The gateway first: it lets what is in flight end while the services still answer.
-        for role in ("gateway", "service", "accessory"):
+        for role in ("gateway", "service", "migration", "accessory"):
             in_parallel(
                 lambda c: _stop_and_remove(house, c), [c for c in found if _role(c) == role]
             )
-    house.engine.remove_network(stack.name)
+    for network in (stack.name, naming.edge_name(stack.name)):
+        house.engine.remove_network(network)
     names = house.engine.volumes(stack.name) if volumes else ()
     in_parallel(house.engine.remove_volume, names)
     return Removed(containers=tuple(sorted(c.name for c in found)), volumes=names)

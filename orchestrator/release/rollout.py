@@ -36,9 +36,10 @@ def rollback(house: House, service: str, version: str | None = None, wait: float
 def release(house: House, order: Order, lease: Lease) -> Result:
     """Run one release under a lock that is held."""
     with Attempt(house, order, lease) as attempt:
-        image = attempt.build()
-        plan = attempt.plan(image)
+        route, image = attempt.build()
+        plan = attempt.plan(route, image)
         if not plan.unchanged:
+            attempt.migrate(plan)
             attempt.start(plan)
             attempt.gate(plan)
             attempt.stage(plan)

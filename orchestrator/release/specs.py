@@ -62,6 +62,22 @@ def replica_specs(
     )
 
 
+def migration_spec(stack: Stack, service: str, replica: ContainerSpec) -> ContainerSpec | None:
+    """Return the container of a version's migration: as its replicas, with another command."""
+    wanted = stack.services[service].migrate
+    if wanted is None:
+        return None
+    labels = {**replica.labels, naming.ROLE: "migration"}
+    del labels[naming.REPLICA]
+    return replace(
+        replica,
+        name=naming.part_name(stack.name, f"{service}-migration"),
+        command=wanted.command,
+        entrypoint=(),
+        labels=labels,
+    )
+
+
 def accessory_spec(stack: Stack, name: str, secrets: Mapping[str, str]) -> ContainerSpec:
     """Return an accessory's container. It keeps the engine's usual capabilities: the official
     database images start as root to hand their volume over to a user of their own.
@@ -99,6 +115,7 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
         labels={},
         network=stack.name,
         aliases=("gateway",),
+        edge=naming.edge_name(stack.name) if stack.internal else None,
         entrypoint=("nginx",),
         command=("-c", CURRENT),
         volumes=(
@@ -125,14 +142,18 @@ def to_volume(stack: Stack, mount: str) -> Volume:
 def pick_secrets(
     names: tuple[str, ...], variables: Mapping[str, str], owner: str
 ) -> dict[str, str]:
-    """Return the values of `secrets`. Raises ConfigurationError naming those that are not set."""
-    missing = [name for name in names if name not in variables]
+    """Return the values of `secrets` by the names that the container knows them by.
+
+    Raises ConfigurationError naming the variables that are not set.
+    """
+    sources = {name.partition(":")[0]: name.rpartition(":")[2] for name in names}
+    missing = sorted({source for source in sources.values() if source not in variables})
     if missing:
         raise ConfigurationError(
             f"{owner}: secret {', '.join(f'`{name}`' for name in missing)} is not set",
             "set it in the environment or in `.env` beside stack.yaml",
         )
-    return {name: variables[name] for name in names}
+    return {name: variables[source] for name, source in sources.items()}
 
 
 def fingerprint(spec: ContainerSpec) -> str:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.render import render
 from orchestrator.health import judge
 from orchestrator.release.lock import describe_lock
 from orchestrator.release.observe import Replica, Snapshot, observe
-from orchestrator.release.specs import accessory_spec, gateway_spec
+from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -153,7 +154,11 @@ def _service_drift(house: House, snapshot: Snapshot) -> Iterator[str]:
 def _accessory_drift(house: House, snapshot: Snapshot) -> Iterator[str]:
     for name, accessory in house.stack.accessories.items():
         found = snapshot.accessories.get(name)
-        secrets = {key: house.variables.get(key, "") for key in accessory.secrets}
+        try:
+            secrets = pick_secrets(accessory.secrets, house.variables, f"accessories.{name}")
+        except ConfigurationError as error:
+            yield error.message
+            continue
         wanted = accessory_spec(house.stack, name, secrets).labels[naming.SPEC]
         if found is None:
             yield f"accessory `{name}` does not exist"

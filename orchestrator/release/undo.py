@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError
-from orchestrator.gateway.apply import Drained, Gateway
 from orchestrator.release.candidate import (
     find_candidate,
     in_parallel,
@@ -18,15 +17,10 @@ from orchestrator.release.phases import Undo
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from orchestrator.engine.base import Container
+    from orchestrator.gateway.apply import Drained, Gateway
     from orchestrator.release.house import House
     from orchestrator.release.observe import Replica
     from orchestrator.release.plan import Plan
-
-
-def open_gateway(house: House, container: Container) -> Gateway:
-    """Return the gateway of a house."""
-    return Gateway(house.engine, container, house.admin, house.clock)
 
 
 def drain(house: House, gateway: Gateway, plan: Plan, replicas: Sequence[Replica]) -> Drained:
@@ -62,4 +56,4 @@ def put_back(
         replicas = [replica for replica in map(to_replica, found) if replica]
         drain(house, gateway, plan, replicas)
     undo_candidate(house.engine, plan, found)
-    gateway.discard([plan.staged.routing.id, plan.promoted.routing.id])
+    gateway.discard(plan.passing)

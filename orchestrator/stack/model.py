@@ -20,7 +20,7 @@ from pydantic import (
     StrictStr,
 )
 
-from orchestrator.stack.quantities import Address, Bytes, HostAddress, Seconds
+from orchestrator.stack.quantities import Address, Bytes, HostAddress, RequestRate, Seconds
 
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 VERSION = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"  # what an image tag may be
@@ -29,6 +29,7 @@ REQUEST = r"^/[A-Za-z0-9._~/?=&%+-]*$"
 IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
 VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+SECRET = r"^[A-Za-z_][A-Za-z0-9_]*(:[A-Za-z_][A-Za-z0-9_]*)?$"  # noqa: S105  the form of a name
 MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
 USER = r"^[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
@@ -42,6 +43,7 @@ FORMS = {  # as faults describe them
     IMAGE: "an image such as `mongo:8`",
     VERSIONED_IMAGE: "an image such as `example/notes:{version}`",
     VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
+    SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another",
     MOUNT: "a volume such as `uploads:/data` or `uploads:/data:ro`",
     USER: "a user's number other than 0, such as `10001` or `10001:10001`",
     FILE: "a path",
@@ -78,6 +80,7 @@ UrlPath = Annotated[
 Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
 VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=255)]
 Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
+Secret = Annotated[StrictStr, Field(pattern=SECRET, max_length=200)]
 File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
 Argument = Annotated[StrictStr, Field(pattern=TEXT)]
 Text = Annotated[StrictStr, Field(pattern=TEXT), BeforeValidator(_scalar_to_text)]
@@ -123,14 +126,49 @@ class Timeouts(_Strict):
     send: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
 
 
+class RateLimit(_Strict):
+    """What one client address may send; beyond it, and beyond the burst, it gets 429."""
+
+    reads: RequestRate | None = None  # GET and HEAD
+    writes: RequestRate | None = None  # all other methods
+    burst: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = None  # None: one second's worth
+
+
+class Cache(_Strict):
+    """Answers to GET that the gateway keeps, for clients without a token or a cookie.
+
+    `Cache-Control` of the answer goes before `ttl`; its `stale-while-revalidate` is kept to.
+    """
+
+    ttl: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 1.0
+
+
+class Buffering(_Strict):
+    """Whether NGINX takes a whole request before it passes it on, and a whole answer."""
+
+    requests: StrictBool = True
+    responses: StrictBool = True
+
+
+def _rate_to_limit(value: object) -> object:
+    return {"reads": value, "writes": value} if isinstance(value, str) else value
+
+
+def _switch_to_buffering(value: object) -> object:
+    return {"requests": value, "responses": value} if isinstance(value, bool) else value
+
+
 class Route(_Strict):
-    """A path prefix of the public listener that belongs to a service."""
+    """A path of the public listener that belongs to a service, with all that is below it."""
 
     path: UrlPath
     strip_prefix: StrictBool = False
+    methods: tuple[Method, ...] = ()  # none: all
+    rate_limit: Annotated[RateLimit, BeforeValidator(_rate_to_limit)] | None = None
+    cache: Cache | None = None
     max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
     timeouts: Timeouts = Timeouts()
-    buffering: StrictBool = True
+    buffering: Annotated[Buffering, BeforeValidator(_switch_to_buffering)] = Buffering()
 
 
 class WitnessRequest(_Strict):
@@ -146,6 +184,17 @@ def _context_to_build(value: object) -> object:
     return {"context": value} if isinstance(value, str) else value
 
 
+class Migration(_Strict):
+    """A command that runs once, in a container of the new version, before its replicas start."""
+
+    command: Annotated[tuple[Argument, ...], Field(min_length=1)]
+    deadline: Annotated[Seconds, Field(ge=1, le=86400)] = 300.0
+
+
+def _command_to_migration(value: object) -> object:
+    return {"command": value} if isinstance(value, list) else value
+
+
 class Service(_Strict):
     """Something that is released blue-green."""
 
@@ -157,10 +206,11 @@ class Service(_Strict):
     user: Annotated[StrictStr, Field(pattern=USER)] | None = None
     read_only: StrictBool = False
     env: dict[Variable, Text] = {}
-    secrets: tuple[Variable, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     needs: tuple[Name, ...] = ()
     volumes: tuple[Mount, ...] = ()
     resources: Resources = Resources()
+    migrate: Annotated[Migration, BeforeValidator(_command_to_migration)] | None = None
     health: Health = Health()
     routes: tuple[Route, ...] = ()
     keep: Literal["stopped", "running", "removed"] = "stopped"
@@ -183,7 +233,7 @@ class Accessory(_Strict):
     command: tuple[Argument, ...] = ()
     port: Port
     env: dict[Variable, Text] = {}
-    secrets: tuple[Variable, ...] = ()
+    secrets: tuple[Secret, ...] = ()
     volumes: tuple[Mount, ...] = ()
     resources: Resources = Resources()
     health: AccessoryHealth | None = None
@@ -212,11 +262,20 @@ class Gateway(_Strict):
         return self.keepalive + max(1.0, self.keepalive / 3)
 
 
+class Notify(_Strict):
+    """Who is told of a release's outcome. That somebody cannot be told fails no release."""
+
+    webhook: Variable | None = None  # name of the variable that holds the URL; unset: nobody
+    metrics: File | None = None  # for a textfile collector; relative to stack.yaml's folder
+
+
 class Stack(_Strict):
     """The whole of stack.yaml."""
 
     version: Literal[1]
     name: Annotated[Name, Field(max_length=20)]
+    internal: StrictBool = False  # no way in or out of the stack's network but the gateway
     gateway: Gateway
     services: Annotated[dict[Name, Service], Field(min_length=1)]
     accessories: dict[Name, Accessory] = {}
+    notify: Notify = Notify()

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from orchestrator.stack.model import Color
 
-Role = Literal["service", "accessory", "gateway", "lock"]
+Role = Literal["service", "migration", "accessory", "gateway", "lock"]
 
 PREFIX = "io.stackctl."
 STACK, ROLE, SERVICE, COLOR = (
@@ -45,6 +45,11 @@ def image_tag(stack: str, service: str, version: str) -> str:
 def part_name(stack: str, part: str) -> str:
     """Return the name of a container or volume that exists once per stack."""
     return f"{stack}-{part}"
+
+
+def edge_name(stack: str) -> str:
+    """Return the network from which the gateway of an internal stack publishes its ports."""
+    return part_name(stack, "edge")
 
 
 def labels(stack: str, role: Role, **more: str) -> Mapping[str, str]:

@@ -45,6 +45,12 @@ class Address(NamedTuple):
     host: str
     port: int
 
+    @property
+    def reachable(self) -> Address:
+        """Return where this host finds it: what listens everywhere is also on the loopback."""
+        everywhere = self.host == "0.0.0.0"  # noqa: S104  compared only
+        return Address("127.0.0.1", self.port) if everywhere else self
+
     def __str__(self) -> str:
         """Return `host:port`."""
         return f"{self.host}:{self.port}"
@@ -67,6 +73,32 @@ def parse_address(value: object) -> object:
     return Address(host, int(match[2]))
 
 
+class Rate(NamedTuple):
+    """Requests per second or per minute."""
+
+    requests: int
+    per: str  # s, m
+
+    @property
+    def interval(self) -> float:
+        """Seconds from one request to the next."""
+        return (60 if self.per == "m" else 1) / self.requests
+
+    def __str__(self) -> str:
+        """Return it as NGINX writes it."""
+        return f"{self.requests}r/{self.per}"
+
+
+def parse_rate(value: object) -> object:
+    """Turn `100/s` or `30/m` into a rate."""
+    match = isinstance(value, str) and re.fullmatch(r"([1-9][0-9]{0,6})/([sm])", value)
+    if not match:
+        msg = "expected a rate such as `100/s` or `30/m`"
+        raise ValueError(msg)
+    return Rate(int(match[1]), match[2])
+
+
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 HostAddress = Annotated[Address, BeforeValidator(parse_address)]
+RequestRate = Annotated[Rate, BeforeValidator(parse_rate)]

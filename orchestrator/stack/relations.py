@@ -72,15 +72,16 @@ def _route_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
             if not isinstance(path, str):
                 continue
             place = f"services.{name}.routes.{position}"
-            if path in owners:
+            trunk = path.rstrip("/")  # `/web` and `/web/` are the same requests
+            if trunk in owners:
                 yield Fault(
-                    f"{place}.path", f"`{path}` already belongs to service `{owners[path]}`"
+                    f"{place}.path", f"`{path}` already belongs to service `{owners[trunk]}`"
                 )
             if route.get("strip_prefix") is True and not path.endswith("/"):
                 yield Fault(
                     f"{place}.strip_prefix", f"expected a path that ends with `/`, got `{path}`"
                 )
-            owners.setdefault(path, name)
+            owners.setdefault(trunk, name)
 
 
 def _need_faults(

@@ -24,6 +24,7 @@ NOBODY = "65534:65534"
 DATA = "/data"
 SLEEPER = ("sleep", "600")
 FAILING = ("false",)
+DONE = ("true",)
 TALKING = (
     "sh",
     "-c",

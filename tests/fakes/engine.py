@@ -204,12 +204,20 @@ class FakeEngine:
             self.host.changed("remove_image", image)
             self.host.shelf.remove(image)
 
-    def ensure_network(self, name: str, labels: Mapping[str, str]) -> None:  # noqa: ARG002
+    def ensure_network(
+        self,
+        name: str,
+        labels: Mapping[str, str],  # noqa: ARG002
+        *,
+        internal: bool = False,
+    ) -> None:
         """Make a network unless it exists."""
         with self.called("ensure_network", name):
             if name not in self.host.networks:
                 self.host.changed("ensure_network", name)
-                self.host.networks.add(name)
+                self.host.networks[name] = internal
+            if self.host.networks[name] is not internal:
+                raise Conflict(f"network {name} is of the other kind")
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume unless it exists."""
@@ -223,7 +231,7 @@ class FakeEngine:
         with self.called("remove_network", name):
             if name in self.host.networks:
                 self.host.changed("remove_network", name)
-                self.host.networks.remove(name)
+                del self.host.networks[name]
 
     def volumes(self, stack: str) -> tuple[str, ...]:
         """Return the names of a stack's volumes."""

@@ -47,7 +47,7 @@ class FakeHost:
     taken_ports: set[int] = field(default_factory=set)  # by somebody else
     boxes: dict[str, Box] = field(default_factory=dict)  # by container id
     disks: dict[str, tuple[Disk, Mapping[str, str]]] = field(default_factory=dict)  # by volume
-    networks: set[str] = field(default_factory=set)
+    networks: dict[str, bool] = field(default_factory=dict)  # by name: whether it is internal
     changes: list[Change] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)  # containers that ended while users were on them
 
@@ -81,12 +81,15 @@ class FakeHost:
         image = self.shelf.find(spec.image)
         self.changed("create", spec.name)
         program = (*spec.entrypoint, *spec.command)[:1]
-        keys = (*program, image.labels.get(naming.VERSION, ""), *image.tags)
+        migrates = spec.labels.get(naming.ROLE) == "migration"
+        build = () if migrates else (image.labels.get(naming.VERSION, ""), *image.tags)
+        keys = (*program, *build)
         disks = {
             PurePosixPath(volume.path): self.disks.setdefault(volume.name, (Disk(), {}))[0]
             for volume in spec.volumes
         }
-        app = next((self.apps[key] for key in keys if key in self.apps), App())
+        usual = App(ends=0) if migrates else App()
+        app = next((self.apps[key] for key in keys if key in self.apps), usual)
         box = Box(f"{next(self._numbers):064x}", spec, image, app, disks)
         self.boxes[box.id] = box
         return box
@@ -94,8 +97,9 @@ class FakeHost:
     def start(self, box: Box) -> None:
         """Let a container run; NGINX without a good config ends at once."""
         spec = box.spec
-        if spec.network is not None and spec.network not in self.networks:
-            raise NotFound(f"network {spec.network} not found")
+        for network in (spec.network, spec.edge):
+            if network is not None and network not in self.networks:
+                raise NotFound(f"network {network} not found")
         taken = self.taken_ports.union(
             *(other.as_listed(0).published for other in self.boxes.values())
         )
@@ -107,7 +111,7 @@ class FakeHost:
         box.address = f"10.0.{number // 256}.{number % 256}"
         box.started, box.asked = self.clock.monotonic(), 0
         box.say(self.clock.now(), *box.app.prints)
-        box.state = box.crashed_state if box.app.crashes else "running"
+        box.begin()
         if "nginx" in spec.entrypoint:
             box.nginx = FakeNginx(self.habits, self.clock, box.read, self._ask, self._numbers)
             if not box.nginx.start(spec.command[-1]):

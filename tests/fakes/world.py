@@ -9,6 +9,7 @@ import httpx
 
 from orchestrator.events import Event, PhaseBegan, PhaseEnded
 from orchestrator.gateway.admin import Admin
+from orchestrator.gateway.render import FOLDER
 from orchestrator.release.converge import Convergence, bring_up
 from orchestrator.release.house import House
 from orchestrator.release.plan import Order
@@ -31,7 +32,13 @@ if TYPE_CHECKING:
 
 DOCKERFILE = "FROM python:3.13-slim\nUSER 10001\n"
 HEALTH = {"interval": "100ms", "successes": 2, "deadline": "5s"}
-NOTES: dict[str, Any] = {"build": "notes", "port": 8000, "replicas": 2, "health": HEALTH}
+NOTES: dict[str, Any] = {
+    "build": "notes",
+    "port": 8000,
+    "replicas": 2,
+    "health": HEALTH,
+    "migrate": ["migrate"],
+}
 
 
 class World:
@@ -116,6 +123,12 @@ class World:
     def states(self) -> dict[str, str]:
         """Return the state of every container by its name, without the stack's."""
         return {box.spec.name.removeprefix("shop-"): box.state for box in self.host.boxes.values()}
+
+    def stored_configs(self) -> tuple[str, ...]:
+        """Return the ids of all configs in the gateway's volume."""
+        gateway = self.host.box("shop-gateway")
+        listed = self.engine.execute(gateway.id, ("ls", FOLDER))
+        return tuple(name for name in listed.text.split() if name not in ("current", "next"))
 
     def changes(self) -> list[tuple[str, str]]:
         """Return what was changed on the engine since the last call; the lock does not count."""

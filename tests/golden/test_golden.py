@@ -29,13 +29,16 @@ ROOT = Path(__file__).parents[2]
 CASES = read_cases()
 DIRECTIVES = """
 absolute_redirect access_log add_header alias client_body_temp_path client_max_body_size daemon
-default_type error_log events fastcgi_temp_path gzip gzip_comp_level gzip_min_length
-gzip_proxied gzip_types gzip_vary http keepalive keepalive_min_timeout keepalive_requests
-keepalive_timeout least_conn listen location log_format map map_hash_bucket_size pid
-proxy_buffering proxy_connect_timeout proxy_http_version proxy_next_upstream
-proxy_next_upstream_tries proxy_pass proxy_read_timeout proxy_request_buffering
-proxy_send_timeout proxy_set_header proxy_temp_path resolver resolver_timeout return
-scgi_temp_path server server_tokens stub_status upstream uwsgi_temp_path
+client_header_timeout default_type error_log error_page events fastcgi_temp_path gzip
+gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary http if internal keepalive
+keepalive_min_timeout keepalive_requests keepalive_timeout least_conn limit_req limit_req_status
+limit_req_zone listen location log_format map map_hash_bucket_size pid proxy_buffering
+proxy_cache proxy_cache_background_update proxy_cache_bypass proxy_cache_key proxy_cache_lock
+proxy_cache_path proxy_cache_valid proxy_connect_timeout proxy_hide_header proxy_http_version
+proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
+proxy_pass proxy_read_timeout proxy_request_buffering proxy_send_timeout proxy_set_header
+proxy_temp_path recursive_error_pages resolver resolver_timeout return rewrite scgi_temp_path server server_tokens set
+stub_status uninitialized_variable_warn upstream uwsgi_temp_path
 worker_connections worker_processes worker_rlimit_nofile worker_shutdown_timeout zone
 """
 TEST_ALL = """
@@ -240,14 +243,16 @@ def wanted_versions(case: Case) -> dict[str, str]:
 
 def wanted_locations(case: Case) -> dict[str, str]:
     """Return what must answer each path of the public listener."""
-    wanted = {"/": "404"}
+    wanted = {"/": "404", "= /stackctl/problem": "200"}
     for service, settings in case.stack.services.items():
         active = case.routing.lane(service).active
-        for route in settings.routes:
+        for number, route in enumerate(settings.routes):
             end = "/" if route.strip_prefix else ""
-            wanted[route.path] = (
-                f"http://{upstream(service, active.color)}{end}" if active else "503"
-            )
+            answer = f"http://{upstream(service, active.color)}{end}" if active else "503"
+            if active and active.replicas > 1 and route.buffering.requests:
+                wanted[f"@again_{service}_{number}"] = f"http://{upstream(service, active.color)}"
+            below = route.path if route.path.endswith("/") else f"{route.path}/"
+            wanted |= {below: answer} | ({} if below == route.path else {f"= {route.path}": answer})
     return wanted
 
 

@@ -43,7 +43,7 @@ def test_a_first_up_starts_everything(world: World) -> None:
     assert (done.gateway, done.accessories, done.exit_code) == ("started", {"db": "started"}, 0)
     assert [result.outcome for result in done.services] == ["deployed", "deployed"]
     assert set(world.states().values()) == {"running"}
-    assert world.host.networks == {"shop"}
+    assert set(world.host.networks) == {"shop"}
     assert set(world.host.disks) == {"shop-data", "shop-gateway", "shop-gateway-scratch"}
     assert (world.serving("notes"), world.serving("web")) == ({"v1"}, {"v1"})
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import resource
+import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orchestrator.errors import ConfigurationError, StackctlError
+from orchestrator.events import Ended, Started
+from orchestrator.evidence.archive import find_release, read_releases, write_index
+from orchestrator.evidence.audit import Audit
+from orchestrator.evidence.closing import close_record, to_document
 from orchestrator.evidence.record import Record, write_whole
-from orchestrator.evidence.report import find_release, read_releases, write_index
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
 from tests.fakes.faults import Fault
+from tests.fakes.releases import Releases
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
@@ -30,6 +35,8 @@ FILES = {
     "witness.jsonl",
     "evidence.json",
     "evidence.md",
+    "report.html",
+    "seal.json",
     "nginx.before.conf",
     "nginx.after.conf",
     "nginx.diff",
@@ -80,7 +87,7 @@ def test_the_evidence_has_the_promised_facts(world: World) -> None:
     result = world.deploy("v2")
     facts = world.evidence(result)
 
-    assert (facts["schema"], facts["release"], facts["outcome"]) == (1, result.release, "deployed")
+    assert (facts["schema"], facts["release"], facts["outcome"]) == (2, result.release, "deployed")
     assert facts["what"] == {
         "command": "deploy",
         "service": "notes",
@@ -156,17 +163,17 @@ def test_a_release_that_fails_before_its_plan_has_no_configs(world: World) -> No
 def test_real_traffic_is_counted_from_the_gateways_log(world: World) -> None:
     """Only from the release's own time, and without the witness's requests."""
     entry = {"target": "notes_blue", "status": "200", "version": "v1", "witness": ""}
+    entry |= {"time": f"{world.clock.now().timestamp() + 0.1:.3f}", "seconds": "0.025"}
     gateway = world.host.box("shop-gateway")
     gateway.printed.append((0.0, json.dumps(entry)))
     now = world.clock.now().timestamp() + 0.1
     gateway.printed += [(now, json.dumps(entry)), (now, json.dumps(entry | {"status": "502"}))]
-    facts = world.evidence(world.deploy("v2"))
+    traffic = world.evidence(world.deploy("v2"))["traffic"]
 
-    assert facts["traffic"] == {
-        "requests": 2,
-        "failed": 1,
-        "versions": {"v1": {"2xx": 1, "5xx": 1}},
-    }
+    assert (traffic["requests"], traffic["failed"]) == (2, 1)
+    assert traffic["versions"] == {"v1": {"2xx": 1, "5xx": 1}}
+    columns = traffic["series"]["versions"]["v1"]
+    assert (columns["requests"][0], columns["failed"][0], columns["p95_ms"][0]) == (2, 1, 25.0)
 
 
 def test_a_log_that_cannot_be_read_leaves_the_rest_of_the_evidence(world: World) -> None:
@@ -192,6 +199,51 @@ def test_a_record_that_cannot_be_written_starts_no_release(tmp_path: Path) -> No
     (tmp_path / "reports").write_text("a file, no folder")
     with pytest.raises(StackctlError, match="no evidence can be written"):
         Record(tmp_path / "reports" / "releases", "notes", "v1", FakeClock())
+
+
+def test_a_page_that_cannot_be_drawn_is_a_warning(tmp_path: Path) -> None:
+    """The evidence is there, sealed without the page, and whole in itself."""
+    releases = Releases(tmp_path)
+    record = Record(releases.folder, "web", "v2", releases.clock)
+    record.emit(Started(record.release, "deploy", "web", "v2", "ann", "box", ""))
+    record.emit(Ended("deployed", 1.0))
+    broken: dict[str, object] = {"requests": 0, "failed": 0, "versions": {"v2": None}}
+    troubles = close_record(record, {}, broken, None, releases.clock)
+
+    assert [text.partition(" ")[0] for text in troubles] == ["`evidence.md`", "`report.html`"]
+    assert not (record.folder / "report.html").exists()
+    assert [found.state for found in Audit(releases.folder).check_all()] == ["sound"]
+
+
+def test_seals_are_signed_where_there_is_a_key(world: World) -> None:
+    """It comes from the environment or `.env`, and stands nowhere in the evidence."""
+    world.variables["STACKCTL_EVIDENCE_KEY"] = "much too secret"
+    left = folder(world, world.deploy("v2"))
+
+    assert Audit(left.parent, b"much too secret").check_one(left.name).state == "sound"
+    assert Audit(left.parent, b"other").check_one(left.name).problem == "signature wrong"
+    for path in left.iterdir():
+        assert "much too secret" not in path.read_text()
+
+
+def test_whole_releases_verify(world: World) -> None:
+    """Good ones, failed ones, and those that failed before anything was planned."""
+    world.deploy("v2")
+    world.host.apps["v3"] = App(crashes=True)
+    world.deploy("v3")
+    (world.folder / "notes" / "Dockerfile").unlink()
+    world.deploy("v4")
+
+    assert [found.state for found in Audit(world.house.releases).check_all()] == ["sound"] * 4
+
+
+def test_a_column_of_numbers_is_one_line() -> None:
+    """Everything else is indented, and the document says the same."""
+    facts = {"a": [1, None, -2.5e-7], "b": ["[\n1\n]"], "c": [[1], []], "d": {"e": 1}}
+    text = to_document(facts)
+
+    assert '  "a": [ 1, null, -2.5e-07 ],' in text.splitlines()
+    assert json.loads(text) == facts
 
 
 @pytest.fixture
@@ -246,6 +298,21 @@ def test_the_index_lists_releases_newest_first(world: World) -> None:
         ("v1", "deployed"),
     ]
     assert "-notes-v3/evidence.md)" in rows[0][0]
+
+
+def test_the_index_reads_only_what_it_does_not_know(world: World) -> None:
+    """Rows stay as they are; those of folders that went are left out, and another head is made anew."""
+    index = world.folder / "reports" / "EVIDENCE_ZERO_DOWNTIME.md"
+    index.write_text(index.read_text().replace("| deployed |", "| known |"))
+    gone = folder(world, world.deploy("v2"))
+    assert [word in index.read_text() for word in ("| known |", "| v2 |")] == [True, True]
+
+    shutil.rmtree(gone)
+    write_index(world.house.releases)
+    assert "| v2 |" not in index.read_text()
+    index.write_text(index.read_text().replace("| lost |", "| gone |"))
+    write_index(world.house.releases)
+    assert "| known |" not in index.read_text()
 
 
 def test_folders_without_readable_evidence_are_passed_over(world: World) -> None:

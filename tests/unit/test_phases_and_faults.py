@@ -54,7 +54,8 @@ def on_start(world: World, act: Callable[[], object]) -> None:
 def inject(world: World, phase: Phase, fault: str) -> None:
     """Let a fault happen as a phase begins; a lock is lost just before."""
     if fault == "engine":
-        world.on_begin(phase, lambda: world.engine.fail(Fault()))
+        once = "signal" if phase is Phase.RETIRE else "*"  # moving the link is tried twice
+        world.on_begin(phase, lambda: world.engine.fail(Fault(once)))
     elif fault == "lock lost" and phase is PHASES[0]:
         on_start(world, world.host.lose_connections)
     elif fault == "lock lost":

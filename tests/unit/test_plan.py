@@ -12,7 +12,14 @@ from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.gateway.render import render
 from orchestrator.gateway.routing import Lane, Routing, Target
 from orchestrator.release.observe import Replica, Snapshot, to_replica
-from orchestrator.release.plan import Order, Plan, parse_version, plan_release, previous_version
+from orchestrator.release.plan import (
+    Order,
+    Plan,
+    parse_version,
+    plan_release,
+    plan_route,
+    previous_version,
+)
 from orchestrator.release.specs import replica_specs
 from orchestrator.stack import naming
 from orchestrator.stack.model import Color, Stack
@@ -57,7 +64,9 @@ def plan(
     image: str = IMAGE,
 ) -> Plan:
     """Return the plan of a release."""
-    return plan_release(of or stack(), seen, Order("notes", version, command), "now", image, {})
+    wanted = of or stack()
+    route = plan_route(wanted, seen, Order("notes", version, command), "now")
+    return plan_release(wanted, seen, route, image, {})
 
 
 def lanes(plan: Plan) -> list[tuple[str | None, str | None]]:

@@ -44,7 +44,7 @@ def test_down_removes_containers_and_network_and_keeps_the_data(world: World) ->
     removed = world.take_down()
 
     assert world.states() == {}
-    assert world.host.networks == set()
+    assert world.host.networks == {}
     assert removed.containers == (
         "shop-db",
         "shop-gateway",
@@ -92,7 +92,7 @@ def test_down_touches_nothing_of_other_stacks(world: World) -> None:
     world.take_down(volumes=True)
 
     assert list(world.host.boxes) == [other]
-    assert (set(world.host.disks), world.host.networks) == ({"other-data"}, {"other"})
+    assert (set(world.host.disks), set(world.host.networks)) == ({"other-data"}, {"other"})
 
 
 def test_down_can_be_repeated(world: World) -> None:

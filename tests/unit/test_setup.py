@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import importlib
 import json
+import stat
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(
     str(ROOT / ".ci" / "setup")
 )  # a directory that is run, not a package that is imported
 
+browser: Any = importlib.import_module("browser")
+credentials: Any = importlib.import_module("credentials")
 engine: Any = importlib.import_module("engine")
 environment: Any = importlib.import_module("environment")
 images: Any = importlib.import_module("images")
+settings: Any = importlib.import_module("settings")
 standins: Any = importlib.import_module("standins")
 steps: Any = importlib.import_module("steps")
 system: Any = importlib.import_module("system")
@@ -46,6 +54,24 @@ def checkout(directory: Path, *, lock: str = "a==1", width: int = 100) -> Path:
     return directory
 
 
+def house_of_secrets(directory: Path, env: str = "") -> tuple[Path, Path, Callable[[], str]]:
+    """Lay out a checkout and a user's state; give both files and the step that fills them."""
+    (directory / "checkout").mkdir()
+    if env:
+        (directory / "checkout" / ".env").write_text(env)
+    variables = {"XDG_STATE_HOME": str(directory / "state")}
+    return (
+        directory / "checkout" / ".env",
+        directory / "state" / "stackctl" / "platform.env",
+        lambda: str(credentials.prepare(directory / "checkout", variables)),
+    )
+
+
+def mode(path: Path) -> int:
+    """Tell who may do what with a file."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 @pytest.mark.parametrize(
     ("prefix", "absent", "answers", "source", "asked"),
     [
@@ -71,7 +97,7 @@ def test_source_of_images(
 
 
 @pytest.mark.parametrize(
-    ("settings", "prefix"),
+    ("text", "prefix"),
     [
         ("", None),
         ("OTHER=1\n", None),
@@ -83,9 +109,9 @@ def test_source_of_images(
         ("IMAGE_PREFIX=\n", ""),
     ],
 )
-def test_prefix_in_settings(settings: str, prefix: str | None) -> None:
+def test_prefix_in_settings(text: str, prefix: str | None) -> None:
     """The prefix is read from `.env` in every way that such a line is written."""
-    assert images.chosen_prefix({}, settings) == prefix
+    assert images.chosen_prefix({}, text) == prefix
 
 
 def test_environment_goes_before_settings() -> None:
@@ -103,14 +129,78 @@ def test_environment_goes_before_settings() -> None:
 )
 def test_settings_gain_one_line(before: str, after: str) -> None:
     """Every other line of `.env` stays, and the new one is read back."""
-    assert images.with_prefix(before) == after
+    assert settings.extended(before, {images.VARIABLE: standins.PREFIX}) == after
     assert images.chosen_prefix({}, after) == standins.PREFIX
 
 
 def test_settings_are_written_in_one_move(tmp_path: Path) -> None:
-    """Nothing but `.env` is left behind."""
-    images.remember(tmp_path / ".env")
+    """Nothing but `.env` is left behind, a draft that was never finished neither; it is private."""
+    (tmp_path / ".env.draft").write_text("half a li")
+    settings.write(tmp_path / ".env", "A=1\n")
     assert [file.name for file in tmp_path.iterdir()] == [".env"]
+    assert (tmp_path / ".env").read_text() == "A=1\n"
+    assert mode(tmp_path / ".env") == 0o600
+
+
+def test_settings_that_cannot_be_written_are_explained(tmp_path: Path) -> None:
+    """A place that takes no file is a failure of the set-up, with what to look at next."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(steps.SetupError, match=r"cannot be written: Not a directory") as raised:
+        settings.write(tmp_path / "file" / "stackctl" / "platform.env", "A=1\n")
+    assert raised.value.following.startswith("ls -ld ")
+
+
+def test_secrets_are_made_once(tmp_path: Path) -> None:
+    """The first run makes all of them, the second changes no byte; `.env` and the store agree."""
+    env, store, run = house_of_secrets(tmp_path, "# ours\nIMAGE_PREFIX=localhost/")
+    assert run() == "copied to .env"
+    made = env.read_text()
+    assert made.startswith("# ours\nIMAGE_PREFIX=localhost/\n")
+    assert made.endswith(store.read_text())
+    assert run() == "already in .env"
+    assert env.read_text() == made
+
+
+def test_secrets_are_private_and_hard_to_guess(tmp_path: Path) -> None:
+    """Each is 32 bytes of its own; only the owner reads the files, or lists the store's folder."""
+    env, store, run = house_of_secrets(tmp_path)
+    run()
+    values = [settings.value(env.read_text(), name) for name in credentials.NAMES]
+    assert len(set(values)) == len(values) == 3
+    assert {len(base64.urlsafe_b64decode(f"{value}=")) for value in values} == {32}
+    assert [mode(path) for path in (env, store, store.parent)] == [0o600, 0o600, 0o700]
+    env.chmod(0o644)
+    assert run() == "already in .env"
+    assert mode(env) == 0o600
+
+
+def test_another_checkout_finds_the_same_secrets(tmp_path: Path) -> None:
+    """The databases' volumes outlive a checkout, and so do the passwords they were made with."""
+    env, _, run = house_of_secrets(tmp_path)
+    run()
+    before = env.read_text()
+    env.unlink()
+    assert run() == "copied to .env"
+    assert env.read_text() == before
+
+
+def test_a_secret_of_ones_own_stays(tmp_path: Path) -> None:
+    """A line of `.env` wins over the store, is never written to, and is kept if it is the only one."""
+    env, store, run = house_of_secrets(tmp_path, "AUTH_DB_PASSWORD='mine' # old\n")
+    run()
+    assert env.read_text().startswith("AUTH_DB_PASSWORD='mine' # old\n")
+    assert settings.value(store.read_text(), "AUTH_DB_PASSWORD") == "mine"
+    env.write_text("AUTH_DB_PASSWORD=other\n")
+    assert run() == "copied to .env"
+    assert settings.value(env.read_text(), "AUTH_DB_PASSWORD") == "other"
+    assert settings.value(store.read_text(), "AUTH_DB_PASSWORD") == "mine"
+
+
+@pytest.mark.parametrize("state", ["", "not/absolute"])
+def test_secrets_are_kept_at_home(tmp_path: Path, state: str) -> None:
+    """Without a usable directory for state it is the usual one."""
+    kept = credentials.kept_at({"XDG_STATE_HOME": state}, tmp_path)
+    assert kept == tmp_path / ".local" / "state" / "stackctl" / "platform.env"
 
 
 def test_current_environment_is_known_again(tmp_path: Path) -> None:
@@ -187,6 +277,27 @@ def test_silent_socket_is_no_engine(tmp_path: Path) -> None:
 def test_who_can_install_packages(release: str, user: int, able: bool) -> None:  # noqa: FBT001
     """Packages are installed on Debian's kind only, and as root only."""
     assert system.takes_debian_packages(release, user) is able
+
+
+@pytest.mark.parametrize(
+    ("here", "working", "name"),
+    [
+        ([], [], None),
+        (["chromium", "google-chrome"], ["chromium", "google-chrome"], "chromium"),
+        (["chromium-browser", "google-chrome"], ["google-chrome"], "google-chrome"),
+        (["chromium-browser"], [], None),
+    ],
+    ids=["none", "both", "first-does-not-start", "does-not-start"],
+)
+def test_the_browser_is_the_first_that_starts(
+    here: list[str], working: list[str], name: str | None
+) -> None:
+    """A program that cannot tell its version is none, whatever it is called."""
+    found = browser.found(
+        lambda wanted: f"/bin/{wanted}" if wanted in here else None,
+        lambda path, _: "Browser 1.2 built for tests\n" if path[5:] in working else None,
+    )
+    assert found == (f"Browser 1.2, /bin/{name}" if name else None)
 
 
 def test_outdated_stand_ins() -> None:

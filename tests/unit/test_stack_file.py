@@ -191,7 +191,7 @@ def test_the_reference_stack_loads() -> None:
     """The stack.yaml that is shipped has no fault."""
     stack = load_stack(REFERENCE, {})
     assert stack.name == "platform"
-    assert stack.services["notes"].needs == ("notes-db",)
+    assert stack.services["notes"].needs == ("notes-db", "auth")
 
 
 def test_extensions_are_shared_by_anchors(tmp_path: Path) -> None:

@@ -280,3 +280,19 @@ def test_a_config_of_somebody_else_is_no_routing(world: World) -> None:
     snapshot = observe(world.house)
 
     assert (snapshot.routing, snapshot.config) == (None, "")
+
+
+def test_a_secret_under_another_name_is_no_drift(tmp_path: Path) -> None:
+    """As long as its value is the one that the accessory was made with, and there is one."""
+    database = {"image": "mongo:8", "port": 8000, "secrets": ["WORD:DB_WORD"]}
+    world = World(tmp_path, accessories={"db": database})
+    world.variables["DB_WORD"] = "one"
+    world.up()
+    assert world.status().drift == ()
+    (made,) = (b.spec for b in world.host.boxes.values() if b.spec.name == "shop-db")
+    assert made.environment == {"WORD": "one"}
+
+    world.variables["DB_WORD"] = "another"
+    assert world.status().drift == ("accessory `db` runs with other settings than stack.yaml has",)
+    del world.variables["DB_WORD"]
+    assert world.status().drift == ("accessories.db: secret `DB_WORD` is not set",)

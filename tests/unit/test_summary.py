@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.evidence.samples import MOST_LOSSES, Client, Sample, count, percentile
+from orchestrator.evidence.samples import MOST_LOSSES, Client, Sample, count
 from orchestrator.evidence.summary import judge, summarize
+from orchestrator.series import percentile
 
 STARTED = {
     "event": "started",

@@ -19,10 +19,11 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 VERSION = os.environ.get("SERVICE_VERSION", "dev")
 POSTS = itertools.count(1)
+GETS = itertools.count(1)
 CHECKS = itertools.count(1)
 
 
@@ -42,6 +43,12 @@ class InFlight:
             self._count -= 1
             self._changed.notify_all()
 
+    @property
+    def count(self) -> int:
+        """Return how many are being answered, the one who asks included."""
+        with self._changed:
+            return self._count
+
     def wait_for_none(self) -> None:
         """Return once nothing is being answered."""
         with self._changed:
@@ -58,16 +65,26 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 75  # NGINX closes its kept connections long before
 
     def do_GET(self) -> None:
-        """Answer who is there, after `?seconds=` if asked to be slow."""
+        """Answer who is there, after `?seconds=` if asked to be slow, with `?size=` bytes more."""
+        number = next(GETS)
         with IN_FLIGHT:
             url = urlsplit(self.path)
             if url.path == "/health":
                 self._answer_health()
                 return
-            seconds = parse_qs(url.query).get("seconds")
-            if seconds:
-                time.sleep(float(seconds[0]))  # noqa: TID251  being slow is what it is for
-            self._answer(200, {"version": VERSION, "replica": socket.gethostname()})
+            wishes = dict(parse_qsl(url.query))
+            time.sleep(float(wishes.get("seconds", 0)))  # noqa: TID251  being slow is what it is for
+            self._answer(
+                200,
+                {
+                    "version": VERSION,
+                    "replica": socket.gethostname(),
+                    "number": number,
+                    "in_flight": IN_FLIGHT.count,
+                    "request_id": self.headers.get("X-Request-ID"),
+                    "filling": "a" * int(wishes.get("size", 0)),
+                },
+            )
 
     def do_POST(self) -> None:
         """Answer how much was sent."""

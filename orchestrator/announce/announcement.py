@@ -1,0 +1,86 @@
+"""All that is told of a release, in one place. What cannot be told is a warning, never a failure."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.announce.github import write_outputs, write_summary
+from orchestrator.announce.junit import to_junit
+from orchestrator.announce.metrics import to_metrics
+from orchestrator.announce.webhook import send_message, to_message
+from orchestrator.errors import StackctlError
+from orchestrator.events import Warned
+from orchestrator.evidence.archive import read_releases
+from orchestrator.evidence.record import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import httpx
+
+    from orchestrator.release.house import House
+    from orchestrator.release.result import Result
+
+
+class Announcement:
+    """A release that is over, and whoever may want to know of it."""
+
+    def __init__(
+        self,
+        house: House,
+        result: Result,
+        environment: Mapping[str, str],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._house = house
+        self._result = result
+        self._environment = environment
+        self._transport = transport
+
+    def tell(self, junit: Path | None = None) -> None:
+        """Tell everybody: the CI system, the JUnit file, the metrics file, the webhook."""
+        self._try("the step's outputs", self._write_outputs)
+        if self._result.evidence is None:  # nothing was released
+            return
+        self._try("the step's summary", self._write_summary)
+        if junit is not None:
+            self._try("the JUnit report", lambda: self._write_junit(junit))
+        self._try("the metrics", self._write_metrics)
+        self._try("the webhook's message", self._send_message)
+
+    def _try(self, what: str, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except (StackctlError, OSError, ValueError, KeyError) as error:
+            reason = error.message if isinstance(error, StackctlError) else repr(error)
+            self._house.emit(Warned(f"{what}: {reason}"))
+
+    def _write_outputs(self) -> None:
+        write_outputs(self._environment, self._result)
+
+    def _write_summary(self) -> None:
+        if self._environment.get("GITHUB_STEP_SUMMARY"):
+            write_summary(self._environment, (self._folder / "evidence.md").read_text())
+
+    def _write_junit(self, file: Path) -> None:
+        evidence: dict[str, Any] = json.loads((self._folder / "evidence.json").read_text())
+        write_whole(file, to_junit(evidence))
+
+    def _write_metrics(self) -> None:
+        wanted = self._house.stack.notify.metrics
+        if wanted is not None:
+            house = self._house
+            text = to_metrics(house.stack.name, read_releases(house.releases))
+            write_whole(house.folder / wanted, text)
+
+    def _send_message(self) -> None:
+        variable = self._house.stack.notify.webhook
+        url = self._house.variables.get(variable) if variable else None
+        if url:
+            send_message(url, to_message(self._house.stack.name, self._result), self._transport)
+
+    @property
+    def _folder(self) -> Path:
+        return self._house.folder / str(self._result.evidence)

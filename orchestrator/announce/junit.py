@@ -1,0 +1,64 @@
+"""A release as JUnit XML: each phase, each replica's gate and the promise to users as a test case."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONTROL = {code: " " for code in range(32) if code not in (9, 10, 13)}  # XML has no form for these
+
+
+def to_junit(evidence: Mapping[str, Any]) -> str:
+    """Return evidence.json's facts as a JUnit report."""
+    what, failure = evidence["what"], evidence.get("failure")
+    name = f"{what['command']} {what['service']} {what['version']}"
+    suite = Element("testsuite", name=name, time=f"{evidence['when']['seconds']:.3f}")
+    for phase in evidence["phases"]:
+        _add_case(suite, "phase", phase["phase"], phase["seconds"])
+    if failure:
+        case = _add_case(suite, "phase", failure["phase"], 0.0)
+        _fail(case, failure["reason"], failure.get("logs") or "")
+    for replica, probes in _by_replica(evidence["gate"]).items():
+        case = _add_case(suite, "gate", replica, sum(probe["ms"] for probe in probes) / 1000)
+        if not probes[-1]["healthy"]:
+            _fail(case, probes[-1]["detail"] or "unhealthy", "")
+    _add_promise(suite, evidence)
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
+    return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _add_promise(suite: Element, evidence: Mapping[str, Any]) -> None:
+    verdict, witness = evidence["verdict"], evidence["witness"]
+    case = _add_case(suite, "slo", "no request is lost", evidence["when"]["seconds"])
+    if verdict["lossless"] is None:
+        SubElement(case, "skipped", message=_clean(verdict["text"]))
+    elif not verdict["lossless"]:
+        lines = [f"{loss['request']}: {loss['lost']}" for loss in witness["losses"]]
+        _fail(case, verdict["text"], "\n".join(lines))
+
+
+def _add_case(suite: Element, group: str, name: str, seconds: float) -> Element:
+    return SubElement(
+        suite, "testcase", classname=f"stackctl.{group}", name=_clean(name), time=f"{seconds:.3f}"
+    )
+
+
+def _fail(case: Element, message: str, text: str) -> None:
+    failure = SubElement(case, "failure", message=_clean(message))
+    failure.text = _clean(text)
+
+
+def _by_replica(gate: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for probe in gate:
+        found.setdefault(probe["replica"], []).append(probe)
+    return found
+
+
+def _clean(text: str) -> str:
+    return str(text).translate(CONTROL).encode("utf-8", "replace").decode()

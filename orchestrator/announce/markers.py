@@ -1,0 +1,93 @@
+"""What a CI system reads between the lines of a log: groups to fold, and annotations."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Markers(Protocol):
+    """The lines that one CI system understands; empty where it has none for something."""
+
+    def begin(self, title: str) -> str:
+        """Return what opens a group."""
+
+    def end(self) -> str:
+        """Return what closes it."""
+
+    def annotate(self, level: str, title: str, text: str) -> str:
+        """Return an annotation; `level` is error or warning."""
+
+
+def choose_markers(environment: Mapping[str, str]) -> Markers:
+    """Return the markers of the CI system that the environment tells of."""
+    if environment.get("GITHUB_ACTIONS") == "true":
+        return GitHubMarkers()
+    if environment.get("GITLAB_CI") == "true":
+        return GitLabMarkers()
+    return NoMarkers()
+
+
+class NoMarkers:
+    """A terminal, or a CI system without markers."""
+
+    def begin(self, title: str) -> str:  # noqa: ARG002
+        """Nothing."""
+        return ""
+
+    def end(self) -> str:
+        """Nothing."""
+        return ""
+
+    def annotate(self, level: str, title: str, text: str) -> str:  # noqa: ARG002
+        """Nothing."""
+        return ""
+
+
+class GitHubMarkers:
+    """Workflow commands, see 'Workflow commands for GitHub Actions' in GitHub's documentation."""
+
+    def begin(self, title: str) -> str:
+        """Open a group."""
+        return f"::group::{_escape(title)}"
+
+    def end(self) -> str:
+        """Close the group."""
+        return "::endgroup::"
+
+    def annotate(self, level: str, title: str, text: str) -> str:
+        """Put a line on the run's page."""
+        named = _escape(title).replace(":", "%3A").replace(",", "%2C")
+        return f"::{level} title={named}::{_escape(text)}"
+
+
+@dataclass
+class GitLabMarkers:
+    """Collapsible sections, see 'Custom collapsible sections' in GitLab's documentation."""
+
+    _open: list[str] = field(default_factory=list)
+
+    def begin(self, title: str) -> str:
+        """Open a section."""
+        name = f"stackctl_{secrets.token_hex(4)}"
+        self._open.append(name)
+        return f"\x1b[0Ksection_start:{int(time.time())}:{name}\r\x1b[0K{title}"
+
+    def end(self) -> str:
+        """Close the section that was opened last."""
+        if not self._open:
+            return ""
+        return f"\x1b[0Ksection_end:{int(time.time())}:{self._open.pop()}\r\x1b[0K"
+
+    def annotate(self, level: str, title: str, text: str) -> str:  # noqa: ARG002
+        """Nothing: GitLab shows what JUnit reports say."""
+        return ""
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

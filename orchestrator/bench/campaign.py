@@ -1,0 +1,178 @@
+"""A load test as a whole: what is asked for, what can be refused at once, what is kept of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.bench.archive import (
+    Archive,
+    check_name,
+    to_json,
+    write_samples,
+    write_summaries,
+    write_whole,
+)
+from orchestrator.bench.document import (
+    Occasion,
+    add_verdict,
+    build_document,
+    compare_baseline,
+    compare_previous,
+    make_baseline,
+)
+from orchestrator.bench.k6 import find_k6, inspect, make_environment
+from orchestrator.bench.report import render_page, render_report, suggest
+from orchestrator.bench.script import Overrides, find_script, parse_length
+from orchestrator.bench.session import Session, Task, ask_gateway, run_session
+from orchestrator.errors import ConfigurationError, StackctlError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from orchestrator.bench.document import Document
+    from orchestrator.bench.figures import Label
+    from orchestrator.bench.session import Tick
+    from orchestrator.clock import Clock
+    from orchestrator.stack.quantities import Address
+
+RUNS, DURATION = 5, "10s"  # where sets of runs are compared
+SLO_MISSED = 6
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks for."""
+
+    script: str
+    overrides: Overrides
+    runs: int | None = None
+    against: str | None = None
+    save: str | None = None
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What goes on beside the load, and what is to be said of it."""
+
+    act: Callable[[float], None] = lambda _: None  # with the seconds since the start of the run
+    label: Label | None = None  # the part that a point belongs to
+    tell: Callable[[Session], Mapping[str, Any] | None] = lambda _: None
+
+
+class Campaign:
+    """One load test. Making it refuses what can be refused before there is any load."""
+
+    def __init__(
+        self,
+        folder: Path,
+        wish: Wish,
+        gateway: Address,
+        around: Mapping[str, str],
+        clock: Clock,
+    ) -> None:
+        self._archive = Archive(folder)
+        self._folder = folder
+        self._clock = clock
+        self._save = check_name(wish.save) if wish.save else None
+        if wish.overrides.duration:
+            parse_length(wish.overrides.duration)
+        k6 = find_k6(around.get("PATH"))
+        script = find_script(folder, wish.script)
+        self._baseline = (
+            self._archive.read_baseline(script.name, check_name(wish.against))
+            if wish.against
+            else None
+        )
+        self._overrides = choose_load(wish, self._baseline)
+        url = f"http://{gateway.reachable}"
+        environment = make_environment(around, url, self._overrides)
+        inspected = inspect(k6, script, environment)
+        runs = wish.runs or (RUNS if wish.against or wish.save else 1)
+        self._task = Task(k6, script, inspected, environment, gateway, runs)
+        ask_gateway(gateway)
+
+    @property
+    def length(self) -> float:
+        """Return the seconds that one run lasts."""
+        return self._task.length
+
+    def run(
+        self,
+        services: Sequence[Mapping[str, Any]],
+        show: Callable[[Tick], None],
+        draw: Callable[[Document], Sequence[object]],
+        beside: Beside | None = None,
+    ) -> tuple[Document, StackctlError | None]:
+        """Run the load and keep all of it; return what was measured and what went wrong."""
+        beside = beside or Beside()
+        task, started = self._task, self._clock.now()
+        place = self._archive.open(task.script.name, started)
+        session = run_session(task, self._clock, show, beside.act)
+        environment = {
+            "k6": task.k6.version,
+            "services": list(services),
+            "cpus": os.cpu_count() or 1,
+            "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        }
+        occasion = Occasion(place.name, task.script, self._overrides, environment, started)
+        label = {"label": beside.label} if beside.label else {}
+        document = build_document(occasion, session, self._clock.now(), **label)
+        document["release"] = beside.tell(session)
+        previous = self._archive.find_previous(task.script.name, place.name)
+        document = compare_baseline(compare_previous(document, previous), self._baseline)
+        document = add_verdict(document)
+        document["report"] = str(place.relative_to(self._folder) / "report.md")
+        try:
+            self._keep(place, document, session, draw)
+        except StackctlError as error:
+            return document | {"report": None}, session.error or error
+        return document, session.error
+
+    def _keep(
+        self,
+        place: Path,
+        document: Document,
+        session: Session,
+        draw: Callable[[Document], Sequence[object]],
+    ) -> None:
+        """Write everything, what matters most first."""
+        write_whole(place / "bench.json", to_json(document))
+        write_summaries(place, session.summaries)
+        write_samples(place / "samples.csv.gz", document["series"])
+        write_whole(place / "report.md", render_page(document, None))
+        write_whole(place / "report.html", render_report(document, draw(document)))
+        if document["outcome"] != "completed":
+            return  # the newest report stays one of a whole test
+        name = document["script"]["name"]
+        kept = self._archive.read_adjustments(name)
+        adjustments = suggest(document) if kept is None else kept
+        self._archive.write_newest(name, render_page(document, adjustments))
+        if self._save:
+            self._archive.save_baseline(name, self._save, make_baseline(document, self._save))
+
+
+def choose_load(wish: Wish, baseline: Mapping[str, Any] | None) -> Overrides:
+    """Return the overrides: like is compared with like. Raises ConfigurationError."""
+    given = wish.overrides
+    if baseline is None:
+        short = wish.save is not None and wish.runs is None and given.duration is None
+        return replace(given, duration=DURATION) if short else given
+    wanted = Overrides(**baseline["overrides"])
+    for name in ("vus", "duration", "rate"):
+        if getattr(given, name) not in (None, getattr(wanted, name)):
+            raise ConfigurationError(
+                f"the baseline `{baseline['name']}` was made with {name}"
+                f" {getattr(wanted, name) or 'of the script'}, not {getattr(given, name)}",
+                "leave the option out, or make another baseline with `--save-baseline`",
+            )
+    return wanted
+
+
+def find_exit_code(document: Document, error: StackctlError | None) -> int:
+    """Return the exit code that tells a script what came of a load test."""
+    if error is not None:
+        return error.exit_code
+    return 0 if document["verdict"]["passed"] else SLO_MISSED

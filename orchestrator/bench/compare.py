@@ -1,0 +1,85 @@
+"""Whether a load test was slower than another, with the noise of both taken into account: pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from statistics import median
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ALPHA = 0.01  # the chance at which mere noise may look like a difference
+LEAST = 0.10  # the change that is worth a word, however sure it is
+WORSE_IF = {"p50_ms": "higher", "p95_ms": "higher", "rate": "lower"}
+
+Verdict = Literal["slower", "faster", "same", "undecided"]
+
+
+class Change(NamedTuple):
+    """One figure in two sets of runs."""
+
+    figure: str
+    baseline: float  # medians of the runs
+    now: float
+    change: float | None  # of the whole: 0.1 is 10 % more; None where there was nothing before
+    p: float  # the chance that runs of the same thing differ as much, in this direction
+    verdict: Verdict
+
+
+def compare(
+    baseline: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
+) -> list[Change]:
+    """Hold the figures of runs against those of a baseline's runs."""
+    return [
+        compare_figure(name, [run[name] for run in baseline], [run[name] for run in now])
+        for name in WORSE_IF
+    ]
+
+
+def compare_figure(name: str, baseline: Sequence[float], now: Sequence[float]) -> Change:
+    """Say what became of one figure: a difference must be sure, and large enough to matter."""
+    before, after = median(baseline), median(now)
+    grown = after >= before
+    p = rank_test(baseline, now) if grown else rank_test(now, baseline)
+    change = (after - before) / before if before else None
+    verdict: Verdict = "same"
+    if rank_test([0.0] * len(baseline), [1.0] * len(now)) > ALPHA:
+        verdict = "undecided"  # not even a complete separation would be sure
+    elif p <= ALPHA and change is not None and abs(round(change, 9)) >= LEAST:
+        worse = grown == (WORSE_IF[name] == "higher")
+        verdict = "slower" if worse else "faster"
+    return Change(name, before, after, None if change is None else round(change, 4), p, verdict)
+
+
+def rank_test(low: Sequence[float], high: Sequence[float]) -> float:
+    """Return the chance that `high` ranks as high among all as it does, if there is no difference.
+
+    The Mann-Whitney test, one-sided and exact: all ways to deal the ranks are counted, and equal
+    values share the mean of their ranks.
+    """
+    ranks = _rank([*low, *high])
+    seen = sum(ranks[len(low) :])
+    ways: list[Counter[int]] = [Counter() for _ in range(len(high) + 1)]  # by size: sum -> ways
+    ways[0][0] = 1
+    for rank in ranks:
+        for size in range(len(high), 0, -1):
+            for total, number in ways[size - 1].items():
+                ways[size][total + rank] += number
+    dealt = ways[len(high)]
+    return sum(number for total, number in dealt.items() if total >= seen) / dealt.total()
+
+
+def _rank(values: Sequence[float]) -> list[int]:
+    """Return twice the rank of each value, so that shared ranks are whole numbers too."""
+    ordered = sorted(values)
+    first = {value: place for place, value in reversed(list(enumerate(ordered)))}
+    last = {value: place for place, value in enumerate(ordered)}
+    return [first[value] + last[value] + 2 for value in values]
+
+
+def judge(changes: Sequence[Change]) -> Verdict:
+    """Return one verdict for all figures: one that is worse outweighs those that are better."""
+    verdicts = {change.verdict for change in changes}
+    order: tuple[Verdict, ...] = ("slower", "undecided", "faster")
+    return next((verdict for verdict in order if verdict in verdicts), "same")

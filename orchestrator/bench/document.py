@@ -1,0 +1,161 @@
+"""The document that a load test leaves, bench.json: pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.bench.compare import WORSE_IF, Change, compare, judge
+from orchestrator.bench.figures import (
+    draw_columns,
+    join_checks,
+    join_thresholds,
+    measure,
+    pool,
+    read_checks,
+    read_thresholds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from orchestrator.bench.figures import Label
+    from orchestrator.bench.script import Overrides, Script
+    from orchestrator.bench.session import Session
+
+SCHEMA = 1
+LOAD = "load"  # the one lane of a load test beside which nothing happens
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Occasion:
+    """What a load test was run with, and when."""
+
+    bench: str
+    script: Script
+    overrides: Overrides
+    environment: Mapping[str, Any]
+    started: datetime
+
+
+def build_document(
+    occasion: Occasion, session: Session, ended: datetime, label: Label = lambda _: LOAD
+) -> Document:
+    """Return what was measured, before anything is compared or judged."""
+    runs = [list(points) for points in session.points]
+    taken = [run for run in runs if run]
+    error = session.error
+    started, script = occasion.started, occasion.script
+    return {
+        "schema": SCHEMA,
+        "bench": occasion.bench,
+        "script": {"name": script.name, "file": script.file, "sha256": script.sha256},
+        "when": {
+            "started": started.isoformat(timespec="milliseconds"),
+            "ended": ended.isoformat(timespec="milliseconds"),
+            "seconds": round((ended - started).total_seconds(), 3),
+        },
+        "outcome": session.outcome,
+        "error": {"message": error.message, "hint": error.hint} if error else None,
+        "overrides": asdict(occasion.overrides),
+        "environment": dict(occasion.environment),
+        "figures": pool(taken)._asdict(),
+        "runs": [measure(run)._asdict() for run in taken],
+        "thresholds": [
+            {**threshold._asdict(), "limit": threshold.limit, "used": threshold.used}
+            for threshold in join_thresholds([read_thresholds(one) for one in session.summaries])
+        ],
+        "checks": [
+            check._asdict() for check in join_checks([read_checks(s) for s in session.summaries])
+        ],
+        "series": draw_columns([point for run in taken for point in run], label),
+        "previous": None,
+        "comparison": None,
+        "release": None,
+    }
+
+
+def compare_previous(document: Document, previous: Mapping[str, Any] | None) -> Document:
+    """Add how the figures differ from those of the last load test with this script that ended."""
+    if previous is None or document["outcome"] != "completed":
+        return document
+    changes = [
+        {"figure": name, "before": before, "now": now, "change": _grow(before, now)}
+        for name in ("rate", "p50_ms", "p95_ms", "p99_ms", "error_rate")
+        for before, now in ((previous["figures"][name], document["figures"][name]),)
+    ]
+    return document | {
+        "previous": {
+            "bench": previous["bench"],
+            "same_load": previous["overrides"] == document["overrides"]
+            and previous["script"]["sha256"] == document["script"]["sha256"],
+            "changes": changes,
+        }
+    }
+
+
+def compare_baseline(document: Document, baseline: Mapping[str, Any] | None) -> Document:
+    """Add the verdict against a baseline; without a test that came to its end there is none."""
+    if baseline is None or document["outcome"] != "completed":
+        return document
+    changes = compare(baseline["runs"], document["runs"])
+    changed = baseline["script"]["sha256"] != document["script"]["sha256"]
+    return document | {
+        "comparison": {
+            "baseline": baseline["name"],
+            "bench": baseline["bench"],
+            "runs": [len(baseline["runs"]), len(document["runs"])],
+            "verdict": judge(changes),
+            "figures": [change._asdict() for change in changes],
+            "notes": ["the script is not the one of the baseline any more"] if changed else [],
+        }
+    }
+
+
+def add_verdict(document: Document) -> Document:
+    """Add whether all is well, and why not."""
+    faults = list(_find_faults(document))
+    kept = len(document["thresholds"])
+    good = f"all {kept} thresholds kept" if kept else "the script has no thresholds"
+    return document | {"verdict": {"passed": not faults, "text": "; ".join(faults) or good}}
+
+
+def make_baseline(document: Document, name: str) -> Document:
+    """Return what later load tests are held against."""
+    kept = ("schema", "bench", "script", "overrides", "environment")
+    figures = [{key: run[key] for key in (*WORSE_IF, "error_rate")} for run in document["runs"]]
+    return {"name": name, **{key: document[key] for key in kept}, "runs": figures}
+
+
+def tell_change(change: Mapping[str, Any]) -> str:
+    """Return a change as signed percent."""
+    share = change["change"]
+    return "-" if share is None else f"{share:+.1%}"
+
+
+def _find_faults(document: Document) -> Sequence[str]:
+    faults = []
+    if document["outcome"] != "completed":
+        faults.append(f"{document['outcome'].replace('_', ' ')}: the figures end there")
+    missed = [threshold for threshold in document["thresholds"] if not threshold["ok"]]
+    if missed:
+        faults.append(f"{len(missed)} of {len(document['thresholds'])} thresholds missed")
+    comparison = document["comparison"]
+    if comparison and comparison["verdict"] == "slower":
+        worse = [
+            f"{Change(**each).figure} {tell_change(each)}"
+            for each in comparison["figures"]
+            if each["verdict"] == "slower"
+        ]
+        faults.append(f"slower than baseline {comparison['baseline']}: {', '.join(worse)}")
+    release = document["release"]
+    if release and release["exit_code"]:
+        faults.append(f"the release of {release['service']} {release['version']} failed")
+    return faults
+
+
+def _grow(before: float, now: float) -> float | None:
+    return round((now - before) / before, 4) if before else None

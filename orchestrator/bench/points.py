@@ -1,0 +1,97 @@
+"""What k6 sends while it runs: one point a request, kept in columns."""
+
+from __future__ import annotations
+
+import csv
+import threading
+from array import array
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.series import percentile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PREFIX = "http_req_duration,"
+NOT_THE_LOAD = ("::setup", "::teardown")
+RECENT = 5.0  # seconds that the live figures look back
+MOST_RECENT = 50_000  # requests
+
+
+class Point(NamedTuple):
+    """The end of one request."""
+
+    at: float  # Unix time
+    ms: float
+    failed: bool
+
+
+class Look(NamedTuple):
+    """The load at this moment."""
+
+    requests: int
+    failed: int
+    rate: float  # of the last seconds, as is p95
+    p95_ms: float
+    silent: float  # seconds for which every request went without an answer
+
+
+class Points:
+    """The requests of one run. A thread adds to them while others look."""
+
+    def __init__(self) -> None:
+        self._at = array("d")
+        self._ms = array("d")
+        self._failed = array("b")
+        self._failures = 0
+        self._answered: float | None = None  # when the last answer came, or the first request went
+        self._guard = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def __iter__(self) -> Iterator[Point]:
+        with self._guard:
+            columns = (array("d", self._at), array("d", self._ms), array("b", self._failed))
+        for at, ms, failed in zip(*columns, strict=True):
+            yield Point(at, ms, bool(failed))
+
+    def read(self, lines: Iterable[str]) -> None:
+        """Take up k6's CSV; its first line names the columns."""
+        stream = iter(lines)
+        names = next(csv.reader([next(stream, "")]), [])
+        if "metric_value" not in names:
+            return
+        for line in stream:
+            if line.startswith(PREFIX):
+                self._add(dict(zip(names, next(csv.reader([line])), strict=False)))
+
+    def look(self) -> Look:
+        """Return how the load goes."""
+        with self._guard:
+            if not self._at:
+                return Look(0, 0, 0.0, 0.0, 0.0)
+            newest = self._at[-1]
+            tail = zip(self._at[-MOST_RECENT:], self._ms[-MOST_RECENT:], strict=True)
+            recent = sorted(ms for at, ms in tail if at > newest - RECENT)
+            span = min(RECENT, max(newest - self._at[0], 1.0))
+            p95 = percentile(recent, 95, digits=None)
+            silent = newest - (newest if self._answered is None else self._answered)
+            return Look(len(self._at), self._failures, len(recent) / span, p95, silent)
+
+    def _add(self, row: dict[str, str]) -> None:
+        if row.get("group", "").startswith(NOT_THE_LOAD):
+            return
+        try:
+            at, ms = float(row["timestamp"]) / 1000, float(row["metric_value"])
+        except (KeyError, ValueError):
+            return  # the last line of a k6 that was killed
+        failed = row.get("expected_response") == "false"
+        answered = row.get("status") != "0"
+        with self._guard:
+            self._at.append(at)
+            self._ms.append(ms)
+            self._failed.append(failed)
+            self._failures += failed
+            if answered or self._answered is None:
+                self._answered = at

@@ -1,0 +1,153 @@
+"""`stackctl bench`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.bench.session import Tick
+    from orchestrator.clock import Clock
+    from orchestrator.console import Console
+    from orchestrator.errors import StackctlError
+    from orchestrator.release.house import House
+
+EVERY = 5.0  # seconds between two lines where stderr is no terminal
+
+
+Name = Annotated[str, typer.Argument(help="A script's name in k6/ beside stack.yaml, or its path.")]
+Users = Annotated[int | None, typer.Option(help="Users at once.", min=1)]
+Length = Annotated[str | None, typer.Option(help="How long, such as 30s.")]
+Rate = Annotated[int | None, typer.Option(help="Iterations a second.", min=1)]
+Runs = Annotated[
+    int | None, typer.Option(help="Runs; 1, or 5 short ones with a baseline.", min=1, max=50)
+]
+Against = Annotated[str | None, typer.Option(help="A baseline; exit 6 where this is slower.")]
+Save = Annotated[
+    str | None, typer.Option("--save-baseline", help="Keep this as a baseline of that name.")
+]
+Service = Annotated[
+    str | None, typer.Option("--during-deploy", help="A service to release meanwhile.")
+]
+Version = Annotated[str | None, typer.Option("--version", help="The version of that release.")]
+
+
+def bench(  # noqa: PLR0913, PLR0917  one argument an option
+    context: typer.Context,
+    script: Name = "test",
+    vus: Users = None,
+    duration: Length = None,
+    rate: Rate = None,
+    runs: Runs = None,
+    against: Against = None,
+    save_baseline: Save = None,
+    during_deploy: Service = None,
+    version: Version = None,
+) -> int:
+    """Run k6 through the gateway, hold it against its thresholds, and keep a report."""
+    from orchestrator.bench.campaign import Campaign, Wish, find_exit_code
+    from orchestrator.bench.report import summarize
+    from orchestrator.bench.script import Overrides
+    from orchestrator.commands.opening import opened
+    from orchestrator.plots import draw_bench
+
+    wish = Wish(script, Overrides(vus, duration, rate), runs, against, save_baseline)
+    _check_release(wish, during_deploy, version)
+    with opened(context.obj) as (house, console):
+        listen = house.stack.gateway.listen
+        campaign = Campaign(house.folder, wish, listen, os.environ, house.clock)
+        beside = _prepare_release(house, during_deploy, version, campaign.length / 3)
+        meter = Meter(console, house.clock)
+        document, error = campaign.run(_list_services(house), meter.show, draw_bench, beside)
+        console.print_either(document, summarize(document))
+        for trouble in _list_troubles(document, error):
+            console.print_error(trouble)
+        return find_exit_code(document, error)
+
+
+class Meter:
+    """Shows how the load goes: in place on a terminal, else a line now and then."""
+
+    def __init__(self, console: Console, clock: Clock) -> None:
+        self._console = console
+        self._clock = clock
+        self._due = clock.monotonic() + EVERY
+
+    def show(self, tick: Tick) -> None:
+        """Show one look at the load."""
+        from orchestrator.events import Progress
+
+        if sys.stderr.isatty():
+            self._console.show(Progress(_describe(tick)))
+        elif self._clock.monotonic() >= self._due:
+            self._due = self._clock.monotonic() + EVERY
+            try:
+                typer.echo(f"  {_describe(tick)}", err=True)
+            except OSError:
+                return  # nobody reads it any more
+
+
+def _describe(tick: Tick) -> str:
+    run = f"run {tick.run} of {tick.runs}, " if tick.runs > 1 else ""
+    look = tick.look
+    return (
+        f"{run}{tick.seconds:.0f} of {tick.length:g} s: {look.rate:,.0f} requests/s,"
+        f" p95 {look.p95_ms:.1f} ms, {look.failed:,} of {look.requests:,} failed"
+    )
+
+
+def _list_troubles(
+    document: Mapping[str, Any], error: StackctlError | None
+) -> Iterator[StackctlError]:
+    """Yield why the release failed, and what ended the load test."""
+    from orchestrator.errors import StackctlError
+
+    told = (document["release"] or {}).get("error")
+    if told and error is None:
+        yield StackctlError(**told)
+    if error is not None:
+        yield error
+
+
+def _list_services(house: House) -> list[dict[str, Any]]:
+    """Return who answers: the active versions with their replicas."""
+    from dataclasses import asdict
+
+    from orchestrator.release.status import read_status
+
+    return [
+        {"name": service.name, **asdict(service.active)}
+        for service in read_status(house).services
+        if service.active is not None
+    ]
+
+
+def _check_release(wish: Any, service: str | None, version: str | None) -> None:
+    from orchestrator.errors import ConfigurationError
+
+    if (service is None) != (version is None):
+        raise ConfigurationError(
+            "`--during-deploy SERVICE` and `--version V` belong together", "give both, or none"
+        )
+    if service is not None and (wish.against or wish.save or (wish.runs or 1) > 1):
+        raise ConfigurationError(
+            "a release happens in one run, and is held against no baseline",
+            "leave out `--runs`, `--against` and `--save-baseline`",
+        )
+
+
+def _prepare_release(house: House, service: str | None, version: str | None, after: float) -> Any:
+    """Return what is done beside the load; None where it is only load."""
+    from orchestrator.bench.campaign import Beside
+    from orchestrator.release.plan import Order, parse_version
+    from orchestrator.release.rehearsal import Rehearsal
+
+    if service is None or version is None:
+        return None
+    rehearsal = Rehearsal(house, Order(service, parse_version(version)), after)
+    return Beside(rehearsal.act, rehearsal.label, rehearsal.tell)

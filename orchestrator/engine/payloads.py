@@ -1,0 +1,98 @@
+"""What Docker's API takes and gives, from and to values of our own."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from docker.types import LogConfig
+
+from orchestrator.engine.base import Container, ContainerSpec
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import docker
+
+LOGS = LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "5"})
+PERSISTENT: Any = {"Name": "unless-stopped"}
+NANO = 1_000_000_000
+SCRATCH = "/tmp"  # noqa: S108  a path inside containers
+
+
+def to_networking(client: docker.APIClient, spec: ContainerSpec) -> Any:
+    """Return the network that a container starts in."""
+    if spec.network is None:
+        return None
+    endpoint = client.create_endpoint_config(aliases=list(spec.aliases))
+    endpoints: Any = {spec.network: endpoint}  # the stubs want one endpoint here
+    return client.create_networking_config(endpoints)
+
+
+def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]:
+    """Return how a container runs on its host: mounts, rights and limits."""
+    return dict(
+        client.create_host_config(
+            binds={
+                volume.name: {"bind": volume.path, "mode": "ro" if volume.read_only else "rw"}
+                for volume in spec.volumes
+            },
+            port_bindings={port: tuple(address) for port, address in spec.ports},
+            restart_policy=PERSISTENT if spec.persistent else {"Name": "no"},
+            cap_drop=None if spec.capabilities else ["ALL"],
+            security_opt=["no-new-privileges"],
+            read_only=spec.read_only,
+            tmpfs=_to_scratch(spec),
+            mem_limit=spec.memory,
+            memswap_limit=spec.memory,
+            nano_cpus=round(spec.cpus * NANO),
+            pids_limit=spec.pids,
+            log_config=LOGS,
+        )
+    )
+
+
+def _to_scratch(spec: ContainerSpec) -> dict[str, str] | None:
+    """Give a container with a read-only root a /tmp in memory, unless a volume is there."""
+    if not spec.read_only or any(volume.path == SCRATCH for volume in spec.volumes):
+        return None
+    return {SCRATCH: "rw,noexec,nosuid,size=64m,mode=1777"}
+
+
+def to_healthcheck(spec: ContainerSpec) -> dict[str, Any] | None:
+    """Return the command that tells whether a container is ready."""
+    if spec.health is None:
+        return None
+    return {
+        "test": ["CMD", *spec.health.argv],
+        "interval": round(spec.health.interval * NANO),
+        "timeout": round(spec.health.timeout * NANO),
+    }
+
+
+def to_container(entry: Mapping[str, Any]) -> Container:
+    """Read an entry of the engine's list."""
+    status = entry.get("Status") or ""
+    networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
+    stack = (entry.get("Labels") or {}).get(naming.STACK)
+    own_first = sorted(networks, key=lambda name: name != stack)
+    addresses = [networks[name].get("IPAddress") for name in own_first]
+    ended = re.match(r"Exited \((\d+)\)", status)
+    return Container(
+        id=entry["Id"],
+        name=(entry.get("Names") or ["/"])[0].lstrip("/"),
+        image=entry.get("ImageID") or "",
+        state=entry.get("State") or "",
+        labels=entry.get("Labels") or {},
+        address=next((address for address in addresses if address), ""),
+        health=next(
+            (word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), ""
+        ),
+        exit_code=int(ended[1]) if ended else None,
+        published=tuple(
+            sorted(
+                {port["PublicPort"] for port in entry.get("Ports") or () if "PublicPort" in port}
+            )
+        ),
+    )

@@ -1,0 +1,250 @@
+"""Whether the evidence of past releases still is what was written, and says what happened."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from orchestrator.errors import ConfigurationError
+from orchestrator.evidence.chain import Sealed, find_head, hash_file, list_files, read_seals
+from orchestrator.evidence.samples import parse_samples
+from orchestrator.evidence.seal import FILE, NewerSchemaError, check_schema, is_signed, read_seal
+from orchestrator.evidence.summary import SCHEMA, summarize, testify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from orchestrator.evidence.seal import Seal
+
+EVIDENCE, EVENTS, SAMPLES = "evidence.json", "events.jsonl", "witness.jsonl"
+FIRST_SEALED_SCHEMA = 2
+KEPT = ("closed_early", "failure")  # by the first schema nowhere but in its evidence
+# What the first schema could not draw from the raw files, or did not have.
+NOT_DRAWN = {"schema", "traffic", "files", "previous"}
+# What reading JSON of any shape may raise.
+UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
+
+State = Literal["sound", "unsealed", "interrupted", "broken"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What came of one release."""
+
+    release: str
+    state: State
+    problem: str | None = None  # the first thing that does not fit, in two or three words
+    detail: str = ""
+
+    def facts(self) -> dict[str, object]:
+        """Return its fields as JSON values."""
+        return asdict(self)
+
+
+class Misfit(Exception):
+    """Something is not as it was written."""
+
+    def __init__(self, problem: str, detail: str) -> None:
+        super().__init__(f"{problem}: {detail}")
+        self.problem = problem
+        self.detail = detail
+
+
+class Audit:
+    """All releases of one folder. Nothing is written."""
+
+    def __init__(self, releases: Path, key: bytes | None = None) -> None:
+        self._releases = releases
+        self._key = key
+        self._seals = read_seals(releases)
+        self._wanted = {  # the releases that a later one says it followed
+            sealed.seal.previous.release for sealed in self._seals.values() if sealed.seal.previous
+        }
+
+    @property
+    def head(self) -> Sealed | None:
+        """Return the last seal: whoever keeps its hash elsewhere knows if releases vanish."""
+        return find_head(self._seals)
+
+    def check_all(self) -> list[Finding]:
+        """Return a finding for each release, oldest first, and for whatever else lies there."""
+        if not self._releases.is_dir():
+            return []
+        return [self._check(path) for path in sorted(self._releases.iterdir())]
+
+    def check_one(self, release: str) -> Finding:
+        """Return the finding for one release. Raises ConfigurationError where there is none."""
+        for path in self._releases.iterdir() if self._releases.is_dir() else ():
+            if path.name == release:
+                return self._check(path)
+        raise ConfigurationError(
+            f"no evidence of `{release}` in `{self._releases}`", "list them: `stackctl history`"
+        )
+
+    def _check(self, path: Path) -> Finding:
+        if path.is_symlink() or not path.is_dir():
+            return Finding(path.name, "broken", "stray file", "it is no release's folder")
+        try:
+            return Finding(path.name, self._judge(path))
+        except Misfit as misfit:
+            return Finding(path.name, "broken", misfit.problem, misfit.detail)
+        except OSError as error:
+            what = f"`{error.filename}`: {error.strerror}"
+            return Finding(path.name, "broken", "unreadable file", what)
+        except UNREADABLE as error:
+            what = f"a field is missing or of another kind: {error!r}"
+            return Finding(path.name, "broken", "unreadable file", what)
+
+    def _judge(self, folder: Path) -> State:
+        names = set(list_files(folder))
+        if EVIDENCE not in names:
+            self._expect_interruption(folder, names)
+            return "interrupted"
+        evidence = read_evidence(folder / EVIDENCE)
+        if evidence.get("release") != folder.name:
+            raise Misfit("file changed", f"`{EVIDENCE}` is that of `{evidence.get('release')}`")
+        if FILE not in names:
+            self._expect_unsealed(folder.name, evidence)
+            check_hashes(folder, _get_hashes(evidence))
+            check_verdict(folder, evidence)
+            return "unsealed"
+        seal = self._read_seal(folder)
+        check_hashes(folder, {**seal.files, **_get_hashes(evidence)})
+        check_strays(names, {*seal.files, FILE})
+        self._check_place(seal, evidence)
+        check_verdict(folder, evidence)
+        return "sound"
+
+    def _expect_interruption(self, folder: Path, names: set[str]) -> None:
+        """A release that was killed has neither evidence nor an end; another has lost them."""
+        ended = EVENTS in names and b'"event":"ended"' in (folder / EVENTS).read_bytes()
+        if ended or FILE in names or folder.name in self._wanted:
+            raise Misfit("file missing", f"`{EVIDENCE}`, although the release came to its end")
+        check_strays(names, {EVENTS, SAMPLES})
+
+    def _expect_unsealed(self, release: str, evidence: Mapping[str, Any]) -> None:
+        """Only releases from before there were seals may have none."""
+        sealed_before = min(self._seals, default=release)
+        if evidence["schema"] >= FIRST_SEALED_SCHEMA or release in self._wanted:
+            raise Misfit("file missing", f"`{FILE}`: its seal was taken away")
+        if sealed_before < release:
+            raise Misfit("file missing", f"`{FILE}`, although `{sealed_before}` before it has one")
+
+    def _read_seal(self, folder: Path) -> Seal:
+        try:
+            seal = read_seal((folder / FILE).read_bytes().decode())
+        except NewerSchemaError as error:
+            raise Misfit("newer schema", f"`{FILE}`: {error}") from error
+        except ValueError as error:
+            raise Misfit("file changed", f"`{FILE}`: {error}") from error
+        if seal.release != folder.name:
+            raise Misfit("file changed", f"`{FILE}` is that of `{seal.release}`")
+        if self._key and seal.signature is None:
+            raise Misfit("signature missing", f"`{FILE}` is not signed")
+        if self._key and not is_signed(seal, self._key):
+            raise Misfit("signature wrong", f"`{FILE}` was not signed with this key")
+        return seal
+
+    def _check_place(self, seal: Seal, evidence: Mapping[str, Any]) -> None:
+        """Check that the releases that this one says it followed are there and the same."""
+        told = evidence.get("previous")
+        if seal.previous is None:
+            if seal.number != 1:
+                raise Misfit("chain broken", f"number {seal.number} names no release before it")
+            self._check_unsealed_before(told)
+            return
+        before = self._find(seal.previous.release)
+        if before.sha256 != seal.previous.sha256:
+            raise Misfit(
+                "chain broken", f"`{seal.previous.release}` was sealed anew after this one"
+            )
+        if before.seal.number + 1 != seal.number:
+            raise Misfit("chain broken", f"it is number {seal.number} after {before.seal.number}")
+        named = {"release": before.seal.release, "sha256": before.seal.files.get(EVIDENCE, "")}
+        if told != named:
+            raise Misfit("chain broken", f"`{EVIDENCE}` names another release before it")
+
+    def _find(self, release: str) -> Sealed:
+        if release not in self._seals:
+            there = (self._releases / release).is_dir()
+            what = "has no readable seal any more" if there else "is not here any more"
+            raise Misfit(
+                "chain broken" if there else "release missing",
+                f"`{release}`, the release before it, {what}",
+            )
+        return self._seals[release]
+
+    def _check_unsealed_before(self, told: Mapping[str, str] | None) -> None:
+        """The first seal has none before it, but its evidence names the last unsealed release."""
+        if told is None:
+            return
+        path = self._releases / str(told["release"]) / EVIDENCE
+        if not path.is_file():
+            raise Misfit("release missing", f"`{told['release']}`, the release before it")
+        if hash_file(path) != told["sha256"]:
+            raise Misfit("chain broken", f"`{told['release']}`, the release before it, was changed")
+
+
+def read_evidence(path: Path) -> dict[str, Any]:
+    """Return what evidence.json says. Raises Misfit."""
+    try:
+        evidence = json.loads(path.read_text())
+        check_schema(evidence, SCHEMA)
+    except NewerSchemaError as error:
+        raise Misfit("newer schema", f"`{EVIDENCE}`: {error}") from error
+    except ValueError as error:
+        raise Misfit("file changed", f"`{EVIDENCE}`: {error}") from error
+    found: dict[str, Any] = evidence
+    return found
+
+
+def check_hashes(folder: Path, hashes: Mapping[str, str]) -> None:
+    """Raise Misfit where a file is missing or has another hash."""
+    for name, digest in sorted(hashes.items()):
+        path = folder / name
+        if not path.is_symlink() and not path.exists():
+            raise Misfit("file missing", f"`{name}`")
+        if path.is_symlink() or not path.is_file() or hash_file(path) != digest:
+            raise Misfit("file changed", f"`{name}`")
+
+
+def check_strays(names: Iterable[str], known: set[str]) -> None:
+    """Raise Misfit where there is a file that no release has left."""
+    for name in sorted(set(names) - known):
+        raise Misfit("stray file", f"`{name}`")
+
+
+def check_verdict(folder: Path, evidence: Mapping[str, Any]) -> None:
+    """Draw the evidence from the raw files again. Raises Misfit where it comes out otherwise."""
+    try:
+        drawn = _draw_again(folder, evidence)
+    except UNREADABLE as error:
+        detail = f"`{EVENTS}` or `{SAMPLES}` cannot be read: {error!r}"
+        raise Misfit("verdict not supported", detail) from error
+    for name in sorted(drawn.keys() - NOT_DRAWN):
+        if evidence.get(name) != drawn[name]:
+            raise Misfit("verdict not supported", f"`{name}` is not what the raw files say")
+
+
+def _draw_again(folder: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
+    events = [json.loads(line) for line in (folder / EVENTS).read_text().split("\n") if line]
+    samples = parse_samples((folder / SAMPLES).read_text())
+    told = evidence["witness"]
+    if evidence["schema"] < FIRST_SEALED_SCHEMA:
+        kept = {"event": "testified", **{key: told.get(key) for key in KEPT}}
+        witness = testify([*events[:-1], kept, events[-1]], samples)
+        witness = {key: witness[key] for key in told}
+    else:
+        witness = testify(events, samples)
+    drawn = summarize(events, witness, evidence.get("traffic"), _get_hashes(evidence))
+    again: dict[str, Any] = json.loads(json.dumps(drawn))
+    return again
+
+
+def _get_hashes(evidence: Mapping[str, Any]) -> dict[str, str]:
+    files = evidence.get("files")
+    if not isinstance(files, dict):
+        raise Misfit("file changed", f"`{EVIDENCE}` names no files")
+    return files

@@ -1,0 +1,99 @@
+"""The seals of one folder of releases, each of which names the one before."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.clock import poll
+from orchestrator.evidence.seal import FILE, Link, Seal, read_seal, sign, write_seal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from orchestrator.clock import Clock
+
+PATIENCE = 10.0  # seconds; whoever seals is done in less than one
+
+
+class Sealed(NamedTuple):
+    """A seal as it was found."""
+
+    seal: Seal
+    sha256: str  # of its file
+
+
+def read_seals(releases: Path) -> dict[str, Sealed]:
+    """Return the seals of all releases by the names of their folders; unreadable ones are left out."""
+    found = {}
+    for path in sorted(releases.glob(f"*/{FILE}")):
+        try:
+            content = path.read_bytes()
+            found[path.parent.name] = Sealed(
+                read_seal(content.decode()), hashlib.sha256(content).hexdigest()
+            )
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def find_head(seals: Mapping[str, Sealed]) -> Sealed | None:
+    """Return the seal that was made last."""
+    return max(
+        seals.values(), key=lambda sealed: (sealed.seal.number, sealed.seal.release), default=None
+    )
+
+
+def seal_folder(folder: Path, head: Sealed | None, key: bytes | None) -> str:
+    """Return the text of the seal for a folder that is complete, after the one that was the last."""
+    seal = Seal(
+        release=folder.name,
+        number=head.seal.number + 1 if head else 1,
+        previous=Link(head.seal.release, head.sha256) if head else None,
+        files={name: hash_file(folder / name) for name in list_files(folder) if name != FILE},
+    )
+    return write_seal(sign(seal, key) if key else seal)
+
+
+def list_files(folder: Path) -> list[str]:
+    """Return all that lies in a folder and is no folder itself, by its path from there."""
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    )
+
+
+def hash_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def last_in_line(releases: Path, clock: Clock) -> Iterator[None]:
+    """Let one release at a time find the last seal and add its own.
+
+    A stack has its lock, but several stacks may keep their evidence in one folder. Whoever waits
+    too long goes on: two seals after the same one are no lie, and a release must end.
+    """
+    descriptor = os.open(releases, os.O_RDONLY)
+    try:
+        poll(lambda: _try_lock(descriptor), clock=clock, every=0.05, within=PATIENCE)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool | None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return False  # this file system has no locks
+    return True

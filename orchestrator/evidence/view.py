@@ -1,0 +1,156 @@
+"""What the pages of a release show: its evidence put into words and order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import groupby
+from typing import Any, NamedTuple
+
+CODES = ("2xx", "3xx", "4xx", "5xx")
+OPPOSITE = {"blue": "green", "green": "blue"}
+
+Evidence = Mapping[str, Any]
+
+
+class Headline(NamedTuple):
+    """The verdict as the first thing that is read."""
+
+    level: str  # good, warn or bad
+    sign: str
+    text: str
+
+
+class Lane(NamedTuple):
+    """One version in a chart."""
+
+    version: str
+    name: str
+    style: str  # blue, green or other
+
+
+class Phase(NamedTuple):
+    """A phase in seconds from the start."""
+
+    name: str
+    start: float
+    end: float
+    failed: bool
+
+
+class Attempts(NamedTuple):
+    """Equal answers in a row of one replica to the gate."""
+
+    replica: str
+    first: int
+    last: int
+    status: int | None
+    answer: str
+    ms: float  # the slowest
+
+
+def tell_verdict(evidence: Evidence) -> Headline:
+    """Return what became of the release and of its users' requests."""
+    outcome, lossless = evidence["outcome"], evidence["verdict"]["lossless"]
+    sent, lost = evidence["witness"]["sent"], evidence["witness"]["lost"]
+    kept = evidence["what"].get("previous") or "what they had"
+    what = {
+        "deployed": "Released",
+        "reverted": f"Not released, users kept {kept}",
+        "failed_unsafe": "Failed, and a person is needed",
+    }.get(outcome, str(outcome))
+    if lossless is False:
+        return Headline("bad", "✕", f"{what}: {lost:,} of {sent:,} requests lost")
+    if outcome == "failed_unsafe":
+        return Headline("bad", "✕", what)
+    if lossless is None:
+        return Headline("warn", "!", f"{what}: {evidence['verdict']['text']}")
+    if outcome == "deployed":
+        return Headline("good", "✓", f"{what}: no request lost")
+    return Headline("warn", "!", f"{what}: no request lost")
+
+
+def to_offset(evidence: Evidence, moment: str) -> float | None:
+    """Return the seconds from the start to a moment: an ISO time, or `switch`, when users moved."""
+    if moment == "switch":
+        switched = [c["at"] for c in evidence["configs"] if c["config"].endswith(".promote")]
+        return to_offset(evidence, switched[-1]) if switched else None
+    return datetime.fromisoformat(moment).timestamp() - _to_start(evidence)
+
+
+def list_lanes(evidence: Evidence, series: Mapping[str, Any]) -> list[Lane]:
+    """Return the versions of a series: the previous one, the new one, then what else answered."""
+    what = evidence["what"]
+    new, previous, color = what["version"], what.get("previous"), what.get("color")
+    names = {previous: f"{previous} (before)", new: f"{new} (new)", "": "no version answered"}
+    styles = {previous: OPPOSITE.get(str(color), "other"), new: color or "other", "": "other"}
+    order = [version for version in dict.fromkeys((previous, new)) if version in series["versions"]]
+    order += [version for version in series["versions"] if version not in order]
+    return [
+        Lane(version, names.get(version, version), styles.get(version, "other"))
+        for version in order
+    ]
+
+
+def list_phases(evidence: Evidence) -> list[Phase]:
+    """Return the phases in their order; the one that failed lasts until the end."""
+    phases = []
+    end = 0.0
+    for phase in evidence["phases"]:
+        end = to_offset(evidence, phase["at"]) or 0.0
+        phases.append(Phase(phase["phase"], max(end - phase["seconds"], 0.0), end, failed=False))
+    failure = evidence.get("failure")
+    if failure:
+        over = max(evidence["when"]["seconds"], end)
+        phases.append(Phase(failure["phase"], end, over, failed=True))
+    return phases
+
+
+def list_losses(evidence: Evidence) -> list[tuple[float, str]]:
+    """Return when, in seconds, and how the witness lost requests: each, or counts where too many."""
+    witness = evidence["witness"]
+    losses = witness["losses"]
+    if len(losses) < witness["lost"]:
+        series = witness["series"]
+        return [
+            ((number + 0.5) * series["seconds"], f"{failed} requests lost")
+            for columns in series["versions"].values()
+            for number, failed in enumerate(columns["failed"])
+            if failed
+        ]
+    return [
+        (loss["at"] + loss["ms"] / 1000 - _to_start(evidence), f"{loss['request']}: {loss['lost']}")
+        for loss in losses
+    ]
+
+
+def list_attempts(evidence: Evidence) -> list[Attempts]:
+    """Return what the gate was answered, replica by replica; equal answers in a row are one."""
+    attempts = []
+    replicas = dict.fromkeys(probe["replica"] for probe in evidence["gate"])
+    for replica in replicas:
+        own = (probe for probe in evidence["gate"] if probe["replica"] == replica)
+        for _, equal in groupby(own, key=lambda p: (p["healthy"], p["status"], p["detail"])):
+            run = list(equal)
+            first, last = run[0], run[-1]
+            answer = "healthy" if last["healthy"] else last["detail"] or "unhealthy"
+            slowest = max(probe["ms"] for probe in run)
+            attempts.append(
+                Attempts(
+                    replica, first["attempt"], last["attempt"], last["status"], answer, slowest
+                )
+            )
+    return attempts
+
+
+def list_statuses(evidence: Evidence) -> list[tuple[str, list[int]]]:
+    """Return the real answers by version and status class."""
+    versions = (evidence.get("traffic") or {}).get("versions") or {}
+    return [
+        (version or "no version", [codes.get(code, 0) for code in CODES])
+        for version, codes in versions.items()
+    ]
+
+
+def _to_start(evidence: Evidence) -> float:
+    return datetime.fromisoformat(evidence["when"]["started"]).timestamp()

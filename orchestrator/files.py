@@ -1,0 +1,32 @@
+"""Files as reports are kept: whole or not at all, each run in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file in one step: readers see the old one or the new one, also after a crash.
+
+    Raises OSError; then nothing is left of the new one.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def find_free(parent: Path, name: str) -> Path:
+    """Return a path of that name, or with a number behind it, where nothing is yet."""
+    names = (name, *(f"{name}-{number}" for number in range(2, 1000)))
+    return next(parent / each for each in names if not (parent / each).exists())

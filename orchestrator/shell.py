@@ -1,0 +1,54 @@
+"""Other programs: the only place that starts them. Never through a shell."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+PATIENCE = 60.0  # seconds for a program that only looks something up
+
+
+class Ended(NamedTuple):
+    """A program that has ended."""
+
+    code: int  # negative: the signal that killed it
+    out: str
+    err: str
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str], patience: float = PATIENCE) -> Ended:
+    """Run a program to its end. Raises OSError; TimeoutError is one."""
+    try:
+        done = subprocess.run(  # noqa: S603  a list of arguments, not a line for a shell
+            argv,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=patience,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(f"it did not end within {patience:g} s") from error
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def start(
+    argv: Sequence[str], environment: Mapping[str, str], errors: Path, hand_on: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a program that gets no Ctrl-C of ours; it writes errors to a file. Raises OSError."""
+    with errors.open("wb") as sink:
+        return subprocess.Popen(  # noqa: S603  as above
+            argv,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=sink,
+            pass_fds=hand_on,
+            process_group=0,
+        )

@@ -1,0 +1,68 @@
+"""A load test's document for tests, without any load."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.bench.document import Occasion, add_verdict, build_document
+from orchestrator.bench.points import Points
+from orchestrator.bench.script import Overrides, Script
+from orchestrator.bench.session import Session
+
+if TYPE_CHECKING:
+    from orchestrator.errors import StackctlError
+
+HOSTILE = "</script><script>alert(1)</script>`|\n<!-- x"
+START = datetime(2030, 1, 1, tzinfo=UTC)
+HEAD = "metric_name,timestamp,metric_value,expected_response,group,status"
+ENVIRONMENT = {
+    "k6": "v1.1.0",
+    "services": [{"name": "web", "version": "v1", "color": "blue", "healthy": 2, "wanted": 2}],
+    "cpus": 2,
+    "memory_bytes": 2**33,
+}
+
+
+def make_points(count: int = 100, ms: float = 5.0) -> Points:
+    """Return a request each tenth of a second; the last one is slow and has failed."""
+    points = Points()
+    rows = [
+        f"http_req_duration,{(START.timestamp() + n / 10) * 1000:.0f},{ms},true,,200"
+        for n in range(count - 1)
+    ]
+    last = f"http_req_duration,{(START.timestamp() + count / 10) * 1000:.0f},{ms * 50},false,,500"
+    points.read([HEAD, *rows, last])
+    return points
+
+
+def make_summary(condition: str = "p(95)<10", *, ok: bool = True, check: str = "is 200") -> Any:
+    """Return a summary with one threshold and one check."""
+    values = {"p(95)": 5.0}
+    return {
+        "metrics": {"http_req_duration": {"values": values, "thresholds": {condition: {"ok": ok}}}},
+        "root_group": {"checks": [{"name": check, "passes": 99, "fails": 1}]},
+    }
+
+
+def make_document(
+    runs: int = 1,
+    *,
+    name: str = "notes",
+    bench: str = "20300101-000000-notes",
+    ms: float = 5.0,
+    summary: Any = None,
+    error: StackctlError | None = None,
+) -> dict[str, Any]:
+    """Return the document of a load test with a threshold that is kept."""
+    session = Session(
+        points=[make_points(ms=ms + number / 100) for number in range(runs)],
+        summaries=[summary or make_summary()] * runs,
+        outcome="failed" if error else "completed",
+        error=error,
+    )
+    script = Script(Path("/nowhere/k6") / f"{name}.js", f"k6/{name}.js", name, "0" * 64)
+    occasion = Occasion(bench, script, Overrides(), ENVIRONMENT, START)
+    document = add_verdict(build_document(occasion, session, START + timedelta(seconds=11)))
+    return document | {"report": f"reports/bench/{bench}/report.md"}

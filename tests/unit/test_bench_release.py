@@ -1,0 +1,91 @@
+"""A release in the middle of a load test, on fakes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.bench.points import Points
+from orchestrator.bench.session import Session
+from orchestrator.errors import ConfigurationError
+from orchestrator.release.plan import Order
+from orchestrator.release.rehearsal import Rehearsal
+from tests.fakes.apps import App
+from tests.fakes.benches import HEAD
+from tests.fakes.clock import START
+from tests.fakes.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Return a stack whose service serves v1."""
+    world = World(tmp_path)
+    world.up()
+    world.clock.sleep(100)
+    return world
+
+
+def make_session(world: World, until: float) -> Session:
+    """Return a request each half second, from the start of the world's time on."""
+    points = Points()
+    times = [START + timedelta(seconds=n / 2) for n in range(int(until * 2))]
+    points.read(
+        [HEAD, *(f"http_req_duration,{at.timestamp() * 1000:.0f},5,true,,200" for at in times)]
+    )
+    assert until >= world.clock.monotonic()
+    return Session([points])
+
+
+def test_a_release_happens_once_and_not_too_early(world: World) -> None:
+    """The load is split into what came before, during and after it."""
+    rehearsal = Rehearsal(world.house, Order("notes", "v2"), after=10)
+    rehearsal.act(9.9)
+    assert world.serving() == {"v1"}
+    began = world.clock.monotonic()
+    rehearsal.act(10.0)
+    ended = world.clock.monotonic()
+    rehearsal.act(10.1)
+    assert world.serving() == {"v2"}
+    assert world.clock.monotonic() == ended
+
+    told = rehearsal.tell(make_session(world, ended + 50))
+    assert told is not None
+    assert (told["service"], told["version"], told["outcome"]) == ("notes", "v2", "deployed")
+    assert (told["exit_code"], told["error"]) == (0, None)
+    assert told["seconds"] == pytest.approx(ended - began, abs=0.01)
+    parts = {name: part["requests"] for name, part in told["parts"].items()}
+    assert sum(parts.values()) == int((ended + 50) * 2)
+    assert parts["before"] == pytest.approx(began * 2, abs=1)
+    assert parts["after"] == pytest.approx(100, abs=1)
+    assert [phase["phase"] for phase in told["phases"]][-2:] == ["drain", "retire"]
+
+
+def test_a_release_that_fails_is_told(world: World) -> None:
+    """With its error and exit code; the load goes on."""
+    world.host.apps["v2"] = App(crashes=True)
+    rehearsal = Rehearsal(world.house, Order("notes", "v2"), after=0)
+    rehearsal.act(0.1)
+    told = rehearsal.tell(make_session(world, world.clock.monotonic() + 1))
+    assert told is not None
+    assert (told["outcome"], told["exit_code"], told["promoted"]) == ("reverted", 1, None)
+    assert told["error"]["message"]
+    assert world.serving() == {"v1"}
+
+
+def test_a_release_that_never_came_is_none(world: World) -> None:
+    """All of the load was before it."""
+    rehearsal = Rehearsal(world.house, Order("notes", "v2"), after=10)
+    session = make_session(world, 200)
+    assert rehearsal.tell(session) is None
+    assert {rehearsal.label(point) for point in session.points[0]} == {"before"}
+
+
+def test_an_unknown_service_is_refused_at_once(world: World) -> None:
+    """Before there is any load."""
+    with pytest.raises(ConfigurationError, match="there is no service `shop`"):
+        Rehearsal(world.house, Order("shop", "v2"), after=1)

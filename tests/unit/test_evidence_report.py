@@ -1,0 +1,210 @@
+"""The pages of a release: the verdict first, nothing left out, and nothing in them runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestrator.events import Failed, Undone, Warned
+from orchestrator.evidence.report import mark_line, render_page, render_report, to_block, to_code
+from orchestrator.evidence.view import tell_verdict
+from tests.fakes.releases import HOSTILE, Releases
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOADS = {"src", "srcset", "action", "formaction", "poster", "data", "background"}
+CONTAINERS = {"link": "href", "a": "href", "use": "href", "image": "href"}
+
+
+class Page(HTMLParser):
+    """A page as a browser reads it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.data: dict[str, str] = {}
+        self._open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note a tag."""
+        self.tags.append((tag, dict(attrs)))
+        self._open.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        """Note the text in a tag."""
+        tag = self._open[-1] if self._open else ""
+        self.data[tag] = self.data.get(tag, "") + data
+
+    def find(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of all tags of a name."""
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """Return what a release that lost a request has left."""
+    return Releases(tmp_path).leave(lost=(7,))
+
+
+def hostile(text: str, tmp_path: Path) -> Path:
+    """Return what a release has left in which everybody wrote what they wanted."""
+    traffic = {"requests": 1, "failed": 0, "versions": {text: {"2xx": 1}}}
+    more = [Warned(text), Failed("gate", text, text, text), Undone(text)]
+    return Releases(tmp_path).leave(more=more, traffic=traffic, texts={"nginx.diff": f"+{text}"})
+
+
+def test_the_verdict_is_the_first_thing(left: Path) -> None:
+    """In words, on both pages."""
+    page = (left / "report.html").read_text()
+
+    words = "Released: 1 of 40 requests lost"
+    assert f"<h1>✕ {words}</h1>" in page
+    assert page.index("<h1>") < page.index("What was released") < page.index("Phases")
+    assert words in "".join((left / "evidence.md").read_text().splitlines()[:3])
+
+
+def test_the_numbers_are_in_the_report(left: Path) -> None:
+    """As a block of data that is the evidence itself."""
+    page = (left / "report.html").read_text()
+
+    block = re.search(r'<script type="application/json" id="evidence">(.*?)</script>', page)
+    assert block is not None
+    assert json.loads(block[1]) == json.loads((left / "evidence.json").read_text())
+
+
+def test_the_report_needs_no_network(left: Path) -> None:
+    """It loads nothing, runs nothing, and forbids both."""
+    page = Page((left / "report.html").read_text())
+
+    assert [a for _, a in page.tags if LOADS & a.keys()] == []
+    linked = [str(a.get(CONTAINERS[tag], "")) for tag, a in page.tags if tag in CONTAINERS]
+    assert [target for target in linked if not target.startswith("data:,")] == []
+    assert [a["type"] for a in page.find("script")] == ["application/json"]
+    policy = [a["content"] for a in page.find("meta") if a.get("http-equiv")]
+    assert [str(each).startswith("default-src 'none'") for each in policy] == [True]
+    assert not re.search(r"url\(|@import|https?://", page.data["style"])
+
+
+def test_the_charts_have_names(left: Path) -> None:
+    """Each picture says what it shows to those who do not see it."""
+    page = Page((left / "report.html").read_text())
+    pictures = [a for a in page.find("svg") if a.get("role") == "img"]
+    titles = {a["id"] for a in page.find("title") if "id" in a}
+
+    assert len(pictures) == 3  # the timeline, and two of the witness
+    assert {a["aria-labelledby"] for a in pictures} == titles
+    assert len([a for _, a in page.tags if a.get("class") == "loss"]) == 2
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_nothing_that_others_wrote_runs(tmp_path: Path, text: str) -> None:
+    """Log lines, reasons, versions and configs are shown as they are."""
+    folder = hostile(text, tmp_path)
+    page = Page((folder / "report.html").read_text())
+
+    assert [a["type"] for a in page.find("script")] == ["application/json"]
+    assert page.find("img") == []
+    assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
+    assert text.split("\n", maxsplit=1)[0] in page.data["p"]
+    assert text in page.data["pre"]
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_nothing_that_others_wrote_breaks_the_markdown(tmp_path: Path, text: str) -> None:
+    """Tables keep their columns, no tag is left, and a block of logs ends where it should."""
+    page = (hostile(text, tmp_path) / "evidence.md").read_text()
+    outside = re.sub(r"(?ms)^(`{3,}).*?^\1$", "", page)
+
+    assert not re.search(r"<(script|img)", outside)
+    assert "](javascript" not in outside.replace("\\]", "")
+    for table in re.findall(r"(?m)(?:^\|.*\n)+", outside):
+        columns = {row.replace("\\|", "").count("|") for row in table.splitlines()}
+        assert len(columns) == 1, table
+
+
+def test_a_hostile_version_stays_text(tmp_path: Path) -> None:
+    """In the title, the legend and the names of the lines too."""
+    facts = json.loads((Releases(tmp_path).leave() / "evidence.json").read_text())
+    text = str(HOSTILE["attribute"])
+    facts = json.loads(json.dumps(facts).replace('"v2"', json.dumps(text)))
+    page = Page(render_report(facts, ""))
+
+    assert page.find("img") == []
+    assert text in page.data["title"]
+    versions = {a["data-version"] for a in page.find("path") if "data-version" in a}
+    assert versions == {"v1", text}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "lossless", "level", "text"),
+    [
+        ("deployed", True, "good", "Released: no request lost"),
+        ("deployed", False, "bad", "Released: 2 of 9 requests lost"),
+        ("deployed", None, "warn", "Released: why not"),
+        ("reverted", True, "warn", "Not released, users kept v1: no request lost"),
+        ("reverted", False, "bad", "Not released, users kept v1: 2 of 9 requests lost"),
+        ("failed_unsafe", True, "bad", "Failed, and a person is needed"),
+        ("failed_unsafe", False, "bad", "Failed, and a person is needed: 2 of 9 requests lost"),
+    ],
+)
+def test_a_verdict_in_words(*, outcome: str, lossless: bool | None, level: str, text: str) -> None:
+    """What became of the release and of the requests."""
+    facts: Any = {
+        "outcome": outcome,
+        "verdict": {"lossless": lossless, "text": "why not"},
+        "witness": {"sent": 9, "lost": 2},
+        "what": {"previous": "v1"},
+    }
+    headline = tell_verdict(facts)
+    assert (headline.level, headline.text) == (level, text)
+    assert headline.sign in "✓!✕"
+
+
+def test_a_failed_release_tells_why(tmp_path: Path) -> None:
+    """Reason, hint, what was undone, the last log lines; on both pages."""
+    more = [
+        Warned("the disk is nearly full"),
+        Failed("gate", "no answer", "look at its logs", "Traceback\n  boom"),
+        Undone("the candidate was removed"),
+    ]
+    folder = Releases(tmp_path).leave(more=more)
+
+    for name in ("report.html", "evidence.md"):
+        page = (folder / name).read_text()
+        told = ("no answer", "look at its logs", "Traceback\n  boom", "candidate was removed")
+        assert [words for words in (*told, "nearly full") if words not in page] == []
+
+
+def test_equal_answers_at_the_gate_are_one_line(left: Path) -> None:
+    """Hundreds of probes are read in a moment."""
+    rows = [
+        line for line in (left / "evidence.md").read_text().splitlines() if "web-green-1" in line
+    ]
+
+    assert [row.split(" | ")[1:3] for row in rows] == [["1 to 2", "200"], ["3", "200"]]
+
+
+def test_evidence_of_the_first_schema_can_be_shown(left: Path) -> None:
+    """`evidence show` reads it still."""
+    facts = json.loads((left / "evidence.json").read_text())
+    del facts["previous"], facts["witness"]["series"]
+
+    assert "1 of 40" in render_page(facts | {"schema": 1})
+
+
+def test_a_diff_is_marked_line_by_line() -> None:
+    """Its head is neither added nor removed."""
+    lines = ["--- a", "+++ b", "@@ -1 +1 @@", "-old", "+new", " same", ""]
+    assert [mark_line(line) for line in lines] == ["place"] * 3 + ["removed", "added", "", ""]
+
+
+def test_code_of_others_is_not_ended_by_itself() -> None:
+    """The fence is longer than any in it."""
+    assert to_code("a `b` |") == "``  a `b` ¦ ``".replace("  ", " ")
+    assert to_block("```\nx") == "````\n```\nx\n````"
