@@ -49,7 +49,9 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Somebody whose app has a route for each thing that a gateway does."""
     operator = Operator(tmp_path_factory.mktemp("gateway"), f"t{secrets.token_hex(3)}")
     try:
-        operator.write_stack({"routes": ROUTES, "witness": [{"path": "/app/"}]})
+        # Users that a test sends between start and switch have a second for it.
+        gate = {"interval": "100ms", "successes": 10}
+        operator.write_stack({"routes": ROUTES, "witness": [{"path": "/app/"}], "health": gate})
         operator.up()
         yield operator
     finally:
