@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_network
 from typing import Any
 from uuid import uuid4
 
@@ -42,8 +43,9 @@ def image(engine: Any) -> Iterator[str]:
 @pytest.fixture
 def bridged_issuer(engine: Any) -> Iterator[Issuer]:
     """Give the test an issuer that containers reach, and nobody outside the host."""
-    gateway = engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
-    with Issuer(gateway) as issuer:
+    # An engine that has never restarted names no gateway; it is the first address even so.
+    network = ip_network(engine.networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"])
+    with Issuer(str(network[1])) as issuer:
         yield issuer
 
 
