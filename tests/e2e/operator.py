@@ -279,9 +279,12 @@ class Operator:
         """Print what every container said last, for whoever reads a failed test."""
         label = {"label": f"io.stackctl.stack={self.name}"}
         for container in self.engine.containers(all=True, filters=label):
-            printed = self.engine.logs(container["Id"]).decode(errors="replace").splitlines()
-            told = [line for line in printed if '"status":"2' not in line]
             name, state = container["Names"][0].lstrip("/"), container["State"]
+            try:
+                printed = self.engine.logs(container["Id"]).decode(errors="replace").splitlines()
+            except docker.errors.APIError as error:  # a container that is being removed has none
+                printed = [str(error)]
+            told = [line for line in printed if '"status":"2' not in line]
             print(f"--- {name} ({state})", *told[-25:], sep="\n")
 
 

@@ -122,7 +122,7 @@ def test_an_idle_connection_survives_the_reloads(operator: Operator) -> None:
 
 def test_the_old_version_outlives_its_last_idle_client(operator: Operator) -> None:
     """A client that idles on long after the switch, within the keep-alive, gets its answer."""
-    operator.write_stack(keepalive="8s", drain_timeout="20s")
+    operator.write_stack(keepalive="20s", drain_timeout="40s")
     operator.up()
 
     with operator.running("deploy", "app", "--version", "v2") as process:
