@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from orchestrator import __version__
 from orchestrator.commands import COMMANDS
-from orchestrator.errors import ConfigurationError, Interrupted, StackctlError
+from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.settings import Settings, hoist
+from orchestrator.signals import listen
 
 BUG = 3
 
@@ -58,8 +59,9 @@ def configure(
 
 def main() -> NoReturn:
     """Run one command and exit with its code."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+    listen()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
     arguments = hoist(sys.argv[1:]) or ["--help"]
     try:
         code = app(arguments, prog_name=app.info.name, standalone_mode=False)
@@ -71,13 +73,6 @@ def main() -> NoReturn:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:  # noqa: BLE001  the one boundary
         sys.exit(_report_usage_or_bug(error, arguments))
-
-
-def _interrupt(number: int, _: FrameType | None) -> None:
-    """Stop once, by phase; a second signal ends the program where it stands."""
-    for other in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(other, signal.SIG_DFL)
-    raise Interrupted(number)
 
 
 def _tell(error: StackctlError, arguments: list[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.announce.markers import choose_markers
+from orchestrator.errors import show_controls
 from orchestrator.events import (
     Ended,
     Event,
@@ -18,6 +19,7 @@ from orchestrator.events import (
     PhaseEnded,
     Probed,
     Progress,
+    Recovered,
     Started,
     Undone,
     Warned,
@@ -86,6 +88,8 @@ class Console:
                 self._show_failure(event)
             case Undone():
                 self._line(f"  [green]undone[/] {event.text}")
+            case Recovered():
+                self._line(f"  [yellow]put right[/] {plain(event.text)}")
             case Ended():
                 self._still()
                 self._mark(self._markers.end())
@@ -211,7 +215,7 @@ class Console:
         else:
             from orchestrator.evidence.report import render_page
 
-            self._write(render_page(evidence))
+            self._write(show_controls(render_page(evidence)))
 
     def print_removed(self, removed: Removed) -> None:
         """Print what was taken away."""

@@ -8,6 +8,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.errors import show_controls
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -27,6 +29,7 @@ def draw(status: Status) -> RenderableType:
             )
         )
     parts += [Text(f"drift: {text}", style="yellow") for text in status.drift]
+    parts += [Text(f"left by a dead release: {text}", style="yellow") for text in status.recovery]
     return Group(*parts)
 
 
@@ -36,8 +39,8 @@ def draw_history(releases: Sequence[Mapping[str, Any]]) -> RenderableType:
     for found in releases:
         witness = found["witness"]
         table.add_row(
-            found["release"],
-            found["outcome"],
+            Text(show_controls(found["release"])),
+            Text(show_controls(found["outcome"])),
             f"{witness['sent']:,}",
             Text(str(witness["lost"]), style="red" if witness["lost"] else ""),
             f"{found['when']['seconds']:.1f}",

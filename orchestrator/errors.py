@@ -24,9 +24,9 @@ class StackctlError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = show_controls(message)
+        self.hint = None if hint is None else show_controls(hint)
+        super().__init__(self.message)
 
 
 class ConfigurationError(StackctlError):
@@ -77,3 +77,13 @@ class Interrupted(StackctlError):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by signal {signal_number}")
         self.exit_code = 128 + signal_number
+
+
+def show_controls(text: str) -> str:
+    """Write what a terminal would act upon, or no file could hold, as an escape; lines stay lines.
+
+    What somebody typed, a container printed or a label says may be quoted in any message.
+    """
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text
+    )

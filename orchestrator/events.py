@@ -139,6 +139,14 @@ class Undone(Event):
 
 
 @dataclass(frozen=True)
+class Recovered(Event):
+    """What a release that died had left was put right."""
+
+    kind = "recovered"
+    text: str
+
+
+@dataclass(frozen=True)
 class Testified(Event):
     """The witness has stopped; its requests stand in a file of their own."""
 

@@ -21,10 +21,18 @@ class Pages:
         self._loaded: dict[str, Template] = {}
 
     def render(self, name: str, values: Mapping[str, Any], *, escaped: bool) -> str:
-        """Return a page: `escaped` for a browser; Markdown escapes by filters of its own."""
+        """Return a page: `escaped` for a browser; Markdown escapes by filters of its own.
+
+        Raises ValueError where the page needs a value that there is not.
+        """
+        from jinja2 import TemplateError
+
         if name not in self._loaded:
             self._loaded[name] = self._load(name, escaped=escaped)
-        return self._loaded[name].render(values)
+        try:
+            return self._loaded[name].render(values)
+        except TemplateError as error:
+            raise ValueError(str(error)) from error
 
     def _load(self, name: str, *, escaped: bool) -> Template:
         from jinja2 import Environment, FileSystemLoader

@@ -18,7 +18,8 @@ STYLES = {"load": "blue", "before": "blue", "during": "other", "after": "green"}
 
 def draw_bench(document: Mapping[str, Any]) -> list[Chart]:
     """Return requests and latencies over time."""
-    release = document["release"] or {}
+    release, turns = document["release"] or {}, document["turns"]
+    styles = STYLES | ({turns["now"]: "blue", turns["before"]: "other"} if turns else {})
     promoted = release.get("promoted")
     series = document["series"]
     evidence = {
@@ -28,13 +29,14 @@ def draw_bench(document: Mapping[str, Any]) -> list[Chart]:
         "traffic": {"series": series},
     }
     return [
-        _rename(chart, title) for chart, title in zip(draw_charts(evidence), TITLES, strict=False)
+        _rename(chart, title, styles)
+        for chart, title in zip(draw_charts(evidence), TITLES, strict=False)
     ]
 
 
-def _rename(chart: Chart, title: str) -> Chart:
+def _rename(chart: Chart, title: str, styles: Mapping[str, str]) -> Chart:
     def name(lane: Lane) -> Lane:
-        return lane._replace(name=lane.version, style=STYLES.get(lane.version, "other"))
+        return lane._replace(name=lane.version, style=styles.get(lane.version, "other"))
 
     return chart._replace(
         title=title,

@@ -55,6 +55,8 @@ def draw_series(answers: Iterable[Answer], start: float, end: float) -> dict[str
 
 def choose_width(seconds: float) -> int:
     """Return the shortest round width, in seconds, that needs no more than MOST_BUCKETS."""
+    if not math.isfinite(seconds):
+        raise ValueError(f"{seconds} seconds have no buckets")
     return next(width for width in _round_widths() if width * MOST_BUCKETS >= seconds)
 
 

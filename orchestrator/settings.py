@@ -11,6 +11,8 @@ from typing import Literal
 WITH_VALUE = ("--file", "-f", "--output")
 FLAGS = ("--no-color",)
 ATTACHED = re.compile(r"--file=|--output=|-f.")
+SECONDS = re.compile(r"-?[0-9.]+")
+LONGEST_WAIT = 3600  # seconds, where `--wait` has no number
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,10 @@ class Settings:
 
 
 def hoist(arguments: Sequence[str]) -> list[str]:
-    """Move the global options to the front, so that they may stand after the command as well."""
+    """Move the global options to the front, so that they may stand after the command as well.
+
+    A `--wait` without a number gets one.
+    """
     front: list[str] = []
     rest: list[str] = []
     queue = list(arguments)
@@ -41,6 +46,8 @@ def hoist(arguments: Sequence[str]) -> list[str]:
             front.append(argument)
         elif argument in WITH_VALUE and queue:
             front += [argument, queue.pop(0)]
+        elif argument == "--wait" and not (queue and SECONDS.fullmatch(queue[0])):
+            rest += [argument, str(LONGEST_WAIT)]
         else:
             rest.append(argument)
     return front + rest

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.errors import show_controls
+
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
 
 
 def plain(text: str) -> str:
-    """Keep rich from reading text of others as markup."""
+    """Keep rich from reading text of others as markup, and the terminal as commands."""
     from rich.markup import escape
 
-    return escape(text)
+    return escape(show_controls(text))
 
 
 def open_stream(stream: Any, *, color: bool) -> RichConsole:

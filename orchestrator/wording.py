@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import show_controls
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,7 +34,10 @@ def summarize(result: Result) -> str:
 def describe_findings(findings: Sequence[Finding]) -> str:
     """Return what came of past releases, one line each, and their numbers."""
     width = max((len(found.release) for found in findings), default=0)
-    lines = [f"{found.release:<{width}}  {_describe_finding(found)}" for found in findings]
+    lines = [
+        show_controls(f"{found.release:<{width}}  {_describe_finding(found)}".replace("\n", " "))
+        for found in findings
+    ]
     counts = Counter(found.state for found in findings)
     told = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
     return "\n".join([*lines, told or "no release has left evidence yet"]) + "\n"

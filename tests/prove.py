@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Safeguard:
-    """Something that keeps requests from being lost, and how to switch it off."""
+    """Something that a promise depends on, and how to switch it off."""
 
     name: str
     file: str
@@ -68,6 +68,13 @@ SAFEGUARDS = (
         "            error_page 502 504 = @{{ item.again }};\n",
         "",
         ("tests/e2e/test_gateway.py::test_one_dead_replica_of_two_costs_no_request",),
+    ),
+    Safeguard(
+        "the admission: the admin listener answers the host and no container",
+        "templates/nginx.conf.j2",
+        "        default 1;\n        include {{ admitted }};\n",
+        "        default 0;\n",
+        ("tests/e2e/test_boundaries.py::test_no_container_gets_an_answer_of_the_admin_listener",),
     ),
     Safeguard(
         "the outdated worker: it answers nothing from the cache once another config is current",

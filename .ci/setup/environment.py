@@ -85,13 +85,15 @@ def _install_locked(root: Path, programs: Path, commands: Commands) -> None:
 
 
 def _install_project(root: Path, programs: Path, commands: Commands) -> None:
+    """Build it with what `installer.txt` has brought: isolated, a build fetches what it likes."""
+    project = ("--no-deps", "--no-build-isolation", "-e", str(root))
     try:
-        commands.run(
-            "venv-project", *_uv(programs), "--no-deps", "-e", str(root), following="make setup"
-        )
+        commands.run("venv-project", *_uv(programs), *project, following="make setup")
     except CommandError:
-        pip = (str(programs / "pip"), "install", "--quiet", "--no-deps", "-e", str(root))
-        commands.run("venv-project-pip", *pip, following=".venv/bin/pip install --no-deps -e .")
+        pip = (str(programs / "pip"), "install", "--quiet", *project)
+        commands.run(
+            "venv-project-pip", *pip, following=f".venv/bin/pip install {' '.join(project)}"
+        )
 
 
 def _uv(programs: Path) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""A release as JUnit XML: each phase, each replica's gate and the promise to users as a test case."""
+"""JUnit XML: a release's phases, gates and promise to users, or a load test's objectives, as cases."""
 
 from __future__ import annotations
 
@@ -26,10 +26,47 @@ def to_junit(evidence: Mapping[str, Any]) -> str:
         if not probes[-1]["healthy"]:
             _fail(case, probes[-1]["detail"] or "unhealthy", "")
     _add_promise(suite, evidence)
+    return _to_text(suite)
+
+
+def bench_to_junit(document: Mapping[str, Any]) -> str:
+    """Return bench.json's facts as a JUnit report."""
+    seconds, error = document["when"]["seconds"], document["error"]
+    suite = Element("testsuite", name=f"bench {document['script']['name']}", time=f"{seconds:.3f}")
+    case = _add_case(suite, "bench", "the load test came to its end", seconds)
+    if error:
+        _fail(case, error["message"], error["hint"])
+    for threshold in document["thresholds"]:
+        case = _add_case(suite, "slo", f"{threshold['metric']} {threshold['condition']}", 0.0)
+        if not threshold["ok"]:
+            _fail(case, f"measured: {threshold['value']}", "")
+    if document["comparison"]:
+        _add_comparison(suite, document["comparison"], document["verdict"]["text"])
+    if document["release"]:
+        _add_release(suite, document["release"])
+    return _to_text(suite)
+
+
+def _to_text(suite: Element) -> str:
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
     return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _add_comparison(suite: Element, comparison: Mapping[str, Any], text: str) -> None:
+    case = _add_case(suite, "slo", f"not slower than {comparison['against']}", 0.0)
+    if comparison["verdict"] == "slower":
+        _fail(case, text, "")
+    elif comparison["verdict"] == "undecided":
+        SubElement(case, "skipped", message="too few runs to tell")
+
+
+def _add_release(suite: Element, release: Mapping[str, Any]) -> None:
+    name = f"the release of {release['service']} {release['version']}"
+    case = _add_case(suite, "release", name, release["seconds"])
+    if release["exit_code"]:
+        _fail(case, release["outcome"], (release["error"] or {}).get("message", ""))
 
 
 def _add_promise(suite: Element, evidence: Mapping[str, Any]) -> None:

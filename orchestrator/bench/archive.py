@@ -136,7 +136,9 @@ def write_summaries(folder: Path, summaries: Sequence[Mapping[str, Any]]) -> Non
 def write_whole(path: Path, content: str | bytes) -> None:
     """Replace a file in one step. Raises StackctlError."""
     try:
-        replace_file(path, content.encode() if isinstance(content, str) else content)
+        # Half of a surrogate pair, which no file can hold, becomes an escape: JSON's own, too.
+        raw = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+        replace_file(path, raw)
     except OSError as error:
         raise StackctlError(
             f"`{path.parent.name}/{path.name}` cannot be written: {error.strerror}",

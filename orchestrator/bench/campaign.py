@@ -20,19 +20,21 @@ from orchestrator.bench.document import (
     build_document,
     compare_baseline,
     compare_previous,
+    compare_turns,
     make_baseline,
 )
 from orchestrator.bench.k6 import find_k6, inspect, make_environment
 from orchestrator.bench.report import render_page, render_report, suggest
 from orchestrator.bench.script import Overrides, find_script, parse_length
 from orchestrator.bench.session import Session, Task, ask_gateway, run_session
+from orchestrator.catalogue.index import write_catalogue
 from orchestrator.errors import ConfigurationError, StackctlError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from orchestrator.bench.document import Document
+    from orchestrator.bench.document import Document, Turns
     from orchestrator.bench.figures import Label
     from orchestrator.bench.session import Tick
     from orchestrator.clock import Clock
@@ -51,14 +53,23 @@ class Wish:
     runs: int | None = None
     against: str | None = None
     save: str | None = None
+    alternate: str | None = None  # a service of which two versions take turns
+
+    @property
+    def turns(self) -> int:
+        """Return how many runs each version gets."""
+        return self.runs or (RUNS if self.against or self.save or self.alternate else 1)
 
 
 @dataclass(frozen=True)
 class Beside:
     """What goes on beside the load, and what is to be said of it."""
 
+    prepare: Callable[[int], None] = lambda _: None  # with the number of the run that is next
     act: Callable[[float], None] = lambda _: None  # with the seconds since the start of the run
+    finish: Callable[[], None] = lambda: None  # after the last run, however it ended
     label: Label | None = None  # the part that a point belongs to
+    turns: Turns | None = None
     tell: Callable[[Session], Mapping[str, Any] | None] = lambda _: None
 
 
@@ -90,7 +101,7 @@ class Campaign:
         url = f"http://{gateway.reachable}"
         environment = make_environment(around, url, self._overrides)
         inspected = inspect(k6, script, environment)
-        runs = wish.runs or (RUNS if wish.against or wish.save else 1)
+        runs = 2 * wish.turns if wish.alternate else wish.turns
         self._task = Task(k6, script, inspected, environment, gateway, runs)
         ask_gateway(gateway)
 
@@ -110,7 +121,11 @@ class Campaign:
         beside = beside or Beside()
         task, started = self._task, self._clock.now()
         place = self._archive.open(task.script.name, started)
-        session = run_session(task, self._clock, show, beside.act)
+        session = run_session(task, self._clock, show, beside.act, beside.prepare)
+        try:
+            beside.finish()
+        except StackctlError as error:
+            session.error = session.error or error
         environment = {
             "k6": task.k6.version,
             "services": list(services),
@@ -119,14 +134,16 @@ class Campaign:
         }
         occasion = Occasion(place.name, task.script, self._overrides, environment, started)
         label = {"label": beside.label} if beside.label else {}
-        document = build_document(occasion, session, self._clock.now(), **label)
+        ended = self._clock.now()
+        document = build_document(occasion, session, ended, turns=beside.turns, **label)
         document["release"] = beside.tell(session)
         previous = self._archive.find_previous(task.script.name, place.name)
         document = compare_baseline(compare_previous(document, previous), self._baseline)
-        document = add_verdict(document)
+        document = add_verdict(compare_turns(document))
         document["report"] = str(place.relative_to(self._folder) / "report.md")
         try:
             self._keep(place, document, session, draw)
+            write_catalogue(place.parent.parent)
         except StackctlError as error:
             return document | {"report": None}, session.error or error
         return document, session.error
@@ -158,7 +175,8 @@ def choose_load(wish: Wish, baseline: Mapping[str, Any] | None) -> Overrides:
     """Return the overrides: like is compared with like. Raises ConfigurationError."""
     given = wish.overrides
     if baseline is None:
-        short = wish.save is not None and wish.runs is None and given.duration is None
+        compared = wish.save is not None or wish.alternate is not None
+        short = compared and wish.runs is None and given.duration is None
         return replace(given, duration=DURATION) if short else given
     wanted = Overrides(**baseline["overrides"])
     for name in ("vus", "duration", "rate"):

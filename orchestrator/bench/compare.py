@@ -37,6 +37,15 @@ def compare(
     ]
 
 
+def choose_turns(runs: int) -> list[bool]:
+    """Return whose turn each run is, `runs` for either side: AB BA AB …, True for the first.
+
+    A machine that grows slower from run to run so costs both sides the same.
+    """
+    pairs = [(True, False) if number % 2 == 0 else (False, True) for number in range(runs)]
+    return [turn for pair in pairs for turn in pair]
+
+
 def compare_figure(name: str, baseline: Sequence[float], now: Sequence[float]) -> Change:
     """Say what became of one figure: a difference must be sure, and large enough to matter."""
     before, after = median(baseline), median(now)

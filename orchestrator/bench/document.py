@@ -41,12 +41,32 @@ class Occasion:
     started: datetime
 
 
+@dataclass(frozen=True)
+class Turns:
+    """Which version each run was for, where two of a service took turns."""
+
+    service: str
+    now: str  # the one that is judged
+    before: str
+    runs: Sequence[str]  # the version of each run
+
+
 def build_document(
-    occasion: Occasion, session: Session, ended: datetime, label: Label = lambda _: LOAD
+    occasion: Occasion,
+    session: Session,
+    ended: datetime,
+    label: Label = lambda _: LOAD,
+    turns: Turns | None = None,
 ) -> Document:
-    """Return what was measured, before anything is compared or judged."""
+    """Return what was measured, before anything is compared or judged.
+
+    Where two versions took turns, figures, thresholds and checks are those of the one that is
+    judged; the runs are all there.
+    """
     runs = [list(points) for points in session.points]
     taken = [run for run in runs if run]
+    judged = [n for n in range(len(runs)) if turns is None or turns.runs[n] == turns.now]
+    summaries = [session.summaries[n] for n in judged if n < len(session.summaries)]
     error = session.error
     started, script = occasion.started, occasion.script
     return {
@@ -62,19 +82,26 @@ def build_document(
         "error": {"message": error.message, "hint": error.hint} if error else None,
         "overrides": asdict(occasion.overrides),
         "environment": dict(occasion.environment),
-        "figures": pool(taken)._asdict(),
+        "figures": pool([runs[number] for number in judged if runs[number]])._asdict(),
         "runs": [measure(run)._asdict() for run in taken],
-        "thresholds": [
-            {**threshold._asdict(), "limit": threshold.limit, "used": threshold.used}
-            for threshold in join_thresholds([read_thresholds(one) for one in session.summaries])
-        ],
-        "checks": [
-            check._asdict() for check in join_checks([read_checks(s) for s in session.summaries])
-        ],
+        **_read_summaries(summaries),
         "series": draw_columns([point for run in taken for point in run], label),
         "previous": None,
+        "turns": None if turns is None else {**asdict(turns), "runs": turns.runs[: len(taken)]},
         "comparison": None,
         "release": None,
+    }
+
+
+def _read_summaries(summaries: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return thresholds and checks from k6's summaries, one a run."""
+    thresholds = join_thresholds([read_thresholds(one) for one in summaries])
+    return {
+        "thresholds": [
+            {**threshold._asdict(), "limit": threshold.limit, "used": threshold.used}
+            for threshold in thresholds
+        ],
+        "checks": [check._asdict() for check in join_checks([read_checks(s) for s in summaries])],
     }
 
 
@@ -101,18 +128,23 @@ def compare_baseline(document: Document, baseline: Mapping[str, Any] | None) -> 
     """Add the verdict against a baseline; without a test that came to its end there is none."""
     if baseline is None or document["outcome"] != "completed":
         return document
-    changes = compare(baseline["runs"], document["runs"])
     changed = baseline["script"]["sha256"] != document["script"]["sha256"]
-    return document | {
-        "comparison": {
-            "baseline": baseline["name"],
-            "bench": baseline["bench"],
-            "runs": [len(baseline["runs"]), len(document["runs"])],
-            "verdict": judge(changes),
-            "figures": [change._asdict() for change in changes],
-            "notes": ["the script is not the one of the baseline any more"] if changed else [],
-        }
-    }
+    notes = ["the script is not the one of the baseline any more"] if changed else []
+    found = _compare(baseline["runs"], document["runs"], f"baseline {baseline['name']}", notes)
+    return document | {"comparison": {"bench": baseline["bench"], **found}}
+
+
+def compare_turns(document: Document) -> Document:
+    """Add the verdict of two versions that took turns; without all turns there is none."""
+    turns = document["turns"]
+    if turns is None or document["outcome"] != "completed":
+        return document
+    sides: dict[str, list[Mapping[str, Any]]] = {turns["before"]: [], turns["now"]: []}
+    for version, run in zip(turns["runs"], document["runs"], strict=True):
+        sides[version].append(run)
+    against = f"{turns['service']} {turns['before']}"
+    found = _compare(sides[turns["before"]], sides[turns["now"]], against, [])
+    return document | {"comparison": {"bench": document["bench"], **found}}
 
 
 def add_verdict(document: Document) -> Document:
@@ -150,11 +182,27 @@ def _find_faults(document: Document) -> Sequence[str]:
             for each in comparison["figures"]
             if each["verdict"] == "slower"
         ]
-        faults.append(f"slower than baseline {comparison['baseline']}: {', '.join(worse)}")
+        faults.append(f"slower than {comparison['against']}: {', '.join(worse)}")
     release = document["release"]
     if release and release["exit_code"]:
         faults.append(f"the release of {release['service']} {release['version']} failed")
     return faults
+
+
+def _compare(
+    before: Sequence[Mapping[str, Any]],
+    now: Sequence[Mapping[str, Any]],
+    against: str,
+    notes: Sequence[str],
+) -> dict[str, Any]:
+    changes = compare(before, now)
+    return {
+        "against": against,
+        "runs": [len(before), len(now)],
+        "verdict": judge(changes),
+        "figures": [change._asdict() for change in changes],
+        "notes": list(notes),
+    }
 
 
 def _grow(before: float, now: float) -> float | None:

@@ -10,7 +10,10 @@ from typing import Any, NamedTuple
 from orchestrator.bench.points import Point
 from orchestrator.series import choose_width, percentile
 
-CONDITION = re.compile(r"\s*(\w+(?:\([0-9.]+\))?)\s*(<=|>=|<|>|===?|!=)\s*(-?[0-9.]+)\s*")
+CONDITION = re.compile(
+    r"\s*(\w+(?:\([0-9.]+\))?)\s*(<=|>=|<|>|===?|!=)\s*(-?(?:[0-9]+\.?[0-9]*|\.[0-9]+))\s*"
+)
+UNREADABLE = (KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 LEFTOVER = 0.1  # of a bucket: so short an end belongs to the bucket before it
 Label = Callable[[Point], str]
 
@@ -43,7 +46,7 @@ class Threshold(NamedTuple):
     def limit(self) -> float | None:
         """Return the number that the value is held against."""
         match = CONDITION.fullmatch(self.condition)
-        return float(match[3]) if match else None
+        return _to_finite(float(match[3])) if match else None
 
     @property
     def used(self) -> float | None:
@@ -52,9 +55,10 @@ class Threshold(NamedTuple):
         if match is None or not limit or self.value is None:
             return None
         if match[2].startswith("<"):
-            return self.value / limit
+            return _to_finite(self.value / limit)
         # Of a share that must stay high, what is missing is what is used up.
-        return (1 - self.value) / (1 - limit) if limit < 1 and match[2][0] == ">" else None
+        share = limit < 1 and match[2][0] == ">"
+        return _to_finite((1 - self.value) / (1 - limit)) if share else None
 
 
 class Check(NamedTuple):
@@ -131,18 +135,34 @@ def _to_columns(buckets: Sequence[Sequence[Point]], width: int) -> dict[str, lis
 
 
 def read_thresholds(summary: Mapping[str, Any]) -> list[Threshold]:
-    """Return the thresholds of k6's summary with what was measured."""
-    return [
-        Threshold(name, condition, bool(found["ok"]), _find_value(metric["values"], condition))
-        for name, metric in sorted(summary["metrics"].items())
-        for condition, found in (metric.get("thresholds") or {}).items()
-    ]
+    """Return the thresholds of k6's summary with what was measured.
+
+    Raises ValueError where a script has made something else of the summary.
+    """
+    try:
+        return [
+            Threshold(name, condition, _to_truth(found["ok"]), _find_value(metric, condition))
+            for name, metric in sorted(summary["metrics"].items())
+            for condition, found in (metric.get("thresholds") or {}).items()
+        ]
+    except UNREADABLE as error:
+        raise ValueError(f"its thresholds cannot be read: {error!r}") from error
 
 
-def _find_value(values: Mapping[str, Any], condition: str) -> float | None:
+def _find_value(metric: Mapping[str, Any], condition: str) -> float | None:
     match = CONDITION.fullmatch(condition)
-    found = values.get(match[1]) if match else None
-    return round(float(found), 6) if isinstance(found, int | float) else None
+    found = metric["values"].get(match[1]) if match else None
+    return _to_finite(round(float(found), 6)) if isinstance(found, int | float) else None
+
+
+def _to_finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _to_truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"`{value}` is neither true nor false")
+    return value
 
 
 def join_thresholds(runs: Sequence[Sequence[Threshold]]) -> list[Threshold]:
@@ -157,8 +177,11 @@ def join_thresholds(runs: Sequence[Sequence[Threshold]]) -> list[Threshold]:
 
 
 def read_checks(summary: Mapping[str, Any]) -> list[Check]:
-    """Return the checks of k6's summary, those in groups as well."""
-    return list(_walk(summary.get("root_group") or {}, ""))
+    """Return the checks of k6's summary, those in groups as well. Raises ValueError."""
+    try:
+        return list(_walk(summary.get("root_group") or {}, ""))
+    except UNREADABLE as error:
+        raise ValueError(f"its checks cannot be read: {error!r}") from error
 
 
 def join_checks(runs: Sequence[Sequence[Check]]) -> list[Check]:
@@ -174,6 +197,9 @@ def join_checks(runs: Sequence[Sequence[Check]]) -> list[Check]:
 
 def _walk(group: Mapping[str, Any], path: str) -> Iterator[Check]:
     for check in group.get("checks") or ():
-        yield Check(f"{path}{check['name']}", int(check["passes"]), int(check["fails"]))
+        passed, failed = int(check["passes"]), int(check["fails"])
+        if min(passed, failed) < 0:
+            raise ValueError("a check was passed or failed less than never")
+        yield Check(f"{path}{check['name']}", passed, failed)
     for inner in group.get("groups") or ():
         yield from _walk(inner, f"{path}{inner['name']}: ")

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from orchestrator.bench.figures import read_checks, read_thresholds
 from orchestrator.bench.script import write_wrapper
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.shell import run, start
@@ -28,6 +29,7 @@ OWN = ("VUS", "DURATION", "RATE", "SUMMARY", "BASE_URL")
 STATISTICS = ("avg", "min", "med", "max", "p(90)", "p(95)", "p(99)")
 PERCENTILE = re.compile(r"p\([0-9.]+\)")
 THRESHOLD_MISSED = 99
+CHANGED = "the script's `handleSummary` has changed what it was given"
 GRACE = 30.0  # seconds for k6 to end by itself once it was told to
 
 
@@ -144,6 +146,7 @@ class Load:
         self._reader = threading.Thread(target=points.read, args=(self._stream,), daemon=True)
         self._reader.start()
         self._told = False
+        self._misfit = ""
 
     def __enter__(self) -> Self:
         return self
@@ -176,13 +179,18 @@ class Load:
         self._reader.join()
 
     def read_summary(self) -> dict[str, Any] | None:
-        """Return k6's summary; None where it did not come to write one."""
+        """Return k6's summary; None where it did not come to write one that can be read."""
         try:
             summary: dict[str, Any] = json.loads(self._summary.read_text())
-        except (OSError, ValueError):
+            read_thresholds(summary)
+            read_checks(summary)
+        except OSError:
+            return None
+        except (ValueError, RecursionError) as error:
+            self._misfit = f"{CHANGED}: {error}"
             return None
         return summary
 
     def read_error(self) -> str:
-        """Return what k6 complained of last."""
-        return find_error(self._log.read_text(errors="replace"), self._script)
+        """Return what k6 complained of last, or what is wrong with its summary."""
+        return self._misfit or find_error(self._log.read_text(errors="replace"), self._script)

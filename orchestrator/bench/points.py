@@ -16,6 +16,7 @@ PREFIX = "http_req_duration,"
 NOT_THE_LOAD = ("::setup", "::teardown")
 RECENT = 5.0  # seconds that the live figures look back
 MOST_RECENT = 50_000  # requests
+FAR = 1e12  # seconds or milliseconds that no load test has
 
 
 class Point(NamedTuple):
@@ -59,12 +60,12 @@ class Points:
     def read(self, lines: Iterable[str]) -> None:
         """Take up k6's CSV; its first line names the columns."""
         stream = iter(lines)
-        names = next(csv.reader([next(stream, "")]), [])
+        names = _split(next(stream, ""))
         if "metric_value" not in names:
             return
         for line in stream:
             if line.startswith(PREFIX):
-                self._add(dict(zip(names, next(csv.reader([line])), strict=False)))
+                self._add(dict(zip(names, _split(line), strict=False)))
 
     def look(self) -> Look:
         """Return how the load goes."""
@@ -86,6 +87,8 @@ class Points:
             at, ms = float(row["timestamp"]) / 1000, float(row["metric_value"])
         except (KeyError, ValueError):
             return  # the last line of a k6 that was killed
+        if not (0 <= at < FAR and 0 <= ms < FAR):  # nor is it with what is no number
+            return
         failed = row.get("expected_response") == "false"
         answered = row.get("status") != "0"
         with self._guard:
@@ -95,3 +98,10 @@ class Points:
             self._failures += failed
             if answered or self._answered is None:
                 self._answered = at
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:  # a field of more than 128 KiB
+        return []

@@ -133,7 +133,7 @@ def _tell_comparison(document: Document) -> list[str]:
             f"{NAMES[each['figure']]} {tell_change(each)} (p {each['p']:.3f})"
             for each in comparison["figures"]
         )
-        verdict = f"  against baseline {comparison['baseline']}: {comparison['verdict']}"
+        verdict = f"  against {_plain(comparison['against'])}: {comparison['verdict']}"
         lines.append(f"{verdict}; {', '.join(told)}")
         lines += [f"  note: {note}" for note in comparison["notes"]]
     elif previous:

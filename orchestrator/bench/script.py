@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FOLDER = "k6"
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 LENGTH = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
+IMPORT = re.compile(r"""(?:\bfrom|\bimport|\brequire\(|\bopen\()\s*['"](\.{1,2}/[^'"\n]+)['"]""")
 PART = re.compile(r"([0-9.]+)(ms|s|m|h)")
 # `export *` leaves out what the module exports itself: handleSummary is ours, and asks the script's.
 # What setup() returned is left out of the summary: it may hold the tokens of users.
@@ -44,7 +45,7 @@ class Script:
     path: Path
     file: str  # as people know it: relative to the folder of stack.yaml where it lies in it
     name: str  # safe in the name of a file
-    sha256: str
+    sha256: str  # of the script and of the modules beside it that it imports
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def find_script(folder: Path, wanted: str) -> Script:
     is_path = "/" in wanted or wanted.endswith(".js")
     path = folder / wanted if is_path else named
     try:
-        content = path.read_bytes()
+        digest = hash_script(path)
     except (OSError, ValueError) as error:
         known = ", ".join(f"`{name}`" for name in list_scripts(folder)) or "none"
         reason = "does not exist" if isinstance(error, FileNotFoundError) else "cannot be read"
@@ -77,7 +78,27 @@ def find_script(folder: Path, wanted: str) -> Script:
     path = path.resolve()
     inside = path.is_relative_to(folder.resolve())
     file = str(path.relative_to(folder.resolve())) if inside else path.name
-    return Script(path, file, to_name(path.stem), hashlib.sha256(content).hexdigest())
+    return Script(path, file, to_name(path.stem), digest)
+
+
+def hash_script(path: Path) -> str:
+    """Return the SHA-256 of a script and of all files that it takes in. Raises OSError.
+
+    Without any it is the one of the file; what k6 itself will miss is left to k6 to name.
+    """
+    contents, waiting = {path.resolve(): path.read_bytes()}, [path.resolve()]
+    while waiting:
+        taken = waiting.pop()
+        for name in IMPORT.findall(contents[taken].decode(errors="replace")):
+            found = (taken.parent / name).resolve()
+            if found not in contents and found.is_file():
+                contents[found] = found.read_bytes()
+                waiting.append(found)
+    first, *others = contents.values()
+    digest = hashlib.sha256(first)
+    for digests in sorted(hashlib.sha256(content).digest() for content in others):
+        digest.update(digests)
+    return digest.hexdigest()
 
 
 def list_scripts(folder: Path) -> list[str]:

@@ -69,11 +69,16 @@ class Session:
 
 
 def run_session(
-    task: Task, clock: Clock, show: Callable[[Tick], None], beside: Callable[[float], None]
+    task: Task,
+    clock: Clock,
+    show: Callable[[Tick], None],
+    beside: Callable[[float], None],
+    prepare: Callable[[int], None] = lambda _: None,
 ) -> Session:
     """Run the script as often as wanted; what was measured until an error is kept.
 
-    `beside` is called with the seconds since the start of a run and may do something meanwhile.
+    `prepare` is called with the number of each run before it, `beside` with the seconds since its
+    start, again and again: both may do something to what is loaded.
     """
     session = Session()
     for number in range(1, task.runs + 1):
@@ -81,6 +86,7 @@ def run_session(
             points = Points()
             session.points.append(points)
             try:
+                prepare(number)
                 ask_gateway(task.gateway)
                 _run(task, session, Path(folder), clock, (number, show, beside))
             except StackctlError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -34,6 +35,10 @@ Save = Annotated[
 Service = Annotated[
     str | None, typer.Option("--during-deploy", help="A service to release meanwhile.")
 ]
+Alternate = Annotated[
+    str | None,
+    typer.Option(help="A service whose active and previous version take turns; exit 6 if slower."),
+]
 Version = Annotated[str | None, typer.Option("--version", help="The version of that release.")]
 
 
@@ -46,8 +51,10 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     runs: Runs = None,
     against: Against = None,
     save_baseline: Save = None,
+    alternate: Alternate = None,
     during_deploy: Service = None,
     version: Version = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the objectives as JUnit XML.")] = None,
 ) -> int:
     """Run k6 through the gateway, hold it against its thresholds, and keep a report."""
     from orchestrator.bench.campaign import Campaign, Wish, find_exit_code
@@ -56,15 +63,21 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     from orchestrator.commands.opening import opened
     from orchestrator.plots import draw_bench
 
-    wish = Wish(script, Overrides(vus, duration, rate), runs, against, save_baseline)
+    wish = Wish(script, Overrides(vus, duration, rate), runs, against, save_baseline, alternate)
     _check_release(wish, during_deploy, version)
     with opened(context.obj) as (house, console):
         listen = house.stack.gateway.listen
         campaign = Campaign(house.folder, wish, listen, os.environ, house.clock)
-        beside = _prepare_release(house, during_deploy, version, campaign.length / 3)
+        beside = (
+            _prepare_turns(house, wish)
+            if alternate
+            else _prepare_release(house, during_deploy, version, campaign.length / 3)
+        )
         meter = Meter(console, house.clock)
         document, error = campaign.run(_list_services(house), meter.show, draw_bench, beside)
         console.print_either(document, summarize(document))
+        if junit is not None:
+            error = error or _write_junit(junit, document)
         for trouble in _list_troubles(document, error):
             console.print_error(trouble)
         return find_exit_code(document, error)
@@ -114,6 +127,19 @@ def _list_troubles(
         yield error
 
 
+def _write_junit(file: Path, document: Mapping[str, Any]) -> StackctlError | None:
+    """Write the report; return why it could not be written: the load is over and stays measured."""
+    from orchestrator.announce.junit import bench_to_junit
+    from orchestrator.bench.archive import write_whole
+    from orchestrator.errors import StackctlError
+
+    try:
+        write_whole(file, bench_to_junit(document))
+    except StackctlError as error:
+        return error
+    return None
+
+
 def _list_services(house: House) -> list[dict[str, Any]]:
     """Return who answers: the active versions with their replicas."""
     from dataclasses import asdict
@@ -134,6 +160,11 @@ def _check_release(wish: Any, service: str | None, version: str | None) -> None:
         raise ConfigurationError(
             "`--during-deploy SERVICE` and `--version V` belong together", "give both, or none"
         )
+    if wish.alternate and (wish.against or wish.save or service):
+        raise ConfigurationError(
+            "versions that take turns are held against each other",
+            "leave out `--against`, `--save-baseline` and `--during-deploy`",
+        )
     if service is not None and (wish.against or wish.save or (wish.runs or 1) > 1):
         raise ConfigurationError(
             "a release happens in one run, and is held against no baseline",
@@ -150,4 +181,19 @@ def _prepare_release(house: House, service: str | None, version: str | None, aft
     if service is None or version is None:
         return None
     rehearsal = Rehearsal(house, Order(service, parse_version(version)), after)
-    return Beside(rehearsal.act, rehearsal.label, rehearsal.tell)
+    return Beside(act=rehearsal.act, label=rehearsal.label, tell=rehearsal.tell)
+
+
+def _prepare_turns(house: House, wish: Any) -> Any:
+    """Return what puts the one or the other version before a run."""
+    from orchestrator.bench.campaign import Beside
+    from orchestrator.bench.document import Turns
+    from orchestrator.release.alternation import Alternation
+
+    between = Alternation(house, wish.alternate, wish.turns)
+    return Beside(
+        prepare=between.prepare,
+        finish=between.finish,
+        label=between.label,
+        turns=Turns(between.service, between.now, between.before, between.turns),
+    )

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.options import Wait
+
 
 def deploy(
     context: typer.Context,
@@ -22,7 +24,7 @@ def deploy(
             "--allow-downtime", help="First recreate gateway and databases with new settings."
         ),
     ] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+    wait: Wait = 0,
     junit: Annotated[
         Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
     ] = None,

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.options import Wait
+
 
 def down(
     context: typer.Context,
     volumes: Annotated[
         bool, typer.Option("--volumes", help="Remove the data as well. It does not come back.")
     ] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+    wait: Wait = 0,
 ) -> int:
     """Stop and remove the stack. Data stays, unless told otherwise."""
     from orchestrator.commands.opening import opened

@@ -50,11 +50,17 @@ def evidence(
 
 def _show(settings: Settings, folder: Path, release: str | None) -> int:
     from orchestrator.console import Console
-    from orchestrator.evidence.archive import find_release
+    from orchestrator.errors import StackctlError
+    from orchestrator.evidence.archive import VERIFY, find_release
+    from orchestrator.evidence.shape import UNREADABLE
 
     found = find_release(folder, release)
     with Console(settings) as console:
-        console.print_evidence(found)
+        try:
+            console.print_evidence(found)
+        except UNREADABLE as error:
+            what = f"the evidence of `{found['release']}` cannot be shown: {error!r}"
+            raise StackctlError(what, VERIFY) from error
     return 0
 
 

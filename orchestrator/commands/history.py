@@ -16,15 +16,16 @@ def history(
     from itertools import islice
 
     from orchestrator.console import Console
+    from orchestrator.events import Warned
     from orchestrator.evidence.archive import read_releases
 
     settings = context.obj
     releases = settings.file.resolve().parent / "reports" / "releases"
-    found = (
-        evidence
-        for evidence in read_releases(releases)
-        if service is None or evidence["what"]["service"] == service
-    )
     with Console(settings) as console:
+        found = (
+            evidence
+            for evidence in read_releases(releases, lambda text: console.show(Warned(text)))
+            if service is None or evidence["what"]["service"] == service
+        )
         console.print_history(list(islice(found, limit)))
     return 0

@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.options import Wait
+
 
 def prune(
     context: typer.Context,
     keep: Annotated[int, typer.Option(help="Images to keep of each service.", min=1)] = 5,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+    wait: Wait = 0,
 ) -> int:
     """Remove old images, configs and orphans; never what serves or a rollback needs."""
     from orchestrator.commands.opening import opened

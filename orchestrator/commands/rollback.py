@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.options import Wait
+
 
 def rollback(
     context: typer.Context,
@@ -15,7 +17,7 @@ def rollback(
     to: Annotated[
         str | None, typer.Option("--to", help="A version other than the previous.")
     ] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+    wait: Wait = 0,
     junit: Annotated[
         Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
     ] = None,

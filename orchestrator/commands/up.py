@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.options import Wait
+
 
 def up(
     context: typer.Context,
     allow_downtime: Annotated[
         bool, typer.Option("--allow-downtime", help="Recreate what cannot be changed in place.")
     ] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for the lock.", min=0)] = 0,
+    wait: Wait = 0,
 ) -> int:
     """Bring the stack up: network, accessories, gateway, first releases. Repeat to converge."""
     from orchestrator.announce.announcement import Announcement

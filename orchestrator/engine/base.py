@@ -50,7 +50,7 @@ class ContainerSpec:
     ports: tuple[tuple[int, Address], ...] = ()  # (port inside, address on the host)
     user: str | None = None
     read_only: bool = False
-    capabilities: bool = False  # keep the engine's default set (databases that start as root)
+    capabilities: bool = False  # keep those to change owner and user (databases begin as root)
     memory: int = 512 * 1024**2  # bytes
     cpus: float = 1.0
     pids: int = 512

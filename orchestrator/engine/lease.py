@@ -72,6 +72,7 @@ def take_lease(client: docker.APIClient, spec: ContainerSpec) -> DockerLease:
                 security_opt=["no-new-privileges"],
                 read_only=True,
                 mem_limit=16 * 1024**2,
+                pids_limit=8,
             ),
         )["Id"]
     try:

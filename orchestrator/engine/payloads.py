@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LOGS = LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "5"})
 PERSISTENT: Any = {"Name": "unless-stopped"}
 NANO = 1_000_000_000
+# What an image needs that starts as root, to hand its volume over and go on as another user.
+# Nothing of it reaches further than the container: it cannot send packets under another address.
+HANDING_OVER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETPCAP", "SETUID"]
 SCRATCH = "/tmp"  # noqa: S108  a path inside containers
 
 
@@ -40,7 +43,8 @@ def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, A
             },
             port_bindings={port: tuple(address) for port, address in spec.ports},
             restart_policy=PERSISTENT if spec.persistent else {"Name": "no"},
-            cap_drop=None if spec.capabilities else ["ALL"],
+            cap_drop=["ALL"],
+            cap_add=HANDING_OVER if spec.capabilities else None,
             security_opt=["no-new-privileges"],
             read_only=spec.read_only,
             tmpfs=_to_scratch(spec),

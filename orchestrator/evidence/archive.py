@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import ConfigurationError
+from orchestrator.errors import ConfigurationError, show_controls
 from orchestrator.evidence.record import write_whole
+from orchestrator.evidence.shape import find_misfit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+VERIFY = "see what does not fit: `stackctl evidence verify`"
 INDEX = "EVIDENCE_ZERO_DOWNTIME.md"
 HEAD = (
     "# Zero-downtime evidence",
@@ -23,19 +25,29 @@ HEAD = (
 )
 
 
-def read_releases(releases: Path) -> Iterator[dict[str, Any]]:
-    """Yield the evidence of all releases, newest first; folders without any are passed over."""
+def read_releases(
+    releases: Path, warn: Callable[[str], object] = lambda _: None
+) -> Iterator[dict[str, Any]]:
+    """Yield the evidence of all releases, newest first; folders without any are passed over.
+
+    What cannot be read is left out as well, after a warning that names it.
+    """
     for path in _list_evidence(releases):
-        evidence = _read(path)
-        if evidence is not None:
-            yield evidence
+        try:
+            yield _read(path)
+        except ValueError as error:
+            warn(f"the evidence of `{path.parent.name}` is left out: {error}; {VERIFY}")
 
 
 def find_release(releases: Path, release: str | None) -> dict[str, Any]:
     """Return a release's evidence, the newest without a name. Raises ConfigurationError."""
-    for evidence in read_releases(releases):
-        if release in (None, evidence["release"]):
-            return evidence
+    for path in _list_evidence(releases):
+        if release in (None, path.parent.name):
+            try:
+                return _read(path)
+            except ValueError as error:
+                what = f"the evidence of `{path.parent.name}` cannot be read: {error}"
+                raise ConfigurationError(what, VERIFY) from error
     what = f"no evidence of `{release}`" if release else "no release has left evidence yet"
     raise ConfigurationError(f"{what} in `{releases}`", "list them: `stackctl history`")
 
@@ -49,12 +61,10 @@ def write_index(releases: Path) -> None:
     known = _read_rows(index)
     rows = []
     for path in _list_evidence(releases):
-        row = known.get(path.parent.name)
-        if row is None:
-            evidence = _read(path)
-            row = _to_row(evidence) if evidence else None
-        if row is not None:
-            rows.append(row)
+        try:
+            rows.append(known.get(path.parent.name) or _to_row(_read(path)))
+        except ValueError:
+            continue  # `evidence verify` says so
     write_whole(index, "\n".join((*HEAD, *rows)) + "\n")
 
 
@@ -62,12 +72,20 @@ def _list_evidence(releases: Path) -> list[Path]:
     return sorted(releases.glob("*/evidence.json"), reverse=True)
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> dict[str, Any]:
+    """Return what an evidence.json says. Raises ValueError where it is none."""
+    if path.is_symlink() or not path.is_file():
+        raise ValueError("it is no file")  # a pipe or a device would be read for ever
     try:
-        evidence = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return evidence if isinstance(evidence, dict) and "release" in evidence else None
+        evidence: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    misfit = find_misfit(evidence)
+    if misfit is None and evidence["release"] != path.parent.name:
+        misfit = f"it is that of `{evidence['release']}`"
+    if misfit is not None:
+        raise ValueError(misfit)
+    return evidence
 
 
 def _read_rows(index: Path) -> dict[str, str]:
@@ -85,8 +103,15 @@ def _read_rows(index: Path) -> dict[str, str]:
 def _to_row(evidence: Mapping[str, Any]) -> str:
     what, witness = evidence["what"], evidence["witness"]
     page = f"releases/{evidence['release']}/evidence.md"
+    service, version, outcome = map(
+        _to_cell, (what["service"], what["version"], evidence["outcome"])
+    )
     return (
-        f"| [{evidence['release']}]({page}) | {what['service']} | {what['version']} |"
-        f" {evidence['outcome']} | {witness['sent']} | {witness['lost']} |"
+        f"| [{evidence['release']}]({page}) | {service} | {version} |"
+        f" {outcome} | {witness['sent']} | {witness['lost']} |"
         f" {witness['longest_gap_ms']} | {evidence['when']['seconds']:.1f} |"
     )
+
+
+def _to_cell(text: str) -> str:
+    return show_controls(" ".join(text.split())).replace("|", "\\|")

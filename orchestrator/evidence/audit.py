@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.evidence.chain import Sealed, find_head, hash_file, list_files, read_seals
+from orchestrator.evidence.record import EVENTS, SAMPLES
 from orchestrator.evidence.samples import parse_samples
 from orchestrator.evidence.seal import FILE, NewerSchemaError, check_schema, is_signed, read_seal
+from orchestrator.evidence.shape import UNREADABLE
 from orchestrator.evidence.summary import SCHEMA, summarize, testify
 
 if TYPE_CHECKING:
@@ -18,13 +20,11 @@ if TYPE_CHECKING:
 
     from orchestrator.evidence.seal import Seal
 
-EVIDENCE, EVENTS, SAMPLES = "evidence.json", "events.jsonl", "witness.jsonl"
+EVIDENCE = "evidence.json"
 FIRST_SEALED_SCHEMA = 2
 KEPT = ("closed_early", "failure")  # by the first schema nowhere but in its evidence
 # What the first schema could not draw from the raw files, or did not have.
 NOT_DRAWN = {"schema", "traffic", "files", "previous"}
-# What reading JSON of any shape may raise.
-UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
 
 State = Literal["sound", "unsealed", "interrupted", "broken"]
 
@@ -99,6 +99,7 @@ class Audit:
 
     def _judge(self, folder: Path) -> State:
         names = set(list_files(folder))
+        check_files(folder, names & {EVIDENCE, FILE, EVENTS, SAMPLES})
         if EVIDENCE not in names:
             self._expect_interruption(folder, names)
             return "interrupted"
@@ -198,6 +199,13 @@ def read_evidence(path: Path) -> dict[str, Any]:
         raise Misfit("file changed", f"`{EVIDENCE}`: {error}") from error
     found: dict[str, Any] = evidence
     return found
+
+
+def check_files(folder: Path, names: Iterable[str]) -> None:
+    """Raise Misfit where something is a link, or a pipe that would be read for ever."""
+    for name in sorted(names):
+        if (folder / name).is_symlink() or not (folder / name).is_file():
+            raise Misfit("file changed", f"`{name}` is no file of its own")
 
 
 def check_hashes(folder: Path, hashes: Mapping[str, str]) -> None:

@@ -31,12 +31,14 @@ def read_seals(releases: Path) -> dict[str, Sealed]:
     """Return the seals of all releases by the names of their folders; unreadable ones are left out."""
     found = {}
     for path in sorted(releases.glob(f"*/{FILE}")):
+        if path.is_symlink() or not path.is_file():
+            continue  # a pipe or a device would be read for ever
         try:
             content = path.read_bytes()
             found[path.parent.name] = Sealed(
                 read_seal(content.decode()), hashlib.sha256(content).hexdigest()
             )
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
     return found
 

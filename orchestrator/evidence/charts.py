@@ -1,12 +1,13 @@
-"""From series of numbers to shapes that a template draws as SVG: scales, ticks, paths. Pure."""
+"""From series of numbers to charts that a template draws as SVG: lines, ticks, columns. Pure."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from orchestrator.evidence.view import Lane, list_lanes, list_losses, list_phases, to_offset
+from orchestrator.evidence.view import Lane, list_lanes, list_losses, list_phases
+from orchestrator.outline import to_offset
+from orchestrator.shapes import Scale, Tick, choose_ticks, draw_steps, draw_trace
 
 WIDTH, HEIGHT = 540, 230
 LEFT, RIGHT, TOP, BOTTOM = 56, 14, 26, 44  # what the labels take
@@ -17,26 +18,6 @@ MEASURES = (("p50_ms", "p50"), ("p95_ms", "p95"))
 UNITS = ((3 * 3600, 3600, "h"), (300, 60, "min"), (0, 1, "s"))  # longer than, seconds, name
 
 Evidence = Mapping[str, Any]
-
-
-class Scale(NamedTuple):
-    """Puts values from 0 to `high` between two places."""
-
-    high: float
-    start: float
-    end: float
-
-    def place(self, value: float) -> float:
-        """Return where a value stands; what is outside stands at the nearer end."""
-        share = min(max(value / self.high, 0.0), 1.0) if self.high else 0.0
-        return round(self.start + share * (self.end - self.start), 2)
-
-
-class Tick(NamedTuple):
-    """A place on an axis and the number there."""
-
-    at: float
-    label: str
 
 
 class Line(NamedTuple):
@@ -173,16 +154,6 @@ def list_failures(series: Mapping[str, Any]) -> list[tuple[float, str]]:
     ]
 
 
-def choose_ticks(high: float, most: int = 5) -> list[float]:
-    """Return round numbers from 0 to at least `high`, no more than `most` after the 0."""
-    if high <= 0:
-        return [0, 1]
-    rough = high / most
-    power = 10 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    return [round(step * number, 10) for number in range(math.ceil(high / step - 0.001) + 1)]
-
-
 def mark_time(span: float, start: float, end: float) -> tuple[list[Tick], str]:
     """Return the ticks of a time axis and the unit that they count."""
     seconds, unit = next((size, name) for least, size, name in UNITS if span > least or size == 1)
@@ -191,28 +162,6 @@ def mark_time(span: float, start: float, end: float) -> tuple[list[Tick], str]:
     return [
         Tick(scale.place(tick), f"{tick / seconds:g}") for tick in ticks if tick <= span * 1.001
     ], unit
-
-
-def draw_steps(values: Sequence[float], time: Callable[[int], float], scale: Scale) -> str:
-    """Return the outline of counts: one level, and one H, a bucket."""
-    ground = scale.place(0)
-    steps = "".join(
-        f"V{scale.place(value):g}H{time(number + 1):g}" for number, value in enumerate(values)
-    )
-    return f"M{time(0):g} {ground:g}{steps}V{ground:g}"
-
-
-def draw_trace(values: Sequence[float | None], time: Callable[[int], float], scale: Scale) -> str:
-    """Return a line through what there is: one M or L a value, broken where there is none."""
-    parts, pen = [], "M"
-    for number, value in enumerate(values):
-        if value is None:
-            pen = "M"
-            continue
-        middle = (time(number) + time(number + 1)) / 2
-        parts.append(f"{pen}{middle:g} {scale.place(value):g}" + ("h0" if pen == "M" else ""))
-        pen = "L"
-    return "".join(parts)
 
 
 def _draw_lines(

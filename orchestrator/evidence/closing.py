@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from orchestrator.catalogue.index import write_catalogue
 from orchestrator.errors import StackctlError
 from orchestrator.evidence.archive import write_index
 from orchestrator.evidence.chain import (
@@ -16,7 +17,7 @@ from orchestrator.evidence.chain import (
     read_seals,
     seal_folder,
 )
-from orchestrator.evidence.record import Record, hash_text
+from orchestrator.evidence.record import EVENTS, SAMPLES, Record, hash_text
 from orchestrator.evidence.report import render_page, render_report
 from orchestrator.evidence.seal import FILE
 from orchestrator.evidence.summary import summarize, testify
@@ -44,7 +45,7 @@ def close_record(
     record.close()
     for name, text in texts.items():
         record.keep(name, text)
-    hashes = {name: record.hash(name) for name in ("events.jsonl", "witness.jsonl")}
+    hashes = {name: record.hash(name) for name in (EVENTS, SAMPLES)}
     hashes |= {name: hash_text(text) for name, text in texts.items()}
     releases = record.folder.parent
     try:
@@ -62,6 +63,7 @@ def close_record(
     except OSError as error:
         raise StackctlError(f"the evidence cannot be sealed: {error.strerror}") from error
     write_index(releases)
+    write_catalogue(releases.parent)
     return troubles
 
 
@@ -76,7 +78,11 @@ def _name_previous(folder: Path, head: Sealed | None) -> dict[str, str] | None:
     if head is not None:
         name = "evidence.json"
         return {"release": head.seal.release, "sha256": head.seal.files.get(name, "")}
-    found = [path for path in folder.parent.glob("*/evidence.json") if path.parent != folder]
+    found = [
+        path
+        for path in folder.parent.glob("*/evidence.json")
+        if path.parent != folder and path.is_file()
+    ]
     if not found:
         return None
     newest = max(found)

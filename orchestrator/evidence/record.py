@@ -2,51 +2,92 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from orchestrator.errors import StackctlError
+from orchestrator.evidence.samples import Sample, parse_sample
 from orchestrator.files import find_free, replace_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from orchestrator.clock import Clock
     from orchestrator.events import Event
-    from orchestrator.evidence.samples import Sample
+
+EVENTS, SAMPLES = "events.jsonl", "witness.jsonl"
+Entry = TypeVar("Entry")
 
 
 class Record:
-    """`reports/releases/<release>/` while the release runs."""
+    """`reports/releases/<release>/` while the release runs, or once it has died.
 
-    def __init__(self, releases: Path, service: str, version: str, clock: Clock) -> None:
-        # By time, so that names sort in the order of releases.
-        named = f"{clock.now():%Y%m%d-%H%M%S}-{service}-{version}"
-        self.folder = folder = find_free(releases, named)
+    Its events file is locked as long as the process lives that writes it: see `adopt`.
+    """
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.folder = folder
         self.release = folder.name
         self.trouble = ""
-        self.events: list[dict[str, object]] = []
+        self.events: list[dict[str, Any]] = []
         self.samples: list[Sample] = []
         self._clock = clock
         self._tolerant = False
         self._guard = threading.Lock()  # probes and the witness emit from threads of their own
+        self._events = (folder / EVENTS).open("ab", buffering=0)
+        self._samples = (folder / SAMPLES).open("a", buffering=1, encoding="utf-8")
+
+    @classmethod
+    def begin(cls, releases: Path, service: str, version: str, clock: Clock) -> Self:
+        """Make the folder of a release. Raises StackctlError."""
+        # By time, so that names sort in the order of releases.
+        folder = find_free(releases, f"{clock.now():%Y%m%d-%H%M%S}-{service}-{version}")
         try:
             folder.mkdir(parents=True)
-            self._events = (folder / "events.jsonl").open("ab", buffering=0)
-            self._samples = (folder / "witness.jsonl").open("a", encoding="utf-8")
+            record = cls(folder, clock)
         except OSError as error:
             raise StackctlError(
                 f"no evidence can be written to `{folder}`: {error.strerror}",
                 "a release without evidence is not started: make room or mend the rights",
             ) from error
+        record.lock()
+        return record
 
-    def emit(self, event: Event) -> None:
-        """Append an event; it is on the disk when this returns."""
-        entry = {"at": self._clock.now().isoformat(timespec="milliseconds"), **event.facts()}
+    @classmethod
+    def adopt(cls, folder: Path, clock: Clock) -> Self | None:
+        """Open the record of a release that died; None while its process lives. Raises OSError.
+
+        Of lines that its death has torn nothing is kept, and of what is no line of ours nothing
+        from there on.
+        """
+        record = cls(folder, clock)
+        if not record.lock():
+            record.close()
+            return None
+        record.events = _keep_whole(folder / EVENTS, _parse_event)
+        record.samples = _keep_whole(folder / SAMPLES, parse_sample)
+        return record
+
+    def lock(self) -> bool:
+        """Mark the record as that of a living process; False where another one's it is."""
+        try:
+            fcntl.flock(self._events, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True  # this file system has no locks
+        return True
+
+    def emit(self, event: Event, at: str | None = None) -> None:
+        """Append an event; it is on the disk when this returns. It happens now, unless `at`."""
+        moment = at or self._clock.now().isoformat(timespec="milliseconds")
+        entry = {"at": moment, **event.facts()}
         line = json.dumps(entry, separators=(",", ":"), default=str) + "\n"
         with self._guard:
             self.events.append(entry)
@@ -92,14 +133,40 @@ class Record:
         shutil.rmtree(self.folder)
 
 
+def _parse_event(line: str) -> dict[str, Any]:
+    event = json.loads(line)
+    if not isinstance(event, dict) or not {"at", "event"} <= event.keys():
+        raise ValueError(line)
+    return event
+
+
+def _keep_whole(path: Path, parse: Callable[[str], Entry]) -> list[Entry]:
+    """Cut a file of lines off before the first that cannot be read; return what is in the rest."""
+    content = path.read_bytes()
+    entries, whole = [], 0
+    while (end := content.find(b"\n", whole)) >= 0:
+        try:
+            entries.append(parse(content[whole:end].decode()))
+        except ValueError:
+            break
+        whole = end + 1
+    os.truncate(path, whole)
+    return entries
+
+
 def hash_text(text: str) -> str:
     """Return the SHA-256 of a text, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(to_bytes(text)).hexdigest()
+
+
+def to_bytes(text: str) -> bytes:
+    """Return a text as a file holds it; half of a surrogate pair, which none can, as an escape."""
+    return text.encode(errors="backslashreplace")
 
 
 def write_whole(path: Path, text: str) -> None:
     """Replace a file in one step. Raises StackctlError."""
     try:
-        replace_file(path, text.encode())
+        replace_file(path, to_bytes(text))
     except OSError as error:
         raise StackctlError(f"`{path}` cannot be written: {error.strerror}") from error

@@ -11,8 +11,8 @@ from orchestrator.evidence.view import (
     list_attempts,
     list_statuses,
     tell_verdict,
-    to_offset,
 )
+from orchestrator.outline import to_offset
 from orchestrator.pages import Pages
 
 if TYPE_CHECKING:

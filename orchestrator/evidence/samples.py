@@ -6,12 +6,12 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator.series import Answer, draw_series, percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 Client = Literal["keepalive", "fresh", "slow"]
 
@@ -103,14 +103,15 @@ def draw_samples(samples: Sequence[Sample], start: float, end: float) -> dict[st
 
 def parse_samples(text: str) -> list[Sample]:
     """Read witness.jsonl again. Raises ValueError."""
+    return [parse_sample(line) for line in text.split("\n") if line]
+
+
+def parse_sample(line: str) -> Sample:
+    """Read one line of witness.jsonl again. Raises ValueError."""
     try:
-        return [_to_sample(json.loads(line)) for line in text.split("\n") if line]
-    except TypeError as error:
+        sample = Sample(**json.loads(line))
+        float(sample.at + sample.ms + sample.idle)
+        sample.served.rpartition("/")
+    except (TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
-
-
-def _to_sample(facts: Mapping[str, Any]) -> Sample:
-    sample = Sample(**facts)
-    float(sample.at + sample.ms + sample.idle)
-    sample.served.rpartition("/")
     return sample

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
+
+from orchestrator.outline import choose_sign, to_offset, to_start
 
 CODES = ("2xx", "3xx", "4xx", "5xx")
 OPPOSITE = {"blue": "green", "green": "blue"}
@@ -58,24 +59,16 @@ def tell_verdict(evidence: Evidence) -> Headline:
         "deployed": "Released",
         "reverted": f"Not released, users kept {kept}",
         "failed_unsafe": "Failed, and a person is needed",
+        "interrupted": "Died half-way, and put right afterwards",
     }.get(outcome, str(outcome))
+    sign = choose_sign(outcome, lossless=lossless)
     if lossless is False:
-        return Headline("bad", "✕", f"{what}: {lost:,} of {sent:,} requests lost")
+        return Headline(*sign, f"{what}: {lost:,} of {sent:,} requests lost")
     if outcome == "failed_unsafe":
-        return Headline("bad", "✕", what)
+        return Headline(*sign, what)
     if lossless is None:
-        return Headline("warn", "!", f"{what}: {evidence['verdict']['text']}")
-    if outcome == "deployed":
-        return Headline("good", "✓", f"{what}: no request lost")
-    return Headline("warn", "!", f"{what}: no request lost")
-
-
-def to_offset(evidence: Evidence, moment: str) -> float | None:
-    """Return the seconds from the start to a moment: an ISO time, or `switch`, when users moved."""
-    if moment == "switch":
-        switched = [c["at"] for c in evidence["configs"] if c["config"].endswith(".promote")]
-        return to_offset(evidence, switched[-1]) if switched else None
-    return datetime.fromisoformat(moment).timestamp() - _to_start(evidence)
+        return Headline(*sign, f"{what}: {evidence['verdict']['text']}")
+    return Headline(*sign, f"{what}: no request lost")
 
 
 def list_lanes(evidence: Evidence, series: Mapping[str, Any]) -> list[Lane]:
@@ -119,7 +112,7 @@ def list_losses(evidence: Evidence) -> list[tuple[float, str]]:
             if failed
         ]
     return [
-        (loss["at"] + loss["ms"] / 1000 - _to_start(evidence), f"{loss['request']}: {loss['lost']}")
+        (loss["at"] + loss["ms"] / 1000 - to_start(evidence), f"{loss['request']}: {loss['lost']}")
         for loss in losses
     ]
 
@@ -150,7 +143,3 @@ def list_statuses(evidence: Evidence) -> list[tuple[str, list[int]]]:
         (version or "no version", [codes.get(code, 0) for code in CODES])
         for version, codes in versions.items()
     ]
-
-
-def _to_start(evidence: Evidence) -> float:
-    return datetime.fromisoformat(evidence["when"]["started"]).timestamp()

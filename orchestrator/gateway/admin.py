@@ -40,6 +40,13 @@ class Admin:
             return None
         return str(document.get("config")) if isinstance(document, dict) else None
 
+    def refuses(self) -> bool:
+        """Whether NGINX answers, but takes us for somebody else than the host that it runs on."""
+        try:
+            return self._client.get("/release").status_code == httpx.codes.FORBIDDEN
+        except httpx.TransportError:
+            return False
+
     def config(self) -> str:
         """Return the config that NGINX serves, as text; empty where it does not answer."""
         return self._text("/config")

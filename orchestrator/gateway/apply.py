@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import Clock, poll
 from orchestrator.errors import EngineError, GatewayError, StackctlError, UnsafeError
+from orchestrator.gateway.admission import ADMIT
 from orchestrator.gateway.render import FOLDER
 from orchestrator.gateway.workers import (
     SOCKETS,
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
     from orchestrator.gateway.admin import Admin
     from orchestrator.gateway.routing import Routing
 
-# Tests every file it is given, up to the first that NGINX refuses.
-TEST = ("sh", "-c", 'for conf; do nginx -t -q -c "$conf" || exit 1; done', "sh")
+# Tests every file it is given, up to the first that NGINX refuses. Whom it is to let in is looked up
+# before: a gateway that an earlier stackctl started has not done so.
+TEST = ("sh", "-c", f'{ADMIT}for conf; do nginx -t -q -c "$conf" || exit 1; done', "sh")
 # Moves the link by a rename for every id it reads. The ids are data to it, never part of it.
 SWITCH = (
     "sh",

@@ -7,18 +7,22 @@ serves can always be read back from NGINX itself. There is no state file that co
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Literal, get_args
 
-from orchestrator.stack.model import Color
+from orchestrator.stack.model import VERSION, Color
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MARK = "# stackctl "
+RELEASE = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,230}"  # with a step behind it the name of a folder
+MOST_REPLICAS = 50
 LONGEST_PIECE = 3000  # NGINX reads no comment and no word of 4 KiB or more
-Step = Literal["boot", "stage", "promote", "retire", "restore", "converge"]
+Step = Literal["boot", "stage", "promote", "retire", "converge", "recover"]
+STEPS: tuple[Step, ...] = get_args(Step)
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Lane:
-    """The colors of one service: the one that users get, and the one only a preview reaches."""
+    """The colors of one service: the one that users get, the one that only a preview reaches, and
+    the one that is kept for a rollback: NGINX knows it no more, but what else has its color is none.
+    """
 
     active: Target | None = None
     preview: Target | None = None
+    previous: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -75,16 +82,23 @@ class Routing:
 
 
 def parse_routing(text: str) -> Routing | None:
-    """Read a routing back from its JSON; None where it is not one of ours."""
+    """Read a routing back from its JSON; None where it is not one of ours.
+
+    What it says goes into the next config, so it is held to what stack.yaml could have said.
+    """
     try:
         raw = json.loads(text)
         lanes = {
-            str(name): Lane(_to_target(lane["active"]), _to_target(lane["preview"]))
+            str(name): _to_lane(
+                _to_target(lane["active"]),
+                _to_target(lane["preview"]),
+                _to_target(lane.get("previous")),  # a config of an older stackctl has none
+            )
             for name, lane in raw["lanes"].items()
         }
         step: Step = raw["step"]
-        return Routing(str(raw["release"]), step, lanes) if step in get_args(Step) else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return Routing(_to_word(raw["release"], RELEASE), step, lanes) if step in STEPS else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -94,15 +108,30 @@ def parse_config(text: str) -> Routing | None:
     return parse_routing("".join(line.removeprefix(MARK) for line in marked))
 
 
+def _to_lane(active: Target | None, preview: Target | None, previous: Target | None) -> Lane:
+    if active and active.color in {other.color for other in (preview, previous) if other}:
+        raise ValueError(active.color)
+    return Lane(active, preview, previous)
+
+
 def _to_target(raw: Mapping[str, object] | None) -> Target | None:
     if raw is None:
         return None
     color = raw["color"]
     if color not in get_args(Color):
         raise ValueError(color)
+    replicas = raw["replicas"]
+    if type(replicas) is not int or not 1 <= replicas <= MOST_REPLICAS:
+        raise ValueError(replicas)
     return Target(
         "blue" if color == "blue" else "green",
-        str(raw["version"]),
-        int(str(raw["replicas"])),
-        str(raw["release"]),
+        _to_word(raw["version"], VERSION),
+        replicas,
+        _to_word(raw["release"], RELEASE),
     )
+
+
+def _to_word(value: object, form: str) -> str:
+    if not isinstance(value, str) or not re.fullmatch(form, value):
+        raise ValueError(value)
+    return value

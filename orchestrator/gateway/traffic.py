@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +12,9 @@ from orchestrator.series import Answer, draw_series
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+
+STATUS = re.compile(r"[0-9]{3}")
 
 
 class Request(NamedTuple):
@@ -72,20 +76,19 @@ def _read(log: str, service: str) -> Iterator[Request]:
         if entry is None or entry.get("witness"):
             continue
         target, status = str(entry.get("target", "")), str(entry.get("status", ""))
-        if target.rpartition("_")[0] != service or not status.isdecimal():
+        if target.rpartition("_")[0] != service or not STATUS.fullmatch(status):
             continue
-        seconds = _to_number(entry.get("seconds"))
         yield Request(
             version=str(entry.get("version", "")),
             status=status,
             at=_to_number(entry.get("time")),
-            ms=None if seconds is None else seconds * 1000,
+            ms=_to_number(entry.get("seconds"), times=1000),
         )
 
 
-def _to_number(value: object) -> float | None:
+def _to_number(value: object, times: float = 1) -> float | None:
     try:
-        number = float(str(value))
+        number = float(str(value)) * times
     except ValueError:
         return None
     return number if math.isfinite(number) else None
@@ -96,6 +99,6 @@ def _parse(line: str) -> dict[str, object] | None:
         return None
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return entry if isinstance(entry, dict) else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from orchestrator.errors import LockedError, StackctlError, UnsafeError
@@ -37,6 +38,7 @@ from orchestrator.release.preview import prove_preview
 from orchestrator.release.specs import pick_secrets
 from orchestrator.release.testimony import call_witness
 from orchestrator.release.undo import clear_way, drain, put_back, read_candidate_logs
+from orchestrator.signals import held_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +65,7 @@ class Attempt:
         self._house = house
         self._order = order
         self._lease = lease
-        self._record = Record(house.releases, order.service, order.version, house.clock)
+        self._record = Record.begin(house.releases, order.service, order.version, house.clock)
         self._started = house.clock.monotonic()
         self._phase = Phase.BUILD
         self._seconds: dict[str, float] = {}
@@ -97,23 +99,22 @@ class Attempt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
+        with closing(self._record):
+            if error is not None and not isinstance(error, Exception):
+                return False  # the process goes down: the next command puts things right
+            return self._end(error)
+
+    def _end(self, error: Exception | None) -> bool:
+        """Undo what is to be undone, and conclude; return whether the error is in the result."""
         self._record.tolerate()  # what follows must come to its end, on a full disk as well
         outcome: Outcome = "unchanged" if self._plan and self._plan.unchanged else "deployed"
         if error is not None:
             outcome, error = self._undo(error)
-        if self._opened is not None:
-            self._opened.close()
-        figures = self._witness.stop() if self._witness else count(())
-        self._seconds["total"] = self._house.clock.monotonic() - self._started
-        known = error if isinstance(error, StackctlError) else None
-        self.result = conclude(
-            self._house,
-            self._record,
-            self._order,
-            self._plan,
-            figures,
-            Ending(outcome, known, self._seconds, self._logs),
-        )
+        with held_back() as late:
+            known = error if isinstance(error, StackctlError) else None
+            self.result = self._conclude(outcome, known)
+        if late and known is None:
+            self.result = replace(self.result, error=late[0])
         return known is not None
 
     def build(self) -> tuple[Route, Image]:
@@ -254,7 +255,7 @@ class Attempt:
         if not self._lease.held:
             raise LockedError(
                 "the lock was lost: the engine restarted or the connection was cut",
-                "look at the stack with `stackctl status`, then run the command again",
+                "run the command again: it puts right first what this one has left",
             )
         self._emit(PhaseBegan(phase))
         started = self._house.clock.monotonic()
@@ -265,7 +266,15 @@ class Attempt:
     def _emit_switched(self, config: Config) -> None:
         self._emit(Switched(config.routing.id, hash_text(config.text)))
 
-    def _undo(self, error: BaseException) -> tuple[Outcome, BaseException]:
+    def _conclude(self, outcome: Outcome, error: StackctlError | None) -> Result:
+        if self._opened is not None:
+            self._opened.close()
+        figures = self._witness.stop() if self._witness else count(())
+        self._seconds["total"] = self._house.clock.monotonic() - self._started
+        ending = Ending(outcome, error, self._seconds, self._logs)
+        return conclude(self._house, self._record, self._order, self._plan, figures, ending)
+
+    def _undo(self, error: Exception) -> tuple[Outcome, Exception]:
         """Do what the phase table says; return the outcome and the error to report."""
         reason = error.message if isinstance(error, StackctlError) else repr(error)
         undo, plan = UNDO[self._phase], self._plan
@@ -275,6 +284,8 @@ class Attempt:
         if plan is not None:
             self._logs = read_candidate_logs(self._house, plan)
         self._emit(Failed(self._phase, reason, getattr(error, "hint", None), self._logs))
+        if not self._lease.held:  # somebody else may be at work: it is theirs to put right
+            return "interrupted", error
         try:
             if undo is Undo.NOTHING and self._route is not None:
                 discard_configs(self._gateway, self._route, self._emit)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import EngineError, StackctlError
 from orchestrator.events import Ended, Testified, Warned
 from orchestrator.evidence.closing import close_record
-from orchestrator.evidence.seal import KEY_VARIABLE
 from orchestrator.evidence.summary import read_span
 from orchestrator.gateway.traffic import count_traffic
 from orchestrator.release.result import Outcome, Result
@@ -80,10 +79,8 @@ def _write_evidence(
     ended = Ended(ending.outcome, round(ending.seconds["total"], 3))
     record.emit(Testified(figures.closed_early, figures.failure))
     record.emit(ended)
-    key = house.variables.get(KEY_VARIABLE, "").strip().encode() or None
-    return close_record(
-        record, _compare_configs(plan, ending), _read_traffic(house, record, plan), key, house.clock
-    )
+    texts, traffic = _compare_configs(plan, ending), _read_traffic(house, record, plan)
+    return close_record(record, texts, traffic, house.evidence_key, house.clock)
 
 
 def _compare_configs(plan: Plan | None, ending: Ending) -> dict[str, str]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import StackctlError
+from orchestrator.errors import GatewayError, StackctlError
 from orchestrator.events import Emit, Warned
-from orchestrator.gateway.apply import Gateway
+from orchestrator.gateway.apply import Config, Gateway
+from orchestrator.gateway.render import render
 
 if TYPE_CHECKING:
     from orchestrator.engine.base import Container
+    from orchestrator.gateway.routing import Routing
     from orchestrator.release.house import House
     from orchestrator.release.plan import Route
+    from orchestrator.stack.model import Stack
 
 
 def open_gateway(house: House, container: Container) -> Gateway:
@@ -28,6 +31,23 @@ def ready_configs(gateway: Gateway, route: Route) -> frozenset[int]:
         gateway.stage(route.staged, route.promoted)
     prepared.result()
     return workers.result().accepting
+
+
+def switch_config(stack: Stack, gateway: Gateway, base: Routing, routing: Routing) -> None:
+    """Have NGINX take up another routing, outside of a release, and forget all other configs.
+
+    Raises GatewayError where it does not; then what served before serves again.
+    """
+    config = Config(routing, render(stack, routing))
+    gateway.stage(config)
+    known = gateway.workers().accepting
+    try:
+        gateway.reload(config.routing.id)
+        gateway.confirm(config.routing.id, known)
+    except GatewayError:
+        gateway.restore(base.id, known)
+        raise
+    gateway.discard(set(gateway.stored()) - {config.routing.id})
 
 
 def discard_configs(gateway: Gateway, route: Route, emit: Emit) -> None:

@@ -12,13 +12,15 @@ from orchestrator.errors import EngineError, GatewayError, Interrupted, NotFound
 from orchestrator.events import Progress, Warned
 from orchestrator.gateway.apply import Config, pack, pack_link
 from orchestrator.gateway.render import CURRENT, FOLDER, render
-from orchestrator.gateway.routing import Lane, Routing, parse_config
+from orchestrator.gateway.routing import Routing, parse_config
 from orchestrator.gateway.workers import SOCKETS, listens
-from orchestrator.release.configs import open_gateway
+from orchestrator.release.configs import open_gateway, switch_config
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import Snapshot, observe
 from orchestrator.release.plan import Order
+from orchestrator.release.recovery import settle
+from orchestrator.release.repair import put_right
 from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets
 from orchestrator.stack import naming
@@ -175,9 +177,11 @@ def _bring_up_gateway(
             house.engine.stop(found.id, spec.stop_grace)
             house.engine.remove(found.id)
         _boot_gateway(house, spec, replace(snapshot, routing=None) if unborn else snapshot)
+        put_right(house)
         return "recreated" if found else "started"
     done = _bring_up_part(house, spec, found, warnings, allow_downtime=False)
     _await_gateway(house)
+    put_right(house)
     return "reconfigured" if _reconfigure(house) else done
 
 
@@ -188,7 +192,8 @@ def _boot_gateway(house: House, spec: ContainerSpec, snapshot: Snapshot) -> None
         house.engine.ensure_volume(volume.name, naming.labels(house.stack.name, "gateway"))
     container = house.engine.create(spec)
     try:
-        routing = snapshot.routing or _left_behind(house, container, snapshot)
+        known = snapshot.routing and settle(snapshot.routing)
+        routing = known or _left_behind(house, container, snapshot)
         routing = routing.stamped(_name(house), "boot")
         house.engine.write(container, FOLDER, pack(Config(routing, render(house.stack, routing))))
         house.engine.write(container, FOLDER, pack_link("current", routing.id))
@@ -206,8 +211,8 @@ def _left_behind(house: House, container: str, snapshot: Snapshot) -> Routing:
     except NotFound:
         routing = None
     lanes = {
-        name: Lane(lane.active)
-        for name, lane in (routing.lanes if routing else {}).items()
+        name: lane
+        for name, lane in (settle(routing).lanes if routing else {}).items()
         if lane.active
         and any(replica.container.running for replica in snapshot.of(name, lane.active.color))
     }
@@ -218,6 +223,11 @@ def _await_gateway(house: House) -> None:
     answered = poll(
         house.admin.serving, clock=house.clock, every=READY_EVERY / 4, within=BOOT_PATIENCE
     )
+    if answered is None and house.admin.refuses():
+        raise GatewayError(
+            f"the gateway refuses its own host at {house.stack.gateway.admin}",
+            "this engine does not hand the host's address on to containers; see SECURITY.md",
+        )
     if answered is None:
         found = observe(house).gateway
         said = house.engine.logs(found.id, tail=3).strip() if found else "it is gone"
@@ -238,18 +248,10 @@ def _reconfigure(house: House) -> bool:
     wanted = house.stack.services.keys()
     lanes = {name: lane for name, lane in snapshot.routing.lanes.items() if name in wanted}
     routing = Routing(_name(house), "converge", lanes)
-    config = Config(routing, render(house.stack, routing))
-    gateway.stage(config)
-    known = gateway.workers().accepting
     try:
-        gateway.reload(config.routing.id)
-        gateway.confirm(config.routing.id, known)
-    except GatewayError:
-        gateway.restore(snapshot.routing.id, known)
-        raise
+        switch_config(house.stack, gateway, snapshot.routing, routing)
     finally:
         gateway.close()
-    gateway.discard(set(gateway.stored()) - {config.routing.id})
     return True
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.evidence.seal import KEY_VARIABLE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -32,3 +34,8 @@ class House:
     def releases(self) -> Path:
         """Return the folder that holds the evidence of all releases."""
         return self.folder / "reports" / "releases"
+
+    @property
+    def evidence_key(self) -> bytes | None:
+        """Return the key that evidence is signed with; None where there is none."""
+        return self.variables.get(KEY_VARIABLE, "").strip().encode() or None

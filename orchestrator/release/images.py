@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from orchestrator.stack.model import Service, Stack
 
-ROOT = ("", "0", "root")
+ROOT = ("", "root")
 
 
 def prepare_image(
@@ -77,8 +77,8 @@ def _to_order(stack: Stack, folder: Path, service: str, version: str) -> BuildOr
 
 
 def _refuse_root(wanted: Service, service: str, image: Image) -> None:
-    user = wanted.user or image.user
-    if user.partition(":")[0] in ROOT:
+    user = (wanted.user or image.user).partition(":")[0]
+    if user.lstrip("+-0") in ROOT:  # the engine reads `00` as a number as well
         raise ConfigurationError(
             f"the image of `{service}` would run as root",
             f"add `USER` to its Dockerfile, or `user` to services.{service} in stack.yaml",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.clock import poll
 from orchestrator.engine.base import Container, ContainerSpec, Lease
 from orchestrator.errors import Conflict, LockedError
+from orchestrator.events import Progress
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -27,15 +28,24 @@ def hold_lock(house: House, command: str, wait: float = 0.0) -> Iterator[Lease]:
     """Hold the stack's lock for a while. Raises LockedError after `wait` seconds without it."""
     spec = _lock_spec(house, command)
 
+    told = ""
+
     def take() -> Lease | None:
+        nonlocal told
         try:
             return house.engine.hold(spec)
         except Conflict:
+            if wait and (who := _describe_holder(house)) != told:
+                house.emit(Progress(f"waiting: {who}"))
+                told = who
             return None
 
     lease = poll(take, clock=house.clock, every=RETRY_EVERY, within=wait)
     if lease is None:
-        raise _locked(house)
+        raise LockedError(
+            _describe_holder(house),
+            "wait for it with `--wait`; the lock frees itself when its holder ends",
+        )
     try:
         yield lease
     finally:
@@ -89,7 +99,7 @@ def _lock_spec(house: House, command: str) -> ContainerSpec:
     )
 
 
-def _locked(house: House) -> LockedError:
+def _describe_holder(house: House) -> str:
     holder = next(
         (
             container
@@ -102,7 +112,4 @@ def _locked(house: House) -> LockedError:
     who = f"{facts.get('holder') or 'somebody'} on {facts.get('host') or 'another machine'}"
     since = f" since {facts['since']}" if facts.get("since") else ""
     link = f" ({facts['ci']})" if facts.get("ci") else ""
-    return LockedError(
-        f"`{facts.get('command') or 'another command'}` by {who} holds the lock{since}{link}",
-        "wait for it with `--wait 300`; the lock frees itself when its holder ends",
-    )
+    return f"`{facts.get('command') or 'another command'}` by {who} holds the lock{since}{link}"

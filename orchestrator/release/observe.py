@@ -5,13 +5,15 @@ A snapshot takes a fixed number of engine calls, however many containers there a
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import NotFound
 from orchestrator.gateway.render import CURRENT
-from orchestrator.gateway.routing import Lane, Routing, parse_config
+from orchestrator.gateway.routing import RELEASE, Lane, Routing, parse_config
 from orchestrator.stack import naming
+from orchestrator.stack.model import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from orchestrator.engine.base import Container
     from orchestrator.release.house import House
     from orchestrator.stack.model import Color
+
+
+NUMBER = r"[1-9][0-9]{0,2}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ class Snapshot:
     gateway: Container | None = None
     lock: Container | None = None
     accessories: Mapping[str, Container] = field(default_factory=dict)
+    migrations: tuple[Container, ...] = ()
     strangers: tuple[Container, ...] = ()  # labelled as ours, but not as we label
     routing: Routing | None = None  # what NGINX serves, or will when it comes back
     current: Routing | None = None  # what the link in the volume names; differs after a crash
@@ -71,41 +77,64 @@ def observe(house: House) -> Snapshot:
     """Look at the stack. Raises EngineError."""
     containers = house.engine.containers(house.stack.name)
     by_role: dict[str, list[Container]] = {}
-    for container in containers:
-        by_role.setdefault(container.labels.get(naming.ROLE, ""), []).append(container)
-    parsed = [(container, to_replica(container)) for container in by_role.get("service", ())]
+    for container in filter(is_ours, containers):
+        by_role.setdefault(container.labels[naming.ROLE], []).append(container)
+    replicas = map(to_replica, by_role.get("service", ()))
     gateway = next(iter(by_role.get("gateway", ())), None)
     current, served, text = _read_gateway(house, gateway)
     return Snapshot(
-        replicas=tuple(replica for _, replica in parsed if replica),
+        replicas=tuple(replica for replica in replicas if replica),
         gateway=gateway,
         lock=next(iter(by_role.get("lock", ())), None),
         accessories={
             container.labels.get(naming.SERVICE, ""): container
             for container in by_role.get("accessory", ())
         },
-        strangers=tuple(container for container, replica in parsed if replica is None),
+        migrations=tuple(by_role.get("migration", ())),
+        strangers=tuple(container for container in containers if not is_ours(container)),
         routing=served or current,
         current=current,
         config=text,
     )
 
 
-def to_replica(container: Container) -> Replica | None:
-    """Read a replica's labels; None where somebody else wrote them."""
+def is_ours(container: Container) -> bool:
+    """Whether a container has the name that its labels lead to.
+
+    Others may wear our labels: whatever is started by hand from an image that was built here does.
+    """
     labels = container.labels
-    color, number = labels.get(naming.COLOR), labels.get(naming.REPLICA, "")
-    if color not in ("blue", "green") or not number.isdecimal():
-        return None
-    return Replica(
-        container=container,
-        service=labels.get(naming.SERVICE, ""),
-        color="blue" if color == "blue" else "green",
-        number=int(number),
-        version=labels.get(naming.VERSION, ""),
-        release=labels.get(naming.RELEASE, ""),
-        spec=labels.get(naming.SPEC, ""),
+    role, service = labels.get(naming.ROLE), labels.get(naming.SERVICE, "")
+    if role == "service":
+        return to_replica(container) is not None
+    parts = {
+        "migration": f"{service}-migration",
+        "accessory": service,
+        "gateway": "gateway",
+        "lock": "lock",
+    }
+    return role in parts and container.name == naming.part_name(
+        labels.get(naming.STACK, ""), parts[role]
     )
+
+
+def to_replica(container: Container) -> Replica | None:
+    """Read a replica's labels; None where they are not what its name says, or make no sense."""
+    labels = container.labels
+    stack, service = labels.get(naming.STACK, ""), labels.get(naming.SERVICE, "")
+    color: Color = "blue" if labels.get(naming.COLOR) == "blue" else "green"
+    number = labels.get(naming.REPLICA, "")
+    version, release = labels.get(naming.VERSION, ""), labels.get(naming.RELEASE, "")
+    if (
+        labels.get(naming.COLOR) != color
+        or not re.fullmatch(NUMBER, number)
+        or not re.fullmatch(VERSION, version)
+        or not re.fullmatch(RELEASE, release)
+        or container.name != naming.replica_name(stack, service, color, int(number))
+    ):
+        return None
+    spec = labels.get(naming.SPEC, "")
+    return Replica(container, service, color, int(number), version, release, spec)
 
 
 def _read_gateway(

@@ -92,8 +92,8 @@ def plan_route(stack: Stack, snapshot: Snapshot, order: Order, release: str) -> 
     color = naming.other(active.color) if active else "blue"
     candidate = Target(color, order.version, stack.services[order.service].replicas, release)
 
-    def config(step: Step, live: Target | None, preview: Target | None) -> Config:
-        moved = routing.with_lane(release, step, order.service, Lane(live, preview))
+    def config(step: Step, lane: Lane) -> Config:
+        moved = routing.with_lane(release, step, order.service, lane)
         return Config(moved, render(stack, moved))
 
     return Route(
@@ -103,9 +103,9 @@ def plan_route(stack: Stack, snapshot: Snapshot, order: Order, release: str) -> 
         candidate=candidate,
         previous=active,
         base=Config(routing, snapshot.config),
-        staged=config("stage", active, candidate),
-        promoted=config("promote", candidate, active),
-        retired=config("retire", candidate, None),
+        staged=config("stage", Lane(active, candidate, routing.lane(order.service).previous)),
+        promoted=config("promote", Lane(candidate, active)),
+        retired=config("retire", Lane(candidate, previous=active)),
     )
 
 

@@ -11,7 +11,8 @@ from orchestrator.events import Warned
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.configs import open_gateway
 from orchestrator.release.lock import hold_lock
-from orchestrator.release.observe import Snapshot, observe
+from orchestrator.release.observe import Snapshot, is_ours, observe
+from orchestrator.release.repair import put_right
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -32,12 +33,18 @@ class Removed:
 
 
 def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Removed:
-    """Remove the stack's containers and network; its data only with `volumes`."""
+    """Remove the stack's containers and network; its data only with `volumes`.
+
+    Containers of others that wear the stack's label are named and left alone.
+    """
     stack = house.stack
     with ExitStack() as held:
         if observe(house).gateway is not None:  # so its image is there, and a lock can be had
             held.enter_context(hold_lock(house, "down", wait))
-        found = [c for c in house.engine.containers(stack.name) if _role(c) != "lock"]
+        listed = house.engine.containers(stack.name)
+        for stranger in (c for c in listed if not is_ours(c)):
+            house.emit(Warned(f"container `{stranger.name}` is none of ours: it is left alone"))
+        found = [c for c in listed if is_ours(c) and _role(c) != "lock"]
         # The gateway first: it lets what is in flight end while the services still answer.
         for role in ("gateway", "service", "migration", "accessory"):
             in_parallel(
@@ -56,13 +63,15 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
     Active and previous versions stay, and the `keep` newest images of each service.
     """
     with hold_lock(house, "prune", wait):
+        put_right(house)
         snapshot = observe(house)
         orphans = find_orphans(house, snapshot)
         if snapshot.gateway and any(container.running for container in orphans):
             # Workers of a config that still knew them may be answering their last requests.
             open_gateway(house, snapshot.gateway).drain((), 0, house.stack.gateway.drain_timeout)
         in_parallel(house.engine.remove, [container.id for container in orphans])
-        images = find_old_images(house.engine.images(house.stack.name), snapshot, keep)
+        built = [i for i in house.engine.images(house.stack.name) if _is_built(house, i)]
+        images = find_old_images(built, snapshot, keep)
         removed = [image for image in images if _removed(house, image)]
         configs: tuple[str, ...] = ()
         if snapshot.gateway and snapshot.gateway.running and snapshot.routing:
@@ -102,6 +111,13 @@ def find_old_images(images: Sequence[Image], snapshot: Snapshot, keep: int) -> l
         if image.id not in used and (seen[service] > keep or not image.tags):
             old.append(image)
     return old
+
+
+def _is_built(house: House, image: Image) -> bool:
+    """Whether an image has no name but ours: one that was built upon it inherits its labels."""
+    service = image.labels.get(naming.SERVICE, "")
+    ours = naming.image_tag(house.stack.name, service, "")
+    return all(tag.startswith(ours) for tag in image.tags)
 
 
 def _removed(house: House, image: Image) -> bool:

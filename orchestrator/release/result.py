@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from orchestrator.evidence.samples import Figures
 
-Outcome = Literal["deployed", "unchanged", "reverted", "failed_unsafe"]
+Outcome = Literal["deployed", "unchanged", "reverted", "interrupted", "failed_unsafe"]
 SLO_MISSED = 6
 
 
@@ -39,7 +39,7 @@ class Result:
             return UnsafeError.exit_code
         if isinstance(self.error, Interrupted):
             return self.error.exit_code
-        if self.outcome == "reverted":
+        if self.outcome in ("reverted", "interrupted"):
             return self.error.exit_code if self.error else StackctlError.exit_code
         return SLO_MISSED if self.witness.lost or self.witness.failure else 0
 

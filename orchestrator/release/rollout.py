@@ -9,6 +9,7 @@ from orchestrator.release.attempt import Attempt
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe
 from orchestrator.release.plan import Order, previous_version
+from orchestrator.release.repair import put_right
 
 if TYPE_CHECKING:
     from orchestrator.engine.base import Lease
@@ -23,6 +24,7 @@ def deploy(house: House, order: Order, wait: float = 0.0) -> Result:
     """
     require_service(house, order.service)
     with hold_lock(house, f"{order.command} {order.service} {order.version}", wait) as lease:
+        put_right(house)
         return release(house, order, lease)
 
 

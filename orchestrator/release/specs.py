@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engine.base import ContainerSpec, HealthCommand, Volume
 from orchestrator.errors import ConfigurationError
+from orchestrator.gateway.admission import ENTRYPOINT
 from orchestrator.gateway.render import ADMIN_PORT, CURRENT, FOLDER, PUBLIC_PORT
 from orchestrator.stack import naming
 
@@ -79,8 +80,8 @@ def migration_spec(stack: Stack, service: str, replica: ContainerSpec) -> Contai
 
 
 def accessory_spec(stack: Stack, name: str, secrets: Mapping[str, str]) -> ContainerSpec:
-    """Return an accessory's container. It keeps the engine's usual capabilities: the official
-    database images start as root to hand their volume over to a user of their own.
+    """Return an accessory's container. It keeps the capabilities to change owner and user: the
+    official database images start as root to hand their volume over to a user of their own.
     """
     wanted = stack.accessories[name]
     template = ContainerSpec(
@@ -116,7 +117,7 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
         network=stack.name,
         aliases=("gateway",),
         edge=naming.edge_name(stack.name) if stack.internal else None,
-        entrypoint=("nginx",),
+        entrypoint=ENTRYPOINT,
         command=("-c", CURRENT),
         volumes=(
             Volume(naming.part_name(stack.name, "gateway"), FOLDER),

@@ -6,14 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import httpx
-
 from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.render import render
-from orchestrator.health import judge
 from orchestrator.release.lock import describe_lock
 from orchestrator.release.observe import Replica, Snapshot, observe
+from orchestrator.release.recovery import diagnose
 from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets
+from orchestrator.release.wellbeing import find_healthy
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from orchestrator.engine.base import Container
     from orchestrator.gateway.admin import Connections
     from orchestrator.release.house import House
-
-PROBE_PATIENCE = 2.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,7 @@ class Status:
     services: tuple[ServiceStatus, ...]
     accessories: tuple[AccessoryStatus, ...]
     drift: tuple[str, ...]
+    recovery: tuple[str, ...]  # what the next command that changes something puts right first
 
     def facts(self) -> dict[str, object]:
         """Return the status as JSON values."""
@@ -85,18 +83,13 @@ class Status:
 def read_status(house: House) -> Status:
     """Look at the stack once: a fixed number of engine calls, and one probe a running replica."""
     snapshot = observe(house)
-    running = [replica for replica in snapshot.replicas if replica.container.running]
     connections: Connections | None = None
     healthy: frozenset[str] = frozenset()
     if snapshot.gateway and snapshot.gateway.running:
-        with ThreadPoolExecutor(max_workers=16) as pool:
-            verdicts = pool.map(lambda replica: _is_healthy(house, replica), running)
-            connections = house.admin.connections()
-            healthy = frozenset(
-                replica.container.name
-                for replica, verdict in zip(running, verdicts, strict=True)
-                if verdict
-            )
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            asked = beside.submit(house.admin.connections)
+            healthy = find_healthy(house, snapshot.replicas)
+            connections = asked.result()
     return Status(
         stack=house.stack.name,
         gateway=_to_gateway(house, snapshot, connections),
@@ -112,6 +105,8 @@ def read_status(house: House) -> Status:
             for name in house.stack.accessories
         ),
         drift=tuple(find_drift(house, snapshot)),
+        # While somebody holds the lock, what is half-done is being done.
+        recovery=() if snapshot.lock else diagnose(house.stack, snapshot, healthy).texts,
     )
 
 
@@ -164,19 +159,6 @@ def _accessory_drift(house: House, snapshot: Snapshot) -> Iterator[str]:
             yield f"accessory `{name}` does not exist"
         elif found.labels.get(naming.SPEC) != wanted:
             yield f"accessory `{name}` runs with other settings than stack.yaml has"
-
-
-def _is_healthy(house: House, replica: Replica) -> bool:
-    service = house.stack.services.get(replica.service)
-    if service is None:
-        return False
-    try:
-        answer = house.admin.probe(
-            replica.container.name, service.port, service.health.path, PROBE_PATIENCE
-        )
-    except httpx.TransportError:
-        return False
-    return judge(answer, replica.version).healthy
 
 
 def _to_gateway(house: House, snapshot: Snapshot, connections: Connections | None) -> GatewayStatus:

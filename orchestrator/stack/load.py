@@ -81,7 +81,7 @@ def read_env_file(path: Path) -> dict[str, str]:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"`{path}` is not UTF-8 text: {error.reason}") from error
     variables = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # a value may hold U+2028
         entry = line.strip().removeprefix("export ")
         if not entry or entry.startswith("#"):
             continue

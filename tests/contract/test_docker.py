@@ -14,6 +14,7 @@ import urllib3.exceptions
 from requests.exceptions import HTTPError
 
 from orchestrator.engine.connection import FOREIGN, connect, translated
+from orchestrator.engine.payloads import HANDING_OVER
 from orchestrator.errors import Conflict, EngineError, NotFound
 from tests.contract.bench import NOBODY, Bench
 
@@ -21,6 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+# What the official database images do at their start, and what none of them has to.
+HAND_OVER = """
+import os, socket
+os.makedirs("/data")
+os.chown("/data", 999, 999)
+try:
+    socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+except PermissionError:
+    os.setgroups([])
+    os.setgid(999)
+    os.setuid(999)
+    open("/data/file", "w").close()
+    print("handed over", "no raw socket")
+"""
 ON_DOCKER = pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
 
 
@@ -65,13 +80,18 @@ def test_a_container_says_the_same_of_itself(bench: Bench) -> None:
 
 
 @ON_DOCKER
-def test_a_database_keeps_its_capabilities_and_gains_none(bench: Bench) -> None:
+def test_a_database_may_change_user_and_nothing_beyond_its_container(bench: Bench) -> None:
     """Official images start as root to hand their volume over to a user of their own."""
     spec = bench.spec("db", capabilities=True, user=None, read_only=False)
-    host = inspected(bench.engine.run(spec))["HostConfig"]
+    container = bench.engine.run(spec)
+    host = inspected(container)["HostConfig"]
 
-    assert not host["CapDrop"]
+    assert host["CapDrop"] == ["ALL"]
+    assert sorted(host["CapAdd"]) == sorted(HANDING_OVER)
     assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert "NET_RAW" not in host["CapAdd"]
+    tried = bench.engine.execute(container, ("python", "-c", HAND_OVER))
+    assert (tried.exit_code, tried.text.split()) == (0, ["handed", "over", "no", "raw", "socket"])
 
 
 @ON_DOCKER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -104,6 +105,33 @@ def test_a_slower_version_is_found(loaded: Operator) -> None:
     assert done.document["comparison"]["verdict"] == "slower"
     assert len(done.document["runs"]) == 5
     assert done.document["overrides"] == {"vus": 1, "duration": "2s", "rate": None}
+
+
+def test_versions_take_turns_before_users(loaded: Operator) -> None:
+    """The slower one is found run by run; each switch is a release, and users have theirs again."""
+    server = loaded.folder / "app" / "server.py"
+    wait = 'float(wishes.get("seconds", 0))'
+    assert wait in server.read_text()
+    server.write_text(server.read_text().replace(wait, f"1.2 * {wait}"))
+    assert loaded.deploy("v2").code == 0
+    junit = loaded.folder / "junit.xml"
+
+    done = loaded.run(
+        *("bench", "--alternate", "app", "--vus", "1", "--duration", "1s"),
+        *("--output", "json", "--junit", str(junit)),
+    )
+
+    assert done.code == 6, done.stderr
+    document = done.document
+    assert document["comparison"]["verdict"] == "slower"
+    assert document["comparison"]["against"] == "app v1"
+    assert document["turns"]["runs"] == ["v2", "v1", "v1", "v2"] * 2 + ["v2", "v1"]
+    assert set(document["series"]["versions"]) == {"v1", "v2"}
+    assert document["figures"]["failed"] == 0
+    assert loaded.serving() == "v2"
+    suite = ET.parse(junit).getroot()  # noqa: S314  our own text
+    failed = {case.get("name") for case in suite if case.find("failure") is not None}
+    assert failed == {"not slower than app v1"}
 
 
 def test_a_release_in_the_middle_is_measured(loaded: Operator) -> None:

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from orchestrator.catalogue.index import write_catalogue
 from orchestrator.events import Failed, Warned
 from tests.e2e.load import under_load
+from tests.fakes.benches import HOSTILE as MARKUP
+from tests.fakes.benches import leave_bench, make_document
 from tests.fakes.releases import HOSTILE, Releases
 
 if TYPE_CHECKING:
@@ -150,3 +153,27 @@ def test_nothing_that_others_wrote_runs_in_a_browser(tmp_path: Path, text: str) 
     assert shown.console == []
     assert "<title>web v2: Not released, users kept v1: no request lost</title>" in shown.dom
     assert "<img" not in shown.dom
+
+
+def test_a_browser_shows_all_releases_and_load_tests(tmp_path: Path) -> None:
+    """A row, and a picture with as many points as were measured, for each; and no error."""
+    releases = Releases(tmp_path)
+    left = [releases.leave(), releases.leave("v3", lost=(7,)), releases.leave(HOSTILE["attribute"])]
+    documents = [make_document(bench=f"2030010{day}-000000-notes") for day in (1, 2)]
+    documents.append(make_document(name=MARKUP, bench="20300103-000000-x"))
+    for document in documents:
+        leave_bench(tmp_path, document)
+    write_catalogue(tmp_path / "reports")
+
+    shown = show(tmp_path / "reports" / "index.html", tmp_path)
+    assert shown.console == []
+    assert "<h1>✕ 3 releases; 120 witness requests sent, 1 lost; 3 load tests</h1>" in shown.dom
+    assert "<img" not in shown.dom
+    assert shown.dom.count('<tr class="row"') == len(left) + len(documents)
+    paths = re.findall('<path class="line [^>]* data-measure="([^"]*)" d="([^"]*)"', shown.dom)
+    steps = [path.count("H") for measure, path in paths if measure == "requests"]
+    traces = [len(re.findall("[ML]", path)) for measure, path in paths if measure == "latency"]
+    evidences = [json.loads((each / "evidence.json").read_text()) for each in reversed(left)]
+    assert steps == [each["witness"]["series"]["buckets"] for each in evidences]
+    assert traces == [document["series"]["buckets"] for document in documents]
+    assert shown.dom.count('<g class="dot"') == len(documents)

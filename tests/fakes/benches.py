@@ -6,8 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.bench.document import Occasion, add_verdict, build_document
+from orchestrator.bench.archive import to_json, write_whole
+from orchestrator.bench.document import (
+    Occasion,
+    Turns,
+    add_verdict,
+    build_document,
+    compare_turns,
+)
 from orchestrator.bench.points import Points
+from orchestrator.bench.report import render_report
 from orchestrator.bench.script import Overrides, Script
 from orchestrator.bench.session import Session
 
@@ -46,7 +54,7 @@ def make_summary(condition: str = "p(95)<10", *, ok: bool = True, check: str = "
     }
 
 
-def make_document(
+def make_document(  # noqa: PLR0913  one argument a fact
     runs: int = 1,
     *,
     name: str = "notes",
@@ -54,15 +62,32 @@ def make_document(
     ms: float = 5.0,
     summary: Any = None,
     error: StackctlError | None = None,
+    turns: Turns | None = None,
+    slower: float = 0.0,
 ) -> dict[str, Any]:
-    """Return the document of a load test with a threshold that is kept."""
+    """Return the document of a load test with a threshold that is kept.
+
+    Where versions take turns, the one that is judged needs `slower` milliseconds more.
+    """
+    more = [slower if turns and turns.runs[n] == turns.now else 0.0 for n in range(runs)]
     session = Session(
-        points=[make_points(ms=ms + number / 100) for number in range(runs)],
+        points=[make_points(ms=ms + more[number] + number / 100) for number in range(runs)],
         summaries=[summary or make_summary()] * runs,
         outcome="failed" if error else "completed",
         error=error,
     )
     script = Script(Path("/nowhere/k6") / f"{name}.js", f"k6/{name}.js", name, "0" * 64)
     occasion = Occasion(bench, script, Overrides(), ENVIRONMENT, START)
-    document = add_verdict(build_document(occasion, session, START + timedelta(seconds=11)))
+    ended = START + timedelta(seconds=11)
+    document = compare_turns(build_document(occasion, session, ended, turns=turns))
+    document = add_verdict(document)
     return document | {"report": f"reports/bench/{bench}/report.md"}
+
+
+def leave_bench(folder: Path, document: dict[str, Any]) -> Path:
+    """Write what a load test leaves that people and the catalogue read."""
+    place = folder / "reports" / "bench" / str(document["bench"])
+    place.mkdir(parents=True)
+    write_whole(place / "bench.json", to_json(document))
+    write_whole(place / "report.html", render_report(document, []))
+    return place

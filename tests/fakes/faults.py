@@ -34,7 +34,7 @@ class Fault:
     skip: float = 0  # so many calls go well before
     times: float = 1
     late: bool = False  # carried out, and only the answer is lost
-    error: Callable[[], Exception] = out_of_order
+    error: Callable[[], BaseException] = out_of_order
 
     def strikes(self, call: Call) -> bool:
         """Whether it spoils this call."""

@@ -35,6 +35,7 @@ class NginxHabits:
     reload_takes: float = 0.01  # seconds from HUP to effect
     workers_linger: float = 0.05  # seconds that an old worker takes to leave
     resolves_after: float = 0.03  # seconds from a reload until names that are new to it are known
+    keeps_out: bool = False  # takes its own host for a stranger
     clings_to: set[str] = field(default_factory=set)  # versions it never lets go a connection to
 
     def ignore(self, reloads: int) -> None:
@@ -129,6 +130,8 @@ class FakeNginx:
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer on the admin listener, as the config says."""
         self._settle()
+        if self._habits.keeps_out:
+            return httpx.Response(403)
         path = request.url.path
         if place := re.search(rf"\n +location = {path} {{(.*?)\n +}}\n", self.text, re.DOTALL):
             return self._answer_itself(place[1])

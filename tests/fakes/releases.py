@@ -48,7 +48,7 @@ class Releases:
     ) -> Path:
         """Release a version of `web` before which v1 served; the `lost` requests fail."""
         self.clock.sleep(60)
-        record = Record(self.folder, "web", version, self.clock)
+        record = Record.begin(self.folder, "web", version, self.clock)
         record.emit(Started(record.release, "deploy", "web", version, "ann", "box", ""))
         record.emit(Planned("green", ("web-green-1",), f"web:{version}", "sha256:1", "v1", False))  # noqa: FBT003
         for attempt, healthy in enumerate((False, False, True), start=1):
@@ -72,7 +72,7 @@ class Releases:
     def leave_killed(self) -> Path:
         """Begin a release that is never heard of again."""
         self.clock.sleep(60)
-        record = Record(self.folder, "web", "v9", self.clock)
+        record = Record.begin(self.folder, "web", "v9", self.clock)
         record.emit(Started(record.release, "deploy", "web", "v9", "ann", "box", ""))
         record.close()
         return record.folder

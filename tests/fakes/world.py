@@ -114,7 +114,11 @@ class World:
     def evidence(self, result: Result) -> Any:
         """Return what a release has left as evidence.json."""
         assert result.evidence is not None
-        return json.loads((self.folder / result.evidence / "evidence.json").read_text())
+        return self.evidence_of(result.release)
+
+    def evidence_of(self, release: str) -> Any:
+        """Return the evidence.json of a release by its name."""
+        return json.loads((self.house.releases / release / "evidence.json").read_text())
 
     def serving(self, service: str = "notes") -> set[str]:
         """Return the versions that users get."""

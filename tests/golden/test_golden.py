@@ -15,7 +15,8 @@ import docker
 import docker.errors
 import pytest
 
-from orchestrator.gateway.render import FOLDER, render
+from orchestrator.gateway.admission import ADMITTED
+from orchestrator.gateway.render import ADMIN_PORT, FOLDER, PUBLIC_PORT, render
 from orchestrator.gateway.routing import Lane, Routing, Target, parse_config
 from orchestrator.stack.load import load_stack
 from tests.golden.cases import Case, load_text, read_cases
@@ -168,6 +169,23 @@ def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> Non
     assert json.loads(text) == {"config": case.routing.id, "release": case.routing.release}
     files = [named(admin[path], "alias")[0]["args"] for path in ("/config", "/current")]
     assert files == [[f"{FOLDER}/{case.routing.id}/nginx.conf"], [f"{FOLDER}/current/nginx.conf"]]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_the_admin_listener_is_for_the_host(case: Case, tmp_path: Path) -> None:
+    """Before any location is looked for, whoever is not let in by address is refused."""
+    http = parse(case.expected, tmp_path)
+    (known,) = (m["block"] for m in named(http, "map") if m["args"][1] == "$stackctl_stranger")
+    rows = {row["directive"]: row["args"] for row in known}
+    assert rows == {"default": ["1"], "include": [ADMITTED]}
+    public, admin = named(http, "server")
+    assert named(public["block"], "listen")[0]["args"][0] == str(PUBLIC_PORT)
+    assert [listen["args"] for listen in named(admin["block"], "listen")] == [[str(ADMIN_PORT)]]
+    (door,) = named(admin["block"], "if")
+    assert door["args"] == ["$stackctl_stranger"]
+    assert [(answer["directive"], answer["args"]) for answer in door["block"]] == [
+        ("return", ["403"])
+    ]
 
 
 def parse(config: str, folder: Path) -> list[dict[str, Any]]:

@@ -11,11 +11,13 @@ import httpx
 import pytest
 
 from orchestrator.announce.announcement import Announcement
-from orchestrator.announce.junit import to_junit
+from orchestrator.announce.junit import bench_to_junit, to_junit
 from orchestrator.announce.markers import GitHubMarkers, GitLabMarkers, NoMarkers, choose_markers
 from orchestrator.announce.metrics import to_metrics
+from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
 from tests.fakes.apps import App
+from tests.fakes.benches import make_document, make_summary
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
@@ -141,6 +143,30 @@ def test_junit_names_phases_gates_and_the_promise(world: World, tmp_path: Path) 
     assert ("stackctl.gate", "shop-notes-green-2") in cases
     assert cases["stackctl.slo", "no request is lost"].find("skipped") is not None
     assert (suite.get("failures"), suite.get("tests")) == ("0", str(len(cases)))
+
+
+def test_junit_of_a_load_test_names_its_objectives() -> None:
+    """Each threshold, the comparison, and that it came to its end."""
+    good = make_document()
+    cases = read_cases(bench_to_junit(good))
+    assert cases == {"the load test came to its end": True, "http_req_duration p(95)<10": True}
+
+    bad = make_document(
+        summary=make_summary(ok=False), error=StackctlError("k6 was killed", "look \x00 there")
+    )
+    comparison = {"against": "baseline v1", "verdict": "slower"}
+    release = {"service": "web", "version": "v2", "exit_code": 1, "seconds": 3.0}
+    release |= {"outcome": "reverted", "error": None}
+    told = bench_to_junit(bad | {"comparison": comparison, "release": release})
+    assert set(read_cases(told).values()) == {False}
+    assert set(read_cases(told)) >= {"not slower than baseline v1", "the release of web v2"}
+
+
+def read_cases(text: str) -> dict[str, bool]:
+    """Return which test cases of a JUnit report have passed."""
+    suite = ET.fromstring(text.encode())  # noqa: S314  our own text
+    assert suite.get("failures") == str(len(suite.findall("testcase/failure")))
+    return {str(case.get("name")): case.find("failure") is None for case in suite}
 
 
 def test_junit_says_what_failed(world: World, tmp_path: Path) -> None:

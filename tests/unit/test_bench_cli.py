@@ -41,6 +41,7 @@ def folder(tmp_path: Path) -> Path:
         (["--during-deploy", "web"], 2, "belong together", "give both"),
         (["--version", "v2"], 2, "belong together", "give both"),
         (["--during-deploy", "web", "--version", "v2", "--runs", "2"], 2, "one run", "`--runs`"),
+        (["--alternate", "web", "--against", "v1"], 2, "take turns", "`--against`"),
         ([], 1, "the gateway does not answer at `127.0.0.1:", "`stackctl up`"),
     ],
     ids=[
@@ -53,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
         "no_version",
         "no_service",
         "many_runs",
+        "turns_and_a_baseline",
         "no_gateway",
     ],
 )

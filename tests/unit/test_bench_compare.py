@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.bench.compare import Change, compare, compare_figure, judge, rank_test
+from orchestrator.bench.compare import (
+    Change,
+    choose_turns,
+    compare,
+    compare_figure,
+    judge,
+    rank_test,
+)
 
 BASE = [100.0, 101.0, 102.0, 103.0, 104.0]
 
@@ -90,3 +97,12 @@ def test_what_is_worse_outweighs_what_is_better(verdicts: list[str], judged: str
     """One verdict for all figures."""
     changes = [Change("rate", 1, 1, 0, 1, verdict) for verdict in verdicts]  # type: ignore[arg-type]
     assert judge(changes) == judged
+
+
+def test_versions_take_turns_fairly() -> None:
+    """As many runs each, and a machine that grows slower all the time costs both the same."""
+    turns = choose_turns(4)
+    assert turns == [True, False, False, True, True, False, False, True]
+    late = sum(place if mine else -place for place, mine in enumerate(turns))
+    assert late == 0
+    assert sorted(choose_turns(5)) == [False] * 5 + [True] * 5

@@ -1,4 +1,4 @@
-"""A release in the middle of a load test, on fakes."""
+"""What happens to versions during a load test, on fakes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.bench.points import Points
+from orchestrator.bench.points import Point, Points
 from orchestrator.bench.session import Session
-from orchestrator.errors import ConfigurationError
+from orchestrator.errors import ConfigurationError, EngineError, StackctlError
+from orchestrator.release.alternation import Alternation
+from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Order
 from orchestrator.release.rehearsal import Rehearsal
 from tests.fakes.apps import App
 from tests.fakes.benches import HEAD
 from tests.fakes.clock import START
+from tests.fakes.faults import Fault
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
@@ -89,3 +92,43 @@ def test_an_unknown_service_is_refused_at_once(world: World) -> None:
     """Before there is any load."""
     with pytest.raises(ConfigurationError, match="there is no service `shop`"):
         Rehearsal(world.house, Order("shop", "v2"), after=1)
+
+
+def test_versions_take_turns(world: World) -> None:
+    """Each run meets its version, and users have theirs again in the end."""
+    world.deploy("v2")
+    between = Alternation(world.house, "notes", runs=2)
+    assert (between.now, between.before) == ("v2", "v1")
+    served, moments = [], []
+    for number in range(1, 5):
+        between.prepare(number)
+        served.append(world.serving())
+        moments.append(world.clock.now().timestamp())
+        world.clock.sleep(10)
+    between.finish()
+    assert served == [{"v2"}, {"v1"}, {"v1"}, {"v2"}]
+    assert between.turns == ["v2", "v1", "v1", "v2"]
+    assert world.serving() == {"v2"}
+    labels = [between.label(Point(moment + 1, 5.0, failed=False)) for moment in moments]
+    assert labels == between.turns
+
+
+def test_a_broken_turn_ends_the_test(world: World) -> None:
+    """The version that users had goes on serving."""
+    world.deploy("v2")
+    between = Alternation(world.house, "notes", runs=5)
+    world.on_begin(Phase.STAGE, lambda: world.engine.fail(Fault()))
+    between.prepare(1)
+    with pytest.raises(EngineError):
+        between.prepare(2)
+    world.hooks.clear()
+    between.finish()
+    assert world.serving() == {"v2"}
+
+
+def test_turns_need_two_versions(world: World) -> None:
+    """And a service that there is."""
+    with pytest.raises(StackctlError, match="no previous version of `notes`"):
+        Alternation(world.house, "notes", runs=5)
+    with pytest.raises(ConfigurationError, match="there is no service `shop`"):
+        Alternation(world.house, "shop", runs=5)

@@ -21,7 +21,9 @@ from orchestrator.bench.archive import (
     write_whole,
 )
 from orchestrator.bench.campaign import Wish, choose_load, find_exit_code
+from orchestrator.bench.compare import choose_turns
 from orchestrator.bench.document import (
+    Turns,
     add_verdict,
     compare_baseline,
     compare_previous,
@@ -75,6 +77,37 @@ def test_slower_than_the_baseline_is_exit_6() -> None:
     assert document["verdict"]["text"].startswith("slower than baseline main: p50_ms +39")
     assert find_exit_code(document, None) == 6
     assert "against baseline main: slower; p50, ms +39." in summarize(document)
+
+
+@pytest.mark.parametrize(
+    ("slower", "verdict", "code"), [(2.0, "slower", 6), (0.0, "same", 0), (-1.0, "faster", 0)]
+)
+def test_versions_that_took_turns_are_held_against_each_other(
+    slower: float, verdict: str, code: int
+) -> None:
+    """Figures and thresholds are those of the one that is judged; all runs are told."""
+    versions = ["v2" if mine else "v1" for mine in choose_turns(5)]
+    turns = Turns("notes", "v2", "v1", versions)
+    document = make_document(10, turns=turns, slower=slower)
+    assert document["comparison"]["verdict"] == verdict
+    assert document["comparison"]["against"] == "notes v1"
+    assert find_exit_code(document, None) == code
+    assert document["figures"]["requests"] == 500
+    assert document["checks"] == [{"name": "is 200", "passed": 495, "failed": 5}]
+    assert f"against notes v1: {verdict}" in summarize(document)
+    page = render_page(document, None)
+    assert "`notes` `v2` and `v1` took turns, 5 runs each." in page
+    assert "| 2, `v1` |" in page
+    assert "notes v2 and v1 took turns" in render_report(document, draw_bench(document))
+
+
+def test_turns_that_broke_off_have_no_verdict() -> None:
+    """Only what ended is compared; what was measured is there."""
+    turns = Turns("notes", "v2", "v1", ["v2", "v1", "v1", "v2"])
+    document = make_document(2, turns=turns, error=StackctlError("boom"))
+    assert document["comparison"] is None
+    assert document["turns"]["runs"] == ["v2", "v1"]
+    assert document["figures"]["requests"] == 100
 
 
 def test_the_same_is_not_slower() -> None:

@@ -49,6 +49,23 @@ def test_a_script_has_a_name_or_a_path(folder: Path) -> None:
     assert find_script(folder, str(other)).file == other.name
 
 
+def test_a_script_is_another_one_when_a_module_of_it_changes(folder: Path) -> None:
+    """Directly, or through a module that it imports; a file that it does not is nothing to it."""
+    inner, outer = folder / "k6" / "inner.js", folder / "k6" / "outer.js"
+    (folder / "k6" / "all.js").write_text(f"import {{ go }} from './outer.js';\n{BODY}")
+    outer.write_text('import http from "k6/http";\nexport * from "./inner.js";\n')
+    inner.write_text('import "./outer.js";\nconst a = open("./words.txt");\n')
+    seen = [find_script(folder, "all").sha256, find_script(folder, "all").sha256]
+    assert len(set(seen)) == 1
+    for changed in (inner, outer, folder / "k6" / "words.txt"):
+        text = changed.read_text() if changed.exists() else ""
+        changed.write_text(f"{text}// other\n")
+        seen.append(find_script(folder, "all").sha256)
+    assert len(set(seen)) == 4
+    (folder / "k6" / "load.js").write_text("// none of its business")
+    assert find_script(folder, "all").sha256 == seen[-1]
+
+
 @pytest.mark.parametrize("wanted", ["nope", "k6/nope.js", "a/../b.js", "null\0.js"])
 def test_a_missing_script_lists_what_is_there(folder: Path, wanted: str) -> None:
     """The hint names the scripts, and not the modules that they share."""

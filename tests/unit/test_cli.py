@@ -22,8 +22,8 @@ EVIDENCE = {
     "release": "20300101-120000-web-v1",
     "outcome": "deployed",
     "what": {"service": "web", "version": "v1", "command": "deploy", "previous": None},
-    "witness": {"sent": 1, "lost": 0},
-    "when": {"seconds": 1.5},
+    "witness": {"sent": 1, "lost": 0, "longest_gap_ms": 0.0},
+    "when": {"ended": "2030-01-01T12:00:00+00:00", "seconds": 1.5},
     "verdict": {"lossless": True, "text": "released"},
 }
 REFUSED = [
@@ -165,13 +165,15 @@ def keep_evidence(folder: Path, **more: object) -> None:
 
 
 def test_the_history_is_one_line_a_release(folder: Path) -> None:
-    """However long their names; broken evidence is passed over, and a service can be picked."""
+    """However long their names; broken evidence is only warned of; a service can be picked."""
     long = f"20300102-120000-{'a' * 30}-{'v' * 100}"
     keep_evidence(folder)
     keep_evidence(folder, release=long, what={"service": "api", "version": "v" * 100})
     keep_evidence(folder, release="20300103")
     (folder / "reports/releases/20300103/evidence.json").write_text("{")
-    head, newest, oldest = Run(folder, "history").out.splitlines()
+    run = Run(folder, "history")
+    assert "warning the evidence of `20300103` is left out" in run.err
+    head, newest, oldest = run.out.splitlines()
     assert head.split() == ["release", "outcome", "witness", "lost", "seconds"]
     assert newest.split() == [long, "deployed", "1", "0", "1.5"]
     assert oldest.startswith("20300101-120000-web-v1 ")

@@ -56,6 +56,15 @@ def test_an_nginx_that_does_not_start_is_told_with_its_last_lines(world: World) 
     assert world.states() == {"db": "running"}
 
 
+def test_an_engine_that_hides_its_host_is_told_as_such(world: World) -> None:
+    """NGINX runs and answers, but not to whom it takes for a stranger: nothing is left behind."""
+    world.host.habits.keeps_out = True
+    with pytest.raises(GatewayError, match=r"refuses its own host at 127\.0\.0\.1:8081"):
+        world.up()
+
+    assert world.states() == {"db": "running"}
+
+
 def test_a_gateway_without_a_config_is_made_anew(running: World) -> None:
     """A stackctl that was killed between creating the gateway and writing its config is healed."""
     gateway = running.host.box("shop-gateway")

@@ -11,16 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.events import Failed
-from orchestrator.evidence.charts import (
-    Scale,
-    choose_ticks,
-    draw_charts,
-    draw_steps,
-    draw_timeline,
-    draw_trace,
-    mark_time,
-)
+from orchestrator.evidence.charts import draw_charts, draw_timeline, mark_time
 from orchestrator.gateway.traffic import count_traffic
+from orchestrator.shapes import Scale, choose_ticks, draw_steps, draw_trace
 from tests.fakes.releases import Releases
 
 if TYPE_CHECKING:

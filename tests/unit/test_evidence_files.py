@@ -186,7 +186,7 @@ def test_a_log_that_cannot_be_read_leaves_the_rest_of_the_evidence(world: World)
 def test_two_releases_in_one_second_have_two_folders(tmp_path: Path) -> None:
     """The second one gets a number."""
     clock = FakeClock()
-    records = [Record(tmp_path, "notes", "v1", clock) for _ in range(2)]
+    records = [Record.begin(tmp_path, "notes", "v1", clock) for _ in range(2)]
     for record in records:
         record.close()
 
@@ -198,13 +198,13 @@ def test_a_record_that_cannot_be_written_starts_no_release(tmp_path: Path) -> No
     """No evidence, no release: the error says where."""
     (tmp_path / "reports").write_text("a file, no folder")
     with pytest.raises(StackctlError, match="no evidence can be written"):
-        Record(tmp_path / "reports" / "releases", "notes", "v1", FakeClock())
+        Record.begin(tmp_path / "reports" / "releases", "notes", "v1", FakeClock())
 
 
 def test_a_page_that_cannot_be_drawn_is_a_warning(tmp_path: Path) -> None:
     """The evidence is there, sealed without the page, and whole in itself."""
     releases = Releases(tmp_path)
-    record = Record(releases.folder, "web", "v2", releases.clock)
+    record = Record.begin(releases.folder, "web", "v2", releases.clock)
     record.emit(Started(record.release, "deploy", "web", "v2", "ann", "box", ""))
     record.emit(Ended("deployed", 1.0))
     broken: dict[str, object] = {"requests": 0, "failed": 0, "versions": {"v2": None}}

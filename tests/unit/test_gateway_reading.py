@@ -23,10 +23,14 @@ from orchestrator.gateway.workers import Workers, count_connections, listens, pa
 
 PROPERTY = settings(max_examples=100, deadline=None)
 NAMES = st.text(alphabet="abc-'\\\"$;{}\u2028é", max_size=8)
-TARGETS = st.builds(Target, st.sampled_from(["blue", "green"]), NAMES, st.integers(0, 50), NAMES)
-LANES = st.builds(Lane, st.none() | TARGETS, st.none() | TARGETS)
+WORDS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True)
+BLUE, GREEN = (
+    st.none() | st.builds(Target, st.just(color), WORDS, st.integers(1, 50), WORDS)
+    for color in ("blue", "green")
+)
+LANES = st.builds(Lane, BLUE, GREEN) | st.builds(Lane, GREEN, BLUE)
 ROUTINGS = st.builds(
-    Routing, NAMES, st.sampled_from(get_args(Step)), st.dictionaries(NAMES, LANES, max_size=30)
+    Routing, WORDS, st.sampled_from(get_args(Step)), st.dictionaries(NAMES, LANES, max_size=30)
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -198,9 +198,10 @@ def test_a_service_with_a_named_image_is_pulled(world: World) -> None:
     assert "example/notes:v2" in world.host.shelf.find("example/notes:v2").tags
 
 
-def test_an_image_that_runs_as_root_is_refused(world: World) -> None:
+@pytest.mark.parametrize("user", ["", "USER root", "USER 0:0", "USER 00", "USER +0", "USER -0:5"])
+def test_an_image_that_runs_as_root_is_refused(world: World, user: str) -> None:
     """Whoever wrote the Dockerfile or stack.yaml can put it right, so it is exit code 2."""
-    (world.folder / "notes" / "Dockerfile").write_text("FROM nginx:1.30\n")
+    (world.folder / "notes" / "Dockerfile").write_text(f"FROM nginx:1.30\n{user}\n")
     result = world.deploy("v2")
 
     assert (result.outcome, result.exit_code) == ("reverted", 2)

@@ -1,0 +1,1 @@
+"""One page of all releases and all load tests."""

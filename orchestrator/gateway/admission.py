@@ -1,0 +1,29 @@
+"""Who may speak to the admin listener: the machine that runs the engine, and nobody else.
+
+A published port is reached from the address that the host itself has on the bridge, which is where
+the container's default route leads. So that address is let in, and no other: containers of the same
+networks have other ones. It is looked up inside the container, at each start and with each test of
+a config; where it is not found, nobody is let in.
+"""
+
+from __future__ import annotations
+
+PLACE = "/tmp/admin"  # noqa: S108  a path inside the gateway's container
+ADMITTED = f"{PLACE}*.map"  # a pattern, which NGINX takes where there is no such file as well
+
+# The kernel writes an address as one number in hexadecimal, its first byte last.
+ADMIT = f"""
+while read -r _ to by _; do
+    if [ "$to" = 00000000 ] && [ "$by" != 00000000 ]; then
+        address=
+        for _ in 1 2 3 4; do
+            rest=${{by%??}}
+            address=$address${{address:+.}}$((0x${{by#"$rest"}}))
+            by=$rest
+        done
+        echo "$address 0;"
+    fi
+done </proc/net/route >{PLACE}.new && mv {PLACE}.new {PLACE}.map || rm -f {PLACE}.map
+"""
+# How the gateway's container begins; what follows in its command are NGINX's arguments.
+ENTRYPOINT = ("sh", "-c", f'{ADMIT}exec nginx "$@"', "nginx")

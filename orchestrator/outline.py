@@ -1,0 +1,39 @@
+"""What every page reads off a release's evidence: how it ended, and when users moved. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+Evidence = Mapping[str, Any]
+
+
+class Sign(NamedTuple):
+    """How something ended, at a glance."""
+
+    level: str  # good, warn or bad
+    sign: str
+
+
+GOOD, WARN, BAD = Sign("good", "✓"), Sign("warn", "!"), Sign("bad", "✕")
+
+
+def choose_sign(outcome: str, *, lossless: bool | None) -> Sign:
+    """Return the sign of a release; whether it lost requests is None where nobody asked."""
+    if lossless is False or outcome == "failed_unsafe":
+        return BAD
+    return GOOD if lossless and outcome == "deployed" else WARN
+
+
+def to_start(evidence: Evidence) -> float:
+    """Return the Unix time at which a release started."""
+    return datetime.fromisoformat(evidence["when"]["started"]).timestamp()
+
+
+def to_offset(evidence: Evidence, moment: str) -> float | None:
+    """Return the seconds from the start to a moment: an ISO time, or `switch`, when users moved."""
+    if moment == "switch":
+        switched = [c["at"] for c in evidence["configs"] if c["config"].endswith(".promote")]
+        return to_offset(evidence, switched[-1]) if switched else None
+    return datetime.fromisoformat(moment).timestamp() - to_start(evidence)

@@ -1,0 +1,70 @@
+"""Two versions under the same load, turn and turn about, so that the machine's moods hit both alike."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.bench.compare import choose_turns
+from orchestrator.errors import ConfigurationError, StackctlError
+from orchestrator.release.observe import observe
+from orchestrator.release.plan import previous_version
+from orchestrator.release.rollout import require_service, rollback
+
+if TYPE_CHECKING:
+    from orchestrator.bench.points import Point
+    from orchestrator.release.house import House
+
+
+class Turn(NamedTuple):
+    """From when on a version served."""
+
+    since: float  # Unix time
+    version: str
+
+
+class Alternation:
+    """Puts the active and the previous version of a service before users in turn.
+
+    Each switch is a rollback as any other, with its gate and its evidence. Raises
+    ConfigurationError, StackctlError where there are no two versions to switch between.
+    """
+
+    def __init__(self, house: House, service: str, runs: int) -> None:
+        require_service(house, service)
+        snapshot = observe(house)
+        self._house = house
+        self.service = service
+        self.before = previous_version(snapshot, service)
+        self.now = snapshot.version(service)
+        if self.now == self.before:
+            raise ConfigurationError(
+                f"both colors of `{service}` call themselves `{self.now}`",
+                "release it under a name of its own, then compare",
+            )
+        self.turns = [self.now if mine else self.before for mine in choose_turns(runs)]
+        self._served = [Turn(0.0, self.now)]
+
+    def prepare(self, run: int) -> None:
+        """Switch to the version of a run, counted from 1. Raises StackctlError."""
+        self._serve(self.turns[run - 1])
+
+    def finish(self) -> None:
+        """Give users the version that they had. Raises StackctlError."""
+        self._serve(self.now)
+
+    def label(self, point: Point) -> str:
+        """Return the version that a request was for."""
+        return next(turn.version for turn in reversed(self._served) if turn.since <= point.at)
+
+    def _serve(self, version: str) -> None:
+        if self._served[-1].version == version:
+            return
+        result = rollback(self._house, self.service, version)
+        if result.error is not None:
+            raise result.error
+        if result.exit_code:
+            raise StackctlError(
+                f"the switch of `{self.service}` to {version} was not clean: {result.outcome}",
+                f"read its evidence: `stackctl evidence show {result.release}`",
+            )
+        self._served.append(Turn(self._house.clock.now().timestamp(), version))

@@ -1,0 +1,44 @@
+"""Which replicas are healthy right now, asked through the gateway as the gate does."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import httpx
+
+from orchestrator.health import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.release.house import House
+    from orchestrator.release.observe import Replica
+
+PATIENCE = 2.0  # seconds for an answer
+AT_ONCE = 16
+
+
+def find_healthy(house: House, replicas: Sequence[Replica]) -> frozenset[str]:
+    """Return the names of those that run and give one good answer; the gateway must run."""
+    running = [replica for replica in replicas if replica.container.running]
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        verdicts = pool.map(lambda replica: _is_healthy(house, replica), running)
+        return frozenset(
+            replica.container.name
+            for replica, healthy in zip(running, verdicts, strict=True)
+            if healthy
+        )
+
+
+def _is_healthy(house: House, replica: Replica) -> bool:
+    service = house.stack.services.get(replica.service)
+    if service is None:
+        return False
+    try:
+        answer = house.admin.probe(
+            replica.container.name, service.port, service.health.path, PATIENCE
+        )
+    except httpx.TransportError:
+        return False
+    return judge(answer, replica.version).healthy

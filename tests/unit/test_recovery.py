@@ -1,0 +1,292 @@
+"""A command that dies, wherever it stands: users are served, and the next command puts things right."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.errors import StackctlError
+from orchestrator.events import Event, Recovered, Started
+from orchestrator.evidence.audit import Audit
+from orchestrator.release.phases import UNDO, Phase, Undo
+from tests.fakes.apps import App
+from tests.fakes.faults import ALWAYS, Fault
+from tests.fakes.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from orchestrator.release.result import Result
+
+BLUE = ("notes-blue-1", "notes-blue-2")
+GREEN = ("notes-green-1", "notes-green-2")
+FORWARD = {phase for phase in Phase if UNDO[phase] is Undo.FORWARD}
+
+
+class Killed(BaseException):
+    """What kill -9 does: nothing that would be done afterwards is done."""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Return a stack that serves v1 from blue."""
+    world = World(tmp_path)
+    world.up()
+    world.changes()
+    world.events.clear()
+    return world
+
+
+def kill(world: World) -> None:
+    """End the command here; the engine hears nothing more of it."""
+    world.engine.fail(Fault(times=ALWAYS, error=Killed))
+    raise Killed
+
+
+def die(world: World, command: Callable[[], object]) -> None:
+    """Run a command that is killed; its connections to the engine end with it."""
+    with pytest.raises(Killed):
+        command()
+    bury(world)
+
+
+def bury(world: World) -> None:
+    """Let the engine notice that the command is dead."""
+    world.hooks.clear()
+    world.engine.faults.clear()
+    world.host.lose_connections()
+
+
+def colors(world: World) -> dict[str, str]:
+    """Return the states of the service's containers."""
+    return {name: state for name, state in world.states().items() if name != "gateway"}
+
+
+def assert_clean(world: World, dead: int = 1) -> None:
+    """One color runs whole, another one sleeps whole or is not there; all evidence is closed."""
+    (served,) = world.serving()
+    states = colors(world)
+    running = {name for name, state in states.items() if state == "running"}
+    assert running in (set(BLUE), set(GREEN)), states
+    idle = set(states) - running
+    assert idle in (set(), set(BLUE), set(GREEN)), states
+    assert {states[name] for name in idle} <= {"exited"}
+    assert world.host.cut == []
+    assert world.status().recovery == ()
+    findings = Audit(world.house.releases).check_all()
+    assert {finding.state for finding in findings} == {"sound"}, findings
+    outcomes = [world.evidence_of(finding.release)["outcome"] for finding in findings]
+    assert outcomes.count("interrupted") <= dead
+    assert world.deploy("v9").outcome == "deployed", served
+    assert world.serving() == {"v9"}
+    assert world.stored_configs() == (world.house.admin.serving(),)
+
+
+@pytest.mark.parametrize("moment", ["begin", "end"])
+@pytest.mark.parametrize("phase", Phase)
+def test_a_release_that_dies_is_put_right_by_the_next_command(
+    world: World, phase: Phase, moment: str
+) -> None:
+    """What never got traffic is removed, what had got it is finished; `status` says so before."""
+    getattr(world, f"on_{moment}")(phase, lambda: kill(world))
+    die(world, lambda: world.deploy("v2"))
+    (served,) = world.serving()
+    assert served == "v1" or phase in FORWARD | {Phase.CONFIRM}
+    before = world.status()
+    world.events.clear()
+
+    world.up()
+
+    told = [event.text for event in world.events if isinstance(event, Recovered)]
+    assert [text for text in told if "the evidence of" not in text] == list(before.recovery)
+    closed = (phase, moment) != ("retire", "end")
+    assert any("it was interrupted" in text for text in told) or not closed
+    assert world.serving() == {served}
+    if served == "v1":
+        assert colors(world) == dict.fromkeys(BLUE, "running")
+    assert world.stored_configs() == (world.house.admin.serving(),) or not closed
+    assert_clean(world)
+
+
+def calls_of(world: World, command: Callable[[], object]) -> int:
+    """Return how many calls of the engine a command makes."""
+    before = len(world.engine.calls)
+    command()
+    return len(world.engine.calls) - before
+
+
+def on_start(world: World, act: Callable[[], object]) -> None:
+    """Let something happen when the release has its lock."""
+
+    def hook(event: Event) -> None:
+        if isinstance(event, Started):
+            act()
+
+    world.hooks[:] = [hook]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_death_at_any_call_of_a_deploy(tmp_path: Path, late: bool) -> None:  # noqa: FBT001
+    """Killed just before, or just after, each single call of the engine."""
+    assert_survives(tmp_path, lambda world: world.deploy("v2"), late=late)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_death_at_any_call_of_a_rollback(tmp_path: Path, late: bool) -> None:  # noqa: FBT001
+    """What it woke goes back to sleep, or serves."""
+
+    def roll_back(world: World) -> Result:
+        return world.rollback("v0")
+
+    assert_survives(tmp_path, roll_back, late=late, earlier="v0")
+
+
+def assert_survives(
+    folder: Path, command: Callable[[World], object], *, late: bool, earlier: str | None = None
+) -> None:
+    """Kill a command at each call of the engine in turn, in a world of its own."""
+
+    def make(number: int) -> World:
+        (folder / str(number)).mkdir()
+        world = World(folder / str(number))
+        world.up()
+        if earlier:
+            world.deploy(earlier)
+            world.deploy("v1")
+        return world
+
+    rehearsed = make(-1)
+    for skip in range(calls_of(rehearsed, lambda: command(rehearsed))):
+        world = make(skip)
+        served = world.serving()
+        fault = Fault(skip=skip, times=ALWAYS, late=late, error=Killed)
+        on_start(world, partial(world.engine.fail, fault))
+        try:
+            command(world)
+        except Killed:
+            pass
+        else:
+            continue  # it was over before
+        bury(world)
+        assert world.serving() <= {*served, "v2", "v0"}, skip
+        assert len(world.serving()) == 1, skip
+        world.up()
+        assert_clean(world)
+
+
+def test_a_first_release_that_dies_leaves_nothing(tmp_path: Path) -> None:
+    """The next `up` begins anew."""
+    world = World(tmp_path)
+    world.on_begin(Phase.STAGE, lambda: kill(world))
+    die(world, world.up)
+    assert world.serving() == set()
+    assert any("never got any traffic" in text for text in world.status().recovery)
+    world.up()
+    assert world.serving() == {"v1"}
+    assert_clean(world)
+
+
+def test_a_promoted_version_that_fell_ill_is_taken_back(world: World) -> None:
+    """Users get the version before, which still runs."""
+    world.on_begin(Phase.DRAIN, lambda: kill(world))
+    die(world, lambda: world.deploy("v2"))
+    for name in GREEN:
+        world.host.box(f"shop-{name}").app = App(healthy_after=1e9)
+    assert any("is not healthy" in text for text in world.status().recovery)
+    world.up()
+    assert world.serving() == {"v1"}
+    assert colors(world) == dict.fromkeys(BLUE, "running")
+
+
+def test_a_gateway_that_starts_anew_after_a_death_serves_who_was_promoted(world: World) -> None:
+    """It was removed by hand, and its volume with it: what runs is what users get."""
+    world.on_begin(Phase.DRAIN, lambda: kill(world))
+    die(world, lambda: world.deploy("v2"))
+    world.engine.remove(world.host.box("shop-gateway").id)
+    world.up()
+    assert world.serving() == {"v2"}
+    assert_clean(world)
+
+
+@pytest.mark.parametrize("phase", Phase)
+def test_a_lost_lock_changes_nothing_more(world: World, phase: Phase) -> None:
+    """Somebody else may be at work: what is left over is theirs to put right."""
+    phases = list(Phase)
+    if phase is phases[0]:
+        on_start(world, world.host.lose_connections)
+    else:
+        world.on_end(phases[phases.index(phase) - 1], world.host.lose_connections)
+    seen: list[str] = []
+    world.on_end(phases[phases.index(phase) - 1], lambda: seen.extend(map(str, world.changes())))
+    result = world.deploy("v2")
+    forward = phase in FORWARD
+    assert result.outcome == ("deployed" if forward else "interrupted")
+    assert result.exit_code == (0 if forward else 5)
+    assert world.changes() == [] or phase is phases[0]
+    world.hooks.clear()
+    world.up()
+    assert_clean(world)
+
+
+def test_the_record_of_a_release_that_lives_is_left_alone(world: World) -> None:
+    """Another stack may keep its evidence in the same folder, and have its own lock."""
+    told: list[str] = []
+
+    def look() -> None:
+        told.extend(name for name, _ in close_all(world))
+
+    world.on_begin(Phase.GATE, look)
+    assert world.deploy("v2").outcome == "deployed"
+    assert told == []
+
+
+def close_all(world: World) -> list[tuple[str, str]]:
+    """Close what is left of the dead."""
+    from orchestrator.evidence.interruption import close_interrupted
+
+    return list(close_interrupted(world.house.releases, (), None, world.clock))
+
+
+@pytest.mark.parametrize("torn", [b'{"at":"2030', b"\xff\n", b'{"at":1}\n[]\n', b"[1]\n"])
+def test_a_torn_record_is_closed_with_what_is_whole(world: World, torn: bytes) -> None:
+    """Its last lines may be cut, or rubbish."""
+    world.on_begin(Phase.GATE, lambda: kill(world))
+    die(world, lambda: world.deploy("v2"))
+    (folder,) = (
+        p.parent
+        for p in world.house.releases.glob("*/events.jsonl")
+        if not (p.parent / "seal.json").exists()
+    )
+    for name in ("events.jsonl", "witness.jsonl"):
+        with (folder / name).open("ab") as file:
+            file.write(torn)
+    world.up()
+    evidence = world.evidence_of(folder.name)
+    assert (evidence["outcome"], evidence["what"]["version"]) == ("interrupted", "v2")
+    assert evidence["phases"][-1]["phase"] == "start"
+    assert (folder / "report.html").exists()
+    assert_clean(world)
+
+
+def test_a_release_that_died_before_its_first_word_leaves_no_folder(world: World) -> None:
+    """There is nothing to tell of it."""
+    folder = world.house.releases / "20300101-000000-notes-v5"
+    folder.mkdir()
+    (folder / "events.jsonl").touch()
+    (folder / "witness.jsonl").touch()
+    world.up()
+    assert not folder.exists()
+
+
+def test_what_cannot_be_put_right_stops_the_next_release(world: World) -> None:
+    """Nothing new begins on a ground that is not clear."""
+    world.on_begin(Phase.GATE, lambda: kill(world))
+    die(world, lambda: world.deploy("v2"))
+    world.engine.fail(Fault("remove"))
+    with pytest.raises(StackctlError):
+        world.deploy("v3")
+    assert world.serving() == {"v1"}
+    assert world.deploy("v3").outcome == "deployed"
