@@ -4,7 +4,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip c
 	--universal --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo check test benchmark reports prove lock down clean
+.PHONY: help setup venv demo check test properties benchmark reports prove audit lock down clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -23,11 +23,14 @@ check: venv ## format, lint, types and unit tests
 	$(BIN)/ruff check . .ci
 	$(BIN)/mypy
 	$(BIN)/mypy .ci/setup
-	$(BIN)/pytest tests/unit tests/golden -n 2
+	$(BIN)/pytest tests/unit tests/golden tests/properties -n 2
 
 test: setup check ## all of `check`, then every test, those on real Docker too
 	$(BIN)/pytest tests/contract services -n 2
 	$(BIN)/pytest tests/e2e -n 3 --dist loadgroup
+
+properties: setup ## 10,000 new examples of each property test; takes an hour or more
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest tests/properties -n 2
 
 benchmark: setup ## print the numbers of the README, side by side in one run
 	@command -v wrk >/dev/null || apt-get install -y -qq --no-install-recommends wrk
@@ -40,10 +43,18 @@ reports: demo ## fill reports/: a release of each service under load, a load tes
 prove: setup ## switch the safeguards off one at a time, and see the tests go red
 	$(BIN)/python -m tests.prove
 
+audit: ## ask whether vulnerabilities are known of what the lock files name
+	@$(PYTHON) -m venv .setup/audit
+	@.setup/audit/bin/pip install -qq --disable-pip-version-check --require-hashes -r .ci/setup/audit.txt
+	@$(PYTHON) .ci/setup/audit.py $(ARGS)
+
 lock: ## write the lock files anew: newer versions only where asked for with ARGS=--upgrade
 	$(PYTHON) -m venv .setup/lock
 	.setup/lock/bin/pip install --quiet --require-hashes -r .ci/setup/installer.txt
 	$(COMPILE) $(ARGS) --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) $(ARGS) --python-version 3.11 -c requirements.lock pyproject.toml .ci/setup/builder.in -o requirements-run.lock
+	$(COMPILE) $(ARGS) --python-version 3.11 .ci/setup/installer.in -o .ci/setup/installer.txt
+	$(COMPILE) $(ARGS) --python-version 3.11 -c requirements.lock .ci/setup/audit.in -o .ci/setup/audit.txt
 	$(COMPILE) $(ARGS) --python-version 3.13 .ci/images/mongo/requirements.in -o .ci/images/mongo/requirements.txt
 	for service in notes auth assets; do $(COMPILE) $(ARGS) --python-version 3.13 \
 		services/$$service/requirements.in -o services/$$service/requirements.txt || exit 1; done

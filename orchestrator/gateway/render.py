@@ -6,6 +6,7 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.gateway.admission import ADMITTED
 from orchestrator.gateway.routing import MARK, Routing, Target
 from orchestrator.pages import TEMPLATES
 from orchestrator.stack import naming
@@ -98,6 +99,7 @@ def render(stack: Stack, routing: Routing) -> str:
             },
             public_port=PUBLIC_PORT,
             admin_port=ADMIN_PORT,
+            admitted=ADMITTED,
         )
     )
 
@@ -139,8 +141,7 @@ def _to_limits(wanted: RateLimit | None, zone: str) -> Iterator[Limit]:
         return
     for client, rate in (("reader", wanted.reads), ("writer", wanted.writes)):
         if rate is not None:
-            second = math.ceil(1 / rate.interval)
-            burst = second if wanted.burst is None else wanted.burst
+            burst = rate.per_second if wanted.burst is None else wanted.burst
             yield Limit(f"{zone}_{client}", client, rate, burst)
 
 

@@ -82,7 +82,16 @@ class Rate(NamedTuple):
     @property
     def interval(self) -> float:
         """Seconds from one request to the next."""
-        return (60 if self.per == "m" else 1) / self.requests
+        return self._span / self.requests
+
+    @property
+    def per_second(self) -> int:
+        """Requests in one second, rounded up; exact, which 1 / interval is not."""
+        return -(-self.requests // self._span)
+
+    @property
+    def _span(self) -> int:
+        return 60 if self.per == "m" else 1
 
     def __str__(self) -> str:
         """Return it as NGINX writes it."""

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.stack import naming
-from orchestrator.stack.quantities import Address, parse_address, parse_bytes, parse_seconds
+from orchestrator.stack.quantities import (
+    Address,
+    Rate,
+    parse_address,
+    parse_bytes,
+    parse_rate,
+    parse_seconds,
+)
 
 
 @pytest.mark.parametrize(
@@ -111,6 +118,16 @@ def test_other_addresses_are_refused(written: object) -> None:
     """There are no names and no IPv6 among them."""
     with pytest.raises(ValueError, match="expected"):
         parse_address(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "second"), [("49/s", 49), ("7340033/s", 7340033), ("60/m", 1), ("61/m", 2)]
+)
+def test_a_rate_knows_its_second(written: str, second: int) -> None:
+    """Exactly: as a fraction 1 / (1 / 49) is a little more than 49."""
+    rate = parse_rate(written)
+    assert isinstance(rate, Rate)
+    assert rate.per_second == second
 
 
 def test_colors_are_two() -> None:

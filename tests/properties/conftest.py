@@ -1,0 +1,11 @@
+"""How many examples: few and always the same ones in `make check`, many new ones in `make properties`."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+from tests.properties.budget import PROFILE, PROFILES
+
+for name, profile in PROFILES.items():
+    settings.register_profile(name, profile)
+settings.load_profile(PROFILE)

@@ -1,0 +1,103 @@
+"""An NGINX config as another parser reads it: the same words, without stackctl's eyes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import crossplane
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# All that the templates say. A value that adds another directive was not checked well enough.
+KNOWN_WORDS = """
+    absolute_redirect access_log add_header alias client_body_temp_path client_header_timeout
+    client_max_body_size daemon default_type error_log error_page events fastcgi_temp_path gzip
+    gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary http if internal keepalive
+    keepalive_min_timeout keepalive_requests keepalive_timeout least_conn limit_req limit_req_status
+    limit_req_zone listen location log_format map map_hash_bucket_size pid proxy_buffering
+    proxy_cache proxy_cache_background_update proxy_cache_bypass proxy_cache_key proxy_cache_lock
+    proxy_cache_path proxy_cache_valid proxy_connect_timeout proxy_hide_header proxy_http_version
+    proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
+    proxy_pass proxy_read_timeout proxy_request_buffering proxy_send_timeout proxy_set_header
+    proxy_temp_path recursive_error_pages resolver resolver_timeout return rewrite scgi_temp_path
+    server server_tokens set stub_status uninitialized_variable_warn upstream uwsgi_temp_path
+    worker_connections worker_processes worker_rlimit_nofile worker_shutdown_timeout zone
+"""
+KNOWN = frozenset(KNOWN_WORDS.split())
+
+Block = list[dict[str, Any]]
+Said = tuple[str, ...]  # a directive and its arguments; for one with a block, what is in it too
+
+
+class Config(NamedTuple):
+    """What a config says."""
+
+    top: Block
+    http: Block
+    upstreams: dict[str, list[str]]  # name -> addresses
+    public: Block
+    admin: Block
+
+
+def read_config(text: str, folder: Path) -> Config:
+    """Read a config; fails where it has a fault, a directive that is not known, or a name twice."""
+    file = folder / "nginx.conf"
+    file.write_text(text)
+    payload = crossplane.parse(str(file), single=True, catch_errors=True)
+    assert payload["errors"] == []
+    top = payload["config"][0]["parsed"]
+    assert {*_names(top)} <= KNOWN
+    (http,) = named(top, "http")
+    upstreams = [(one["args"][0], one["block"]) for one in named(http["block"], "upstream")]
+    assert len({name for name, _ in upstreams}) == len(upstreams)
+    public, admin = (server["block"] for server in named(http["block"], "server"))
+    return Config(
+        top,
+        http["block"],
+        {
+            name: [server["args"][0] for server in named(block, "server")]
+            for name, block in upstreams
+        },
+        public,
+        admin,
+    )
+
+
+def named(block: Block, name: str) -> Block:
+    """Return the directives of that name."""
+    return [directive for directive in block if directive["directive"] == name]
+
+
+def locations(server: Block) -> dict[str, Block]:
+    """Return what a server's locations say, by their patterns; each pattern is there once."""
+    found = [(" ".join(one["args"]), one["block"]) for one in named(server, "location")]
+    assert len(dict(found)) == len(found), "a pattern is there twice"
+    return dict(found)
+
+
+def say(block: Block) -> list[Said]:
+    """Return a block as tuples of words, in its order; the words of an inner block come last."""
+    return [
+        (
+            one["directive"],
+            *one["args"],
+            *(word for said in say(one.get("block", [])) for word in said),
+        )
+        for one in block
+    ]
+
+
+def rows(http: Block, variable: str) -> dict[str, str]:
+    """Return the rows of the map that sets a variable."""
+    (block,) = (one["block"] for one in named(http, "map") if one["args"][1] == variable)
+    return {row["directive"]: row["args"][0] for row in block}
+
+
+def _names(block: Block) -> Iterator[str]:
+    """Yield the names of all directives, however deep; the rows of a map have none."""
+    for directive in block:
+        yield directive["directive"]
+        if directive["directive"] != "map":
+            yield from _names(directive.get("block", []))

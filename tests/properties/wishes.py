@@ -1,0 +1,145 @@
+"""Valid stacks with all that routes can say, and routings that such a stack may be in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from orchestrator.gateway.routing import STEPS, Lane, Routing, Target
+from orchestrator.stack.model import Stack
+from orchestrator.stack.relations import find_relation_faults
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn
+
+    from orchestrator.stack.model import Color
+
+BOTH: tuple[tuple[Color, Color], ...] = (("blue", "green"), ("green", "blue"))
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+# What the model admits, with the words that mean something to NGINX or to the templates.
+NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4}){0,2}", fullmatch=True) | st.sampled_from(
+    [
+        "a" * 32,
+        "default",
+        "server",
+        "include",
+        "http",
+        "web",
+        "again",
+        "problem",
+        "stackctl",
+        "x-blue",
+    ]
+)
+WORDS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True) | st.sampled_from(
+    ["v" * 128, "default", "hostnames", "volatile", "include", "_", "0", "v1..2", "v1--"]
+)
+PATHS = st.sampled_from(
+    [
+        "/",
+        "/stackctl/",
+        "/stackctl/problems",
+        "/default",
+        "/~a/",
+        "/-/",
+        "/a.b/",
+        "/a.b",
+        "/" + "a" * 199,
+    ]
+) | st.lists(st.from_regex(r"[A-Za-z0-9._~-]{1,5}", fullmatch=True), min_size=1, max_size=4).map(
+    lambda parts: "/" + "/".join(parts)
+).flatmap(lambda path: st.sampled_from([path, path + "/"]))
+RATES = st.builds("{}/{}".format, st.integers(1, 9_999_999), st.sampled_from("sm"))
+LIMITS = (
+    st.none()
+    | RATES
+    | st.fixed_dictionaries(
+        {}, optional={"reads": RATES, "writes": RATES, "burst": st.integers(0, 1_000_000)}
+    )
+)
+SPANS = st.integers(100, 999_999).map("{}ms".format) | st.floats(0.1, 3600)
+SHORT = st.integers(100, 75_000).map("{}ms".format) | st.floats(0.1, 75)
+ROUTES = st.fixed_dictionaries(
+    {"path": PATHS},
+    optional={
+        "strip_prefix": st.booleans(),
+        "methods": st.lists(st.sampled_from(METHODS), unique=True),
+        "rate_limit": LIMITS,
+        "cache": st.none() | st.fixed_dictionaries({"ttl": st.integers(1, 86400)}),
+        "max_body": st.integers(0, 10**17) | st.integers(0, 999_999_999).map("{}k".format),
+        "timeouts": st.fixed_dictionaries(
+            {}, optional={"connect": SHORT, "read": SPANS, "send": SPANS}
+        ),
+        "buffering": st.booleans()
+        | st.fixed_dictionaries(
+            {}, optional={"requests": st.booleans(), "responses": st.booleans()}
+        ),
+    },
+)
+SERVICES = st.fixed_dictionaries(
+    {"image": st.just("web"), "port": st.integers(1, 65535)},
+    optional={"replicas": st.integers(1, 50), "routes": st.lists(ROUTES, max_size=4)},
+)
+GATEWAYS = st.fixed_dictionaries(
+    {"image": st.just("nginx:1.30")},
+    optional={
+        "keepalive": st.integers(1, 300),
+        "drain_timeout": st.integers(2, 3600),
+        "gzip": st.booleans(),
+    },
+)
+
+
+@st.composite
+def stacks(draw: DrawFn) -> Stack:
+    """Return a stack that stack.yaml could describe."""
+    document: dict[str, Any] = {
+        "version": 1,
+        "name": draw(NAMES.filter(lambda name: len(name) <= 20)),
+        "gateway": draw(GATEWAYS),
+        "services": draw(st.dictionaries(NAMES, SERVICES, min_size=1, max_size=3)),
+    }
+    _mend(document)
+    assume(not list(find_relation_faults(document)))
+    return Stack.model_validate(document)
+
+
+def _mend(document: dict[str, Any]) -> None:
+    """Take out what does not go together, rather than to throw whole stacks away."""
+    trunks: set[str] = set()
+    for service in document["services"].values():
+        routes = []
+        for route in service.get("routes", []):
+            path = route["path"]
+            dots = {".", ".."} & {*path.split("/")}
+            if (
+                path.rstrip("/") in trunks
+                or dots
+                or (route.get("strip_prefix") and path[-1] != "/")
+            ):
+                continue
+            trunks.add(path.rstrip("/"))
+            routes.append(route)
+        service["routes"] = routes
+    gateway = document["gateway"]
+    if gateway.get("drain_timeout", 30) < 2 * gateway.get("keepalive", 15):
+        gateway["drain_timeout"] = 3600
+
+
+@st.composite
+def routings(draw: DrawFn, stack: Stack) -> Routing:
+    """Return a routing in which a stack may be, with a service that stack.yaml does not have."""
+
+    def target(color: Color) -> Target:
+        return Target(color, draw(WORDS), draw(st.integers(1, 50)), draw(WORDS))
+
+    lanes = {}
+    for name in (*stack.services, "gone"):
+        active, preview = draw(st.sampled_from(BOTH))
+        lanes[name] = Lane(
+            target(active) if draw(st.booleans()) else None,
+            target(preview) if draw(st.booleans()) else None,
+        )
+    return Routing(draw(WORDS), draw(st.sampled_from(STEPS)), lanes)
