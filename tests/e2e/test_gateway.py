@@ -6,6 +6,7 @@ import http.client
 import json
 import re
 import secrets
+import signal
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,9 +50,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     """Somebody whose app has a route for each thing that a gateway does."""
     operator = Operator(tmp_path_factory.mktemp("gateway"), f"t{secrets.token_hex(3)}")
     try:
-        # Users that a test sends between start and switch have a second for it.
+        # A release takes a second to its switch, and kept connections outlive that by far.
         gate = {"interval": "100ms", "successes": 10}
-        operator.write_stack({"routes": ROUTES, "witness": [{"path": "/app/"}], "health": gate})
+        service = {"routes": ROUTES, "witness": [{"path": "/app/"}], "health": gate}
+        operator.write_stack(service, keepalive="6s", drain_timeout="12s")
         operator.up()
         yield operator
     finally:
@@ -272,11 +274,13 @@ def test_no_old_answer_comes_from_the_cache_after_the_switch(gateway: Operator) 
         gateway.running("deploy", "app", "--version", "v2", "--output", "json") as process,
     ):
         wait_for(process, "start")
+        process.send_signal(signal.SIGSTOP)  # no switch before the users have asked
         # An old worker gives each of its kept connections one more answer.
         kept = [opened.enter_context(client(gateway)) for _ in range(10)]
         first = [send(each, path).document["version"] for each in kept]
         assert first == ["v1"] * 10
         assert ask(gateway, path).headers["X-Cache"] == "HIT"
+        process.send_signal(signal.SIGCONT)
         wait_until(lambda: gateway.config_id().endswith("-v2.promote") or None)
 
         assert ask(gateway, path).document["version"] == "v2"

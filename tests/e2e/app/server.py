@@ -6,10 +6,16 @@ crash…  ends at its start
 liar…   answers another version
 rude…   healthy, but hangs up on every tenth POST
 fickle… healthy once, then never again
+shy…    healthy until the first user comes
+deaf…   well, but ignores SIGTERM
+
+At /socket it speaks WebSocket and sends back what it gets.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import json
 import os
@@ -25,6 +31,8 @@ VERSION = os.environ.get("SERVICE_VERSION", "dev")
 POSTS = itertools.count(1)
 GETS = itertools.count(1)
 CHECKS = itertools.count(1)
+USED = threading.Event()  # once a user came
+CLOSE = 8  # the WebSocket frame that ends a connection
 
 
 class InFlight:
@@ -66,12 +74,16 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer who is there, after `?seconds=` if asked to be slow, with `?size=` bytes more."""
-        number = next(GETS)
+        url = urlsplit(self.path)
+        if url.path.endswith("/socket"):
+            self._echo()
+            return
         with IN_FLIGHT:
-            url = urlsplit(self.path)
             if url.path == "/health":
                 self._answer_health()
                 return
+            USED.set()
+            number = next(GETS)
             wishes = dict(parse_qsl(url.query))
             time.sleep(float(wishes.get("seconds", 0)))  # noqa: TID251  being slow is what it is for
             self._answer(
@@ -88,6 +100,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer how much was sent."""
+        USED.set()
         with IN_FLIGHT:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if VERSION.startswith("rude") and next(POSTS) % 10 == 0:
@@ -95,9 +108,32 @@ class Handler(BaseHTTPRequestHandler):
                 return
             self._answer(200, {"version": VERSION, "bytes": len(body)})
 
+    def _echo(self) -> None:
+        """Take the connection over (RFC 6455) and send its frames back until it closes.
+
+        It is no request in flight: like a browser's it may stay open for ever.
+        """
+        key = self.headers["Sec-WebSocket-Key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()  # noqa: S324
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", accept)
+        self.end_headers()
+        self.close_connection = True
+        self.connection.settimeout(None)
+        while len(head := self.rfile.read(2)) == 2:
+            mask, length = self.rfile.read(4), head[1] & 127  # a short frame, as clients mask it
+            content = self.rfile.read(length)
+            plain = bytes(byte ^ mask[at % 4] for at, byte in enumerate(content))
+            self.wfile.write(bytes([head[0], length]) + plain)
+            if head[0] & 15 == CLOSE:
+                return
+
     def _answer_health(self) -> None:
         fickle = VERSION.startswith("fickle") and next(CHECKS) > 1
-        if VERSION.startswith("sick") or fickle:
+        shy = VERSION.startswith("shy") and USED.is_set()
+        if VERSION.startswith("sick") or fickle or shy:
             self._answer(503, {"status": "unavailable", "version": VERSION})
         else:
             version = "v0" if VERSION.startswith("liar") else VERSION
@@ -132,7 +168,7 @@ def main() -> None:
     def stop(*_: object) -> None:
         threading.Thread(target=server.shutdown).start()
 
-    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if VERSION.startswith("deaf") else stop)
     server.serve_forever(poll_interval=0.05)
     IN_FLIGHT.wait_for_none()
 
