@@ -12,6 +12,7 @@ from orchestrator.commands import (
     bench,
     deploy,
     down,
+    drill,
     evidence,
     history,
     logs,
@@ -46,6 +47,7 @@ COMMANDS = tuple(
         ("history", history.history),
         ("evidence", evidence.evidence),
         ("bench", bench.bench),
+        ("drill", drill.drill),
         ("prune", prune.prune),
         ("down", down.down),
     )

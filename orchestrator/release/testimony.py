@@ -17,11 +17,20 @@ if TYPE_CHECKING:
 
 def call_witness(stack: Stack, plan: Plan, on_sample: Callable[[Sample], None]) -> Witness | None:
     """Return a witness that runs; None where nobody is served yet or the service has no route."""
-    service = stack.services[plan.order.service]
-    requests = service.witness or tuple(
-        WitnessRequest(path=route.path) for route in service.routes[:1]
+    if plan.previous is None:
+        return None
+    return start_witness(stack, plan.order.service, on_sample)
+
+
+def start_witness(
+    stack: Stack, service: str, on_sample: Callable[[Sample], None]
+) -> Witness | None:
+    """Return a witness of a service that runs; None where the service has no route."""
+    wanted = stack.services[service]
+    requests = wanted.witness or tuple(
+        WitnessRequest(path=route.path) for route in wanted.routes[:1]
     )
-    if plan.previous is None or not requests:
+    if not requests:
         return None
     witness = Witness(stack.gateway.listen, requests, stack.gateway.keepalive, on_sample)
     witness.start()

@@ -47,6 +47,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "commands": EDGE,
     "console": EDGE,
     "dashboard": EDGE,
+    "drill": EDGE,
     "plots": EDGE,
     "terminal": EDGE,
     "wiring": EDGE,

@@ -1,0 +1,41 @@
+"""A copy of a stack under another name, for a drill."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.stack.document import read_document
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from orchestrator.stack.quantities import Address
+
+
+def write_copy(
+    file: Path,
+    variables: Mapping[str, str],
+    target: Path,
+    name: str,
+    doors: tuple[Address, Address],
+) -> None:
+    """Write a valid stack.yaml anew, with another name and other ports; it tells nobody anything.
+
+    References are filled in, so what is written may be secret: it is for the owner's eyes only.
+    """
+    document: Any = read_document(file, variables)[0]
+    document["name"] = name
+    document["gateway"] |= {"listen": str(doors[0]), "admin": str(doors[1])}
+    document.pop("notify", None)
+    for service in document["services"].values():
+        build = service.get("build")
+        if isinstance(build, str):
+            service["build"] = str(file.resolve().parent / build)
+        elif build:
+            build["context"] = str(file.resolve().parent / build["context"])
+    # JSON is YAML; a dollar sign is written twice, so that nothing is filled in again.
+    text = json.dumps(document).replace("$", "$$")
+    target.touch(mode=0o600)
+    target.write_text(text)
