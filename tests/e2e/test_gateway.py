@@ -7,8 +7,9 @@ import json
 import re
 import secrets
 import signal
+import socket
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -29,7 +30,10 @@ ROUTES = [
     {"path": "/quick", "timeouts": {"read": "300ms"}},
     {"path": "/unbuffered/", "buffering": False},
     {"path": "/readonly/", "methods": ["GET", "HEAD"]},
+    {"path": "/large/", "max_body": "4m"},
+    {"path": "/large/limited/", "max_body": "4m", "rate_limit": {"writes": "6/m", "burst": 1}},
 ]
+LARGE = b"a" * 3 * 2**20
 
 
 class Answer(NamedTuple):
@@ -198,6 +202,55 @@ def test_a_body_that_is_too_large_is_refused(gateway: Operator) -> None:
     assert_problem(pieces, 413, "Content Too Large")
 
 
+def test_no_error_becomes_another_one_by_a_large_body(gateway: Operator) -> None:
+    """Whether its length is known or not; and the log keeps what was asked."""
+    assert ask(gateway, "/large/", "POST", LARGE).document["bytes"] == len(LARGE)
+    answers = [ask(gateway, "/large/limited/", "POST", LARGE) for _ in range(3)]
+    assert [answer.status for answer in answers] == [200, 200, 429]
+    assert_problem(answers[-1], 429, "Too Many Requests")
+
+    mark = secrets.token_hex(8)
+    pieces = b"%x\r\n%b\r\n" % (len(LARGE), LARGE) * 2 + b"0\r\n\r\n"
+    headers = {"Transfer-Encoding": "chunked", "X-Request-ID": mark}
+    refused = ask(gateway, "/large/", "POST", pieces, headers)
+    assert_problem(refused, 413, "Content Too Large")
+    entry = wait_until(lambda: find_in_log(gateway, mark))
+    assert (entry["method"], entry["status"]) == ("POST", "413")
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "title"),
+    [
+        (b"GET /app/ HTTP/1.1\r\n", 400, "Bad Request"),
+        (b"GET /app/%00 HTTP/1.1\r\nHost: a\r\n", 400, "Bad Request"),
+        (b"\x16\x03\x01\r\n", 400, "Bad Request"),
+        (b"GET /app/%b HTTP/1.1\r\nHost: a\r\n" % (b"a" * 9000), 414, "URI Too Long"),
+        (
+            b"GET /app/ HTTP/1.1\r\nHost: a\r\nCookie: %b\r\n" % (b"a" * 9000),
+            431,
+            "Request Header Fields Too Large",
+        ),
+        (
+            b"POST /app/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n",
+            501,
+            "Not Implemented",
+        ),
+        (b"GET /app/ HTTP/3.0\r\nHost: a\r\n", 505, "HTTP Version Not Supported"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, int) else "",
+)
+def test_what_is_no_request_for_a_service_is_told_what_is_wrong(
+    gateway: Operator, head: bytes, status: int, title: str
+) -> None:
+    """With a problem document, as everything that the gateway answers by itself."""
+    with closing(socket.create_connection(("127.0.0.1", gateway.public), timeout=30)) as wire:
+        wire.sendall(head + b"Connection: close\r\n\r\n")
+        answer = http.client.HTTPResponse(wire)
+        answer.begin()
+        got = Answer(answer.status, defaultdict(lambda: None, answer.headers), answer.read())
+    assert_problem(got, status, title)
+
+
 def test_a_service_that_does_not_answer_in_time_is_a_504(gateway: Operator) -> None:
     """The log keeps who it was; a path that only begins alike is another path."""
     mark = secrets.token_hex(8)
@@ -237,8 +290,9 @@ def test_answers_carry_security_headers_and_no_version_of_the_server(gateway: Op
         headers = ask(gateway, path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Server"] == "nginx"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["X-Stackctl-Served"] is None
-    assert ask(gateway, "/app/").headers["X-Frame-Options"] == "DENY"
     assert ask(gateway, "/stackctl/problem").status == 404
 
 
@@ -258,12 +312,29 @@ def test_a_slow_client_costs_the_service_nothing_where_answers_are_buffered(
     with client(gateway) as slow:
         slow.request("GET", f"{route}?size=80000000")
         slow.getresponse()
+        wait_until(lambda: bool(count_in_flight(gateway)) is busy or None)
 
-        def seen() -> bool:
-            asked = [gateway.ask_replica(number).json() for number in (1, 2)]
-            return any(int(answer["in_flight"]) > 1 for answer in asked)
 
-        wait_until(lambda: seen() is busy or None)
+def test_a_slow_sender_costs_the_service_nothing_where_requests_are_buffered(
+    gateway: Operator,
+) -> None:
+    """Of two requests that are half sent, the service knows the one that is passed on as it comes."""
+    with client(gateway) as kept_back, client(gateway) as passed_on:
+        for sender, route in ((kept_back, "/app/"), (passed_on, "/unbuffered/")):
+            sender.putrequest("POST", route)
+            sender.putheader("Content-Length", "20000")
+            sender.endheaders(b"a" * 10_000)
+        wait_until(lambda: count_in_flight(gateway) or None)
+        assert count_in_flight(gateway) == 1
+        for sender in (kept_back, passed_on):
+            sender.send(b"a" * 10_000)
+            assert json.loads(sender.getresponse().read())["bytes"] == 20_000
+
+
+def count_in_flight(operator: Operator) -> int:
+    """Return how many requests both replicas are at, without those that ask this."""
+    asked = [operator.ask_replica(number).json() for number in (1, 2)]
+    return sum(int(answer["in_flight"]) - 1 for answer in asked)
 
 
 def test_no_old_answer_comes_from_the_cache_after_the_switch(gateway: Operator) -> None:
@@ -310,6 +381,7 @@ def test_one_dead_replica_of_two_costs_no_request(gateway: Operator) -> None:
     gateway.engine.kill(names[1])
     wait_until(lambda: ask(gateway, "/app/").status == 502 or None)  # 504 while it is looked for
     assert_problem(ask(gateway, "/app/"), 502, "Bad Gateway")
+    assert_problem(ask(gateway, "/large/", "POST", LARGE), 502, "Bad Gateway")
     for name in names:
         gateway.engine.start(name)
     wait_until(lambda: ask(gateway, "/app/").status == 200 or None)

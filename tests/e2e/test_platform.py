@@ -8,26 +8,42 @@ import json
 import re
 import secrets
 import socket
-from contextlib import closing, contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from base64 import urlsafe_b64decode
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
-import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.sync.client import connect
 
 from orchestrator.bench.k6 import THRESHOLD_MISSED
+from orchestrator.gateway.admin import Admin
 from orchestrator.stack.load import load_stack
+from orchestrator.stack.quantities import Address
 from tests.e2e.load import SCRIPTS, run_k6, under_load
+from tests.e2e.names import NAMES
 from tests.e2e.operator import Operator, wait_until
+from tests.e2e.users import (
+    MEGABYTE,
+    PASSWORD,
+    User,
+    assert_problem,
+    bearer,
+    form_around,
+    open_client,
+    sign_up,
+    store,
+    upload,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import httpx
+
 pytestmark = pytest.mark.xdist_group("platform")
 
-PASSWORD = secrets.token_urlsafe(16)
-MEGABYTE = b"\x00\x01\x02\x03\x04\x05\x06\x07" * 2**17
 LARGE = 200  # megabytes; the service has 128 of memory
 # Tries every address and port it is given, at once, and prints those that answer.
 INTRUDER = """
@@ -45,16 +61,11 @@ with ThreadPoolExecutor(64) as pool:
 """
 
 
-class User(NamedTuple):
-    """Somebody with an account, and a client that carries their token."""
-
-    client: httpx.Client
-    email: str
-
-    @property
-    def authorization(self) -> str:
-        """Return what stands in the header."""
-        return str(self.client.headers["Authorization"])
+HTML = b"<!DOCTYPE html><html><script>alert(1)</script></html>"
+PIXEL = (
+    b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89"
+    b"\0\0\0\rIDATx\x9cc```\xf8\x0f\0\x01\x04\x01\0_\xe5\xc3K\0\0\0\0IEND\xaeB`\x82"
+)
 
 
 @pytest.fixture(scope="module")
@@ -83,46 +94,27 @@ def user(platform: Operator) -> Iterator[User]:
         yield sign_up(client)
 
 
-@contextmanager
-def open_client(platform: Operator) -> Iterator[httpx.Client]:
-    """Give a client of the gateway."""
-    base = f"http://127.0.0.1:{platform.public}"
-    with httpx.Client(base_url=base, timeout=30, verify=False) as client:  # noqa: S501  plain HTTP
-        yield client
-
-
-def sign_up(client: httpx.Client) -> User:
-    """Register, log in, and carry the token from now on."""
-    account = {"email": f"{secrets.token_hex(6)}@example.test", "password": PASSWORD}
-    register = partial(client.post, "/auth/register", json=account)
-    login = partial(client.post, "/auth/login", json=account)
-    # All tests come from one address, and one of them uses its logins up on purpose.
-    registered = wait_until(lambda: unless_limited(register()))
-    assert registered.status_code == 201, registered.text
-    entered = wait_until(lambda: unless_limited(login()))
-    assert entered.status_code == 200, entered.text
-    client.headers["Authorization"] = f"Bearer {entered.json()['access_token']}"
-    return User(client, account["email"])
-
-
-def unless_limited(answer: httpx.Response) -> httpx.Response | None:
-    """Return an answer, or nothing where the client came too often."""
-    return None if answer.status_code == 429 else answer
-
-
-def assert_problem(answer: httpx.Response, status: int) -> None:
-    """Insist on a problem document."""
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-
-
 def test_every_service_is_healthy_behind_the_gateway(platform: Operator) -> None:
     """All replicas, on the version that `up` releases first."""
     services = {service["name"]: service["active"] for service in platform.status()["services"]}
     wanted = {"version": "v1", "color": "blue", "healthy": 2, "wanted": 2}
     assert services == dict.fromkeys(("notes", "auth", "assets"), wanted)
     assert platform.status()["drift"] == []
+
+
+def test_each_replica_says_who_it_is_to_the_gateway_only(
+    platform: Operator, anybody: httpx.Client
+) -> None:
+    """That it is ready, that it is alive, and which version it has."""
+    admin = Admin(Address("127.0.0.1", platform.admin))
+    for service in ("auth", "notes", "assets"):
+        who = {"service": service, "version": "v1"}
+        for number in (1, 2):
+            replica = f"{platform.name}-{service}-blue-{number}"
+            assert admin.probe(replica, 8000, "/health", 10).json() == {"status": "ok", **who}
+            assert admin.probe(replica, 8000, "/livez", 10).json() == {"status": "alive", **who}
+        for path in ("/health", f"/{service}/health"):
+            assert_problem(anybody.get(path), 404)
 
 
 def test_services_and_databases_are_reached_only_through_the_gateway(platform: Operator) -> None:
@@ -185,6 +177,51 @@ def test_a_user_writes_what_anybody_reads_and_nobody_else_changes(
     assert user.client.delete(place).status_code == 204
 
 
+def test_a_token_that_auth_has_not_signed_as_it_stands_opens_nothing(
+    platform: Operator, user: User, anybody: httpx.Client
+) -> None:
+    """Expired, of another key, for others, from others, or signed by another algorithm: 401."""
+    good = user.authorization.removeprefix("Bearer ")
+    key_id = jwt.get_unverified_header(good)["kid"]
+    seed = platform.environment["AUTH_SIGNING_KEYS"].partition(",")[0]
+    real = Ed25519PrivateKey.from_private_bytes(urlsafe_b64decode(f"{seed}=="))
+    claims = jwt.decode(good, options={"verify_signature": False})
+
+    def sign(key: Any, algorithm: str = "EdDSA", kid: str = key_id, **changed: object) -> str:
+        return jwt.encode(claims | changed, key, algorithm, headers={"kid": kid})
+
+    head, _, signature = good.split(".")
+    tokens = {
+        "expired": sign(real, exp=claims["iat"] - 60),
+        "of another key": sign(Ed25519PrivateKey.generate()),
+        "of an unknown key": sign(Ed25519PrivateKey.generate(), kid="unknown"),
+        "for others": sign(real, aud="elsewhere"),
+        "from others": sign(real, iss="elsewhere"),
+        "unsigned": sign(None, "none"),
+        "by the public key": sign(real.public_key().public_bytes_raw() * 2, "HS256"),
+        "changed": f"{head}.{sign(real, sub=secrets.token_hex(16)).split('.')[1]}.{signature}",
+        "cut": good[:-1],
+        "nothing": "a.b.c",
+    }
+    assert anybody.get("/auth/me", headers=bearer(sign(real))).status_code == 200
+    for token in tokens.values():
+        for method, path in (("GET", "/auth/me"), ("GET", "/assets/"), ("POST", "/assets/")):
+            assert_problem(anybody.request(method, path, headers=bearer(token)), 401)
+        refused = anybody.post("/notes/", json={"title": "forged"}, headers=bearer(token))
+        assert_problem(refused, 401)
+        assert refused.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+
+
+@pytest.mark.parametrize("offered", ["h2c", "HTTP/2.0", "foo"])
+def test_a_client_that_offers_another_protocol_is_served_in_this_one(
+    anybody: httpx.Client, offered: str
+) -> None:
+    """With the body that it sends. Only WebSocket is passed on as an offer."""
+    headers = {"Upgrade": offered, "Connection": "Upgrade"}
+    answer = anybody.post("/auth/refresh", json={"refresh_token": "of-nobody"}, headers=headers)
+    assert_problem(answer, 401)
+
+
 def test_a_token_goes_past_the_cache(user: User, anybody: httpx.Client) -> None:
     """Who carries one sees their own writing at once; others within a second."""
     anybody.get("/notes/")
@@ -241,33 +278,53 @@ def test_a_large_file_goes_up_and_comes_down_in_a_small_container(
     assert user.client.delete(place).status_code == 204
 
 
-def upload(platform: Operator, user: User, megabytes: int) -> Any:
-    """Send a file as a browser does, as fast as it is taken."""
-    mark = secrets.token_hex(8)
-    head = (
-        f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="large.bin"\r\n'
-        "Content-Type: application/octet-stream\r\n\r\n"
-    ).encode()
-    tail = f"\r\n--{mark}--\r\n".encode()
-    with closing(http.client.HTTPConnection("127.0.0.1", platform.public, timeout=120)) as wire:
-        wire.putrequest("POST", "/assets/")
-        wire.putheader("Authorization", user.authorization)
-        wire.putheader("Content-Type", f"multipart/form-data; boundary={mark}")
-        wire.putheader("Content-Length", str(len(head) + len(MEGABYTE) * megabytes + len(tail)))
-        wire.endheaders(head)
-        for _ in range(megabytes):
-            wire.send(MEGABYTE)
-        wire.send(tail)
-        answer = wire.getresponse()
-        body = answer.read()
-    assert answer.status == 201, body
-    return json.loads(body)
+def test_a_thousand_names_that_are_more_than_a_name_are_refused(platform: Operator) -> None:
+    """Each with a problem document; nothing of them is stored."""
+    assert len(set(NAMES)) == len(NAMES) >= 1000
+    with open_client(platform) as client:
+        owner = sign_up(client)
+        for name in NAMES:
+            answer = store(owner, name, b"content")
+            assert answer.status_code in {400, 422}, (name, answer.text)
+            assert_problem(answer, answer.status_code)
+        assert client.get("/assets/").json() == {"assets": [], "next": None}
+
+
+def test_a_file_is_what_it_holds_whatever_it_is_called(user: User, anybody: httpx.Client) -> None:
+    """And is served so that no browser takes it for more."""
+    for name, content, kind, shown in (
+        ("page.png", HTML, "application/octet-stream", "attachment"),
+        ("picture.html", PIXEL, "image/png", "inline"),
+        ("picture.svg.exe", PIXEL + HTML, "image/png", "inline"),
+        ("script.pdf", b"alert(1)", "text/plain", "inline"),
+    ):
+        stored = store(user, name, content)
+        assert (stored.status_code, stored.json()["content_type"]) == (201, kind)
+        got = anybody.get(f"/assets/{stored.json()['id']}")
+        assert got.content == content
+        assert got.headers["Content-Type"].partition(";")[0] == kind
+        assert got.headers["Content-Disposition"].startswith(f'{shown}; filename="{name}"')
+        assert got.headers["X-Content-Type-Options"] == "nosniff"
+        assert got.headers["Content-Security-Policy"] == "sandbox"
 
 
 def test_a_body_beyond_the_limit_is_refused(user: User) -> None:
     """By the gateway, with a problem document, before the service reads any of it."""
     assert_problem(user.client.post("/notes/", content=b"a" * 2 * 2**20), 413)
     assert_problem(user.client.post("/auth/refresh", content=b"a" * 20_000), 413)
+
+
+def test_a_file_beyond_the_limit_is_refused_also_where_its_length_is_unknown(user: User) -> None:
+    """By whoever notices first; the rest is not passed on."""
+    head, _, kind = form_around("endless.bin")
+
+    def endless() -> Iterator[bytes]:
+        yield head
+        for _ in range(300):
+            yield MEGABYTE
+
+    headers = {"Content-Type": kind}
+    assert_problem(user.client.post("/assets/", content=endless(), headers=headers), 413)
 
 
 def test_what_happens_is_told_as_it_happens(platform: Operator, user: User) -> None:
@@ -296,6 +353,7 @@ def test_a_database_that_stops_is_a_503_until_it_is_back(
 ) -> None:
     """Nothing that was written is lost, and no service has to be restarted."""
     kept = user.client.post("/notes/", json={"title": "kept", "body": accessory}).json()
+    file = store(user, "kept.txt", accessory.encode()).json()
     name = f"{platform.name}-{accessory}"
     platform.engine.stop(name)
     assert_problem(user.client.get(path), 503)
@@ -304,6 +362,7 @@ def test_a_database_that_stops_is_a_503_until_it_is_back(
     wait_until(lambda: user.client.get(path).status_code == 200 or None, within=60)
     assert wait_until(lambda: all_healthy(platform) or None, within=60)
     assert user.client.get(f"/notes/{kept['id']}").json()["body"] == accessory
+    assert user.client.get(f"/assets/{file['id']}").content == accessory.encode()
     assert user.client.get("/auth/me").json()["email"] == user.email
 
 
@@ -366,18 +425,15 @@ def test_two_versions_of_auth_live_on_one_database(platform: Operator, user: Use
 
 def test_an_upload_in_flight_survives_the_release(platform: Operator, user: User) -> None:
     """It began on the old version and ends there; the new one then serves it."""
-    mark = secrets.token_hex(8)
-    body = (
-        f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="slow.bin"\r\n\r\n'
-        f"{'a' * 10_000}\r\n--{mark}--\r\n"
-    ).encode()
+    head, tail, kind = form_around("slow.bin")
+    body = head + b"a" * 10_000 + tail
     with (
         closing(socket.create_connection(("127.0.0.1", platform.public), timeout=60)) as wire,
         platform.running("deploy", "assets", "--version", "v2", "--output", "json") as process,
     ):
         wire.sendall(
             f"POST /assets/ HTTP/1.1\r\nHost: gateway\r\nAuthorization: {user.authorization}\r\n"
-            f"Content-Type: multipart/form-data; boundary={mark}\r\n"
+            f"Content-Type: {kind}\r\n"
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body[:5000]
         )

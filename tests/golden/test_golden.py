@@ -39,7 +39,7 @@ proxy_cache_path proxy_cache_valid proxy_connect_timeout proxy_hide_header proxy
 proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
 proxy_pass proxy_read_timeout proxy_request_buffering proxy_send_timeout proxy_set_header
 proxy_temp_path recursive_error_pages resolver resolver_timeout return rewrite scgi_temp_path server server_tokens set
-stub_status uninitialized_variable_warn upstream uwsgi_temp_path
+stub_status uninitialized_variable_warn upstream uwsgi_temp_path variables_hash_max_size
 worker_connections worker_processes worker_rlimit_nofile worker_shutdown_timeout zone
 """
 TEST_ALL = """

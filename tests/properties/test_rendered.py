@@ -31,7 +31,21 @@ if TYPE_CHECKING:
     from tests.properties.nginx import Said
 
 WISHES = stacks().flatmap(lambda stack: st.tuples(st.just(stack), routings(stack)))
-OWN_ERRORS = ("400", "403", "404", "405", "408", "413", "414", "416", "429", "431", "500", "503")
+OWN_ERRORS = (
+    "400",
+    "403",
+    "404",
+    "405",
+    "408",
+    "412",
+    "413",
+    "414",
+    "416",
+    "429",
+    "431",
+    "500",
+    "503",
+)
 PROBLEM = ("error_page", *OWN_ERRORS, "/stackctl/problem")
 CACHED = {
     ("proxy_cache", "stackctl"),

@@ -1,5 +1,7 @@
 """The form that brings a file: taken apart as it comes, and nothing of it is kept."""
 
+import re
+
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
@@ -9,6 +11,8 @@ from assets.problems import Refusal
 FIELD = "file"
 MAX_BOUNDARY_BYTES = 70  # RFC 2046
 MAX_HEADER_BYTES = 64 * 2**10
+
+_PATH = re.compile(rb'filename\s*=\s*"?(.:|\\)\\', re.IGNORECASE | re.DOTALL)
 
 
 class NotAFormError(Refusal):
@@ -90,10 +94,14 @@ class Form:
         self._headers[self._field.lower()] = self._value
 
     def _end_headers(self) -> None:
-        kind, options = parse_options_header(self._headers.get(b"content-disposition", b""))
+        disposition = self._headers.get(b"content-disposition", b"")
+        kind, options = parse_options_header(disposition)
         if kind != b"form-data" or options.get(b"name") != FIELD.encode():
             raise UnwelcomePartError(f"only a part named `{FIELD}` is taken", at="body")
-        self.name = safe_name(options.get(b"filename", b""))
+        name = options.get(b"filename", b"")
+        if _PATH.search(disposition):  # the parser has cut it off, as some browsers once sent paths
+            name = b"\\" + name
+        self.name = safe_name(name)
 
     def _take_content(self, chunk: bytes, start: int, end: int) -> None:
         self._pieces.append(chunk[start:end])

@@ -2,6 +2,8 @@
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from functools import partial
 from urllib.parse import quote, unquote
 
 from assets.problems import Refusal
@@ -9,7 +11,11 @@ from assets.problems import Refusal
 MAX_NAME_CHARACTERS = 200
 UNNAMED = "unnamed"
 
-_SEPARATORS = re.compile(r"[/\\:]")
+# What parts a path, what looks like it, and slashes and dots in more bytes than they take.
+_SEPARATORS = re.compile(
+    r"[/\\:\u2215\u2216\u29f5\u29f8\u29f9]|%c[01]%|%e0%[89]|%f0%8", re.IGNORECASE
+)
+_OLD_ESCAPE = re.compile(r"%u([0-9a-f]{4})", re.IGNORECASE)
 # Names of devices to Windows, with any extension.
 _RESERVED = re.compile(
     r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³])\s*(\..*)?", re.IGNORECASE
@@ -40,10 +46,25 @@ def safe_name(raw: bytes) -> str:
         return UNNAMED
     if len(name) > MAX_NAME_CHARACTERS:
         raise UnsafeNameError(f"must have {MAX_NAME_CHARACTERS} characters at most")
-    # As it is, as somebody may decode it once more, and as somebody may simplify it.
-    for form in (name, unquote(name), unicodedata.normalize("NFKC", name)):
+    for form in forms_of(name):
         refuse_unsafe(form)
     return name
+
+
+def forms_of(name: str) -> Iterator[str]:
+    """Give a name as it is, and as somebody may decode or simplify it, however often."""
+    yield name
+    before = None
+    while name != before:  # each time around has less left to decode
+        before = name
+        for simplified in (unquote, without_old_escapes, partial(unicodedata.normalize, "NFKC")):
+            name = simplified(name)
+            yield name
+
+
+def without_old_escapes(name: str) -> str:
+    """Decode `%u2215`, which some servers took for a character."""
+    return _OLD_ESCAPE.sub(lambda found: chr(int(found[1], 16)), name)
 
 
 def refuse_unsafe(name: str) -> None:

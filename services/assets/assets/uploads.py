@@ -9,18 +9,17 @@ from assets.catalog import Asset, NewAsset, OutcomeUnknownError, add_asset
 from assets.database import Pool
 from assets.kinds import kind_of
 from assets.multipart import Form, WrongTypeError
-from assets.problems import RETRY, Refusal
+from assets.problems import Refusal
 from assets.storage import Folder, PartFile, in_thread
+from assets.turns import Turns
 
 # What a form may hold beside the file.
 ENVELOPE_BYTES = 64 * 2**10
 
-# Gathered before it is written; this and one chunk is what an upload needs of memory.
+# Gathered before it is written; this and one chunk is what an upload needs of memory. Of crumbs
+# less is gathered, as each is an object with a head larger than itself.
 WRITE_BYTES = 256 * 2**10
-
-# Uploads served at once, which bounds the memory of them all; others wait for their turn.
-MAX_UPLOADS = 32
-TURN_SECONDS = 30.0
+WRITE_PIECES = 1000
 
 # A client may pause this long.
 IDLE_SECONDS = 30.0
@@ -38,33 +37,23 @@ class TooSlowError(Refusal):
     status = 408
 
 
-class TooManyError(Refusal):
-    """More uploads at once than are served, for too long."""
-
-    status = 503
-    headers = RETRY
-
-
 class Uploads:
     """Takes uploads, some at once."""
 
     def __init__(self, folder: Folder, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._turns = asyncio.Semaphore(MAX_UPLOADS)
+        self._turns = Turns()
         # Looking into images costs memory of its own.
         self._looks = asyncio.Semaphore(2)
 
     async def take(self, request: Request, owner: UUID, pool: Pool) -> Asset:
         """Store the file of a request and its row. On any failure neither is left."""
         form = self._form_of(request)
-        await self._turn()
-        try:
+        async with self._turns.of(owner):
             with PartFile(self._folder) as part:
                 await self._receive(request, form, part)
                 return await self._keep(part, form.finish(), owner, pool)
-        finally:
-            self._turns.release()
 
     def _form_of(self, request: Request) -> Form:
         """Refuse at once what the headers show to be no upload, or one too large."""
@@ -77,13 +66,6 @@ class Uploads:
 
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"a file may have {self._max_bytes} bytes")
-
-    async def _turn(self) -> None:
-        try:
-            async with asyncio.timeout(TURN_SECONDS):
-                await self._turns.acquire()
-        except TimeoutError:
-            raise TooManyError("too many uploads at once") from None
 
     async def _receive(self, request: Request, form: Form, part: PartFile) -> None:
         taken = held = size = 0
@@ -105,7 +87,7 @@ class Uploads:
             if size > self._max_bytes or taken > self._max_bytes + ENVELOPE_BYTES:
                 raise self._too_large()
             pieces += found
-            if held >= WRITE_BYTES:
+            if held >= WRITE_BYTES or len(pieces) >= WRITE_PIECES:
                 await in_thread(part.write, pieces)
                 pieces, held = [], 0
         form.finish()

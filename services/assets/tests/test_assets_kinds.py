@@ -57,6 +57,7 @@ def zip_of(name: str, content: bytes) -> bytes:
 
 
 TEXT_BOMB = chunk(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 900_000)) * 40
+PROFILE_BOMB = chunk(b"iCCP", b"a\0\0" + zlib.compress(b"x" * 2**20, 9)) * 1900
 JPEG_PADDING = (b"\xff\xe1" + struct.pack(">H", 65_533) + b"x" * 65_531) * 50
 
 # content: the types that it may be called
@@ -97,7 +98,8 @@ ODDITIES: dict[str, tuple[bytes, set[str]]] = {
     "png of 50,000 by 50,000": (png(50_000, 50_000), {UNKNOWN}),
     "png of nothing": (png(0, 0), {UNKNOWN}),
     "png of one long line": (png(90_000_000, 1), {UNKNOWN}),
-    "png with much text": (png(5, 5, TEXT_BOMB), {UNKNOWN}),
+    "png with a broken header": (png(5, 5)[:18] + b"x" + png(5, 5)[19:], {UNKNOWN}),
+    "png without a header": (b"\x89PNG\r\n\x1a\n" + chunk(b"IDAT", b"x" * 30), {UNKNOWN}),
     "png with a chunk of 2 GB": (b"\x89PNG\r\n\x1a\n\x7f\xff\xff\xffIHDR", {UNKNOWN}),
     "png cut short": (picture()[:20], {UNKNOWN}),
     "jpeg with 3 MB before the picture": (
@@ -182,6 +184,13 @@ def test_every_form_of_webp_has_a_size(
     Image.new(mode, (123, 45), (1, 2, 3, 4)[: len(mode)]).save(file, "WEBP", **options)
     asset = upload(client, file.getvalue())
     assert (asset["content_type"], asset["width"], asset["height"]) == ("image/webp", 123, 45)
+
+
+@pytest.mark.parametrize("bomb", [TEXT_BOMB, PROFILE_BOMB], ids=["text", "profile"])
+def test_what_is_packed_in_a_picture_stays_packed(client: httpx.Client, bomb: bytes) -> None:
+    """A PNG's size comes first; what follows is neither read nor unpacked, to gigabytes or at all."""
+    asset = upload(client, png(5, 4, bomb))
+    assert (asset["content_type"], asset["width"], asset["height"]) == ("image/png", 5, 4)
 
 
 def test_a_large_picture_with_its_directory_at_the_end_has_a_size(client: httpx.Client) -> None:

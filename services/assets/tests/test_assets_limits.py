@@ -1,15 +1,24 @@
 """Uploads that are too large, or end too early: nothing is left of them."""
 
+import asyncio
 import os
 import socket
 import struct
+import tracemalloc
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
 
 import pytest
+from assets.storage import Folder
+from assets.turns import MAX_UPLOADS_OF_ONE
+from assets.uploads import Uploads
 from assets_forms import BOUNDARY, FORM_TYPE, ask_raw, assert_problem, form, post, upload
 from assets_issuer import Issuer
 from assets_processes import AssetsService, Database, DatabaseServer, wait_until
+from starlette.requests import ClientDisconnect, Request
 
 LIMIT = 1_000_000
 ENVELOPE = 64 * 1024
@@ -148,3 +157,42 @@ def test_a_folder_that_is_gone_is_503(service: AssetsService) -> None:
         assert client.get("/health").status_code == 200
         assert upload(client, b"a")["size"] == 1
     assert BOUNDARY.decode() not in service.log.read_text()
+
+
+def test_one_user_keeps_nobody_else_waiting(service: AssetsService) -> None:
+    """Uploads that never end take up a user's own turns, and none of the others'."""
+    body = form(os.urandom(400_000))
+    with ExitStack() as opened, service.client() as other:
+        for _ in range(40):
+            opened.enter_context(started_upload(service, len(body), body[:300_000]))
+        wait_until(lambda: len(parts(service)) >= MAX_UPLOADS_OF_ONE)
+        assert upload(other, b"next")["size"] == 4
+        assert len(parts(service)) == MAX_UPLOADS_OF_ONE
+    wait_until(lambda: parts(service) == [])
+    with service.client(UUID(int=0)) as same:
+        assert upload(same, b"next")["size"] == 4
+
+
+def test_a_file_in_crumbs_needs_no_more_memory(tmp_path: Path) -> None:
+    """However small the pieces in which it comes, no more of it is held than of others."""
+    body = form(b"x" * 200_000)[:-10]
+    crumbs = [body[at : at + 2] for at in range(0, len(body), 2)]
+    came = iter(crumbs)
+
+    async def receive() -> dict[str, Any]:
+        crumb = next(came, None)
+        if crumb is None:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": crumb, "more_body": True}
+
+    headers = [(b"content-type", FORM_TYPE["Content-Type"].encode())]
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    uploads = Uploads(Folder(tmp_path), LIMIT)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ClientDisconnect):
+            asyncio.run(uploads.take(request, UUID(int=0), cast("Any", None)))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    assert list(tmp_path.rglob("*.part")) == []

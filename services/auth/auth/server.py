@@ -5,9 +5,11 @@ import sys
 
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from auth.app import create_app
 from auth.logs import configure_logs
+from auth.problems import problem
 from auth.settings import Settings, read_settings, refusal
 
 # The gateway keeps idle connections to this service open and sends the next request on them.
@@ -30,6 +32,17 @@ def serve() -> None:
     uvicorn.Server(server_config(settings)).run()
 
 
+class HttpProtocol(HttpToolsProtocol):
+    """HTTP that answers what cannot be read as every other fault is answered."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  the base class's words
+        """Refuse with a problem document, and hang up."""
+        refusal = problem(400, "the request is not valid HTTP", headers={"Connection": "close"})
+        head = [b"HTTP/1.1 400 Bad Request", *(b"%b: %b" % each for each in refusal.raw_headers)]
+        self.transport.write(b"\r\n".join([*head, b"", bytes(refusal.body)]))
+        self.transport.close()
+
+
 def server_config(settings: Settings) -> uvicorn.Config:
     """Say how uvicorn serves the app."""
     return uvicorn.Config(
@@ -37,7 +50,7 @@ def server_config(settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -38,7 +38,8 @@ async def begin(connection: Connection, user_id: UUID) -> str:
 async def carry_on(connection: Connection, token: str) -> tuple[UUID, str]:
     """Swap a refresh token for the next; return the user and that. Raise `RefusedError` (401)."""
     following = secrets.token_urlsafe(32)
-    # One statement, so of many at once with the same token one finds it unused.
+    # One statement, so of many at once with the same token one finds it unused. A session may go on
+    # for years without a login, so what it leaves behind is removed here too.
     cursor = await connection.execute(
         """
         WITH taken AS (
@@ -49,6 +50,9 @@ async def carry_on(connection: Connection, token: str) -> tuple[UUID, str]:
         ), added AS (
             INSERT INTO refresh_tokens (digest, session_id, expires_at)
             SELECT %s, id, now() + make_interval(secs => %s) FROM taken
+        ), removed AS (
+            DELETE FROM refresh_tokens
+            WHERE session_id IN (SELECT id FROM taken) AND expires_at < now()
         )
         SELECT user_id FROM taken
         """,

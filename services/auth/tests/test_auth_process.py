@@ -1,5 +1,7 @@
 """The process: its stop, its settings, its connections and its logs."""
 
+import http.client
+import json
 import os
 import signal
 import socket
@@ -212,3 +214,19 @@ def test_a_request_id_that_is_fit_is_answered(client: httpx.Client, given: str) 
     for path in ("/livez", "/nowhere"):
         answer = client.get(path, headers={"X-Request-ID": given})
         assert answer.headers["x-request-id"] == given
+
+
+@pytest.mark.parametrize(
+    "line", [b"FOO / HTTP/1.1", b"GET /\xe9 HTTP/1.1", b"GET / HTTP/1.1\r\nX: \x01", b"\x16\x03"]
+)
+def test_what_is_no_http_is_refused_with_a_problem(
+    shared_service: AuthService, line: bytes
+) -> None:
+    """A request that cannot be read gets a problem document, and the connection ends."""
+    with socket.create_connection(("127.0.0.1", shared_service.port), timeout=30) as wire:
+        wire.sendall(line + b"\r\nHost: a\r\n\r\n")
+        answer = http.client.HTTPResponse(wire)
+        answer.begin()
+        assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")
+        assert json.loads(answer.read())["detail"] == "the request is not valid HTTP"
+        assert wire.recv(1) == b""

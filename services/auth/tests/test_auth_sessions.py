@@ -142,3 +142,19 @@ def test_what_is_over_is_cleared_away(own_service: AuthService) -> None:
         assert database.rows("SELECT count(*) FROM refresh_tokens") == [(2,)]
         assert refresh(client, following).status_code == 200
         assert refresh(client, newest).status_code == 200
+
+
+def test_a_session_that_goes_on_leaves_no_heap(own_service: AuthService) -> None:
+    """A refresh removes the expired tokens of its session, and of no other."""
+    database = own_service.database
+    with own_service.client() as client:
+        other, tokens = session(client), session(client)
+        for _ in range(5):
+            tokens = refresh(client, tokens).json()
+        refresh(client, other)
+        database.rows("UPDATE refresh_tokens SET expires_at = now() WHERE used_at IS NOT NULL")
+        tokens = refresh(client, tokens).json()
+        assert database.rows(
+            "SELECT count(*) FROM refresh_tokens GROUP BY session_id ORDER BY 1"
+        ) == [(2,), (2,)]
+        assert refresh(client, tokens).status_code == 200

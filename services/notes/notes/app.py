@@ -50,9 +50,10 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> ASGIApp:
         redoc_url=None,
     )
     app.state.version = settings.service_version
-    app.include_router(health.router)
-    app.include_router(live.router)  # before `/notes/{note_id}`, which would take its paths
-    app.include_router(routes.router)
+    # `live` before `/notes/{note_id}`, which would take its paths
+    app.state.routers = [health.router, live.router, routes.router]
+    for router in app.state.routers:
+        app.include_router(router)
     refusals.install(app)
     app.add_middleware(BodyLimit)
     return RequestContext(app)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 from pymongo import DeleteOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
@@ -26,6 +26,13 @@ class CardDocument(TypedDict):
     version: int
     created_at: datetime
     updated_at: datetime
+
+
+class Written(NamedTuple):
+    """What a writing of cards has done."""
+
+    changed: int
+    made: list[str]  # the ids of those that were not there before
 
 
 Cards = AsyncCollection[CardDocument]
@@ -61,8 +68,8 @@ def withdrawn(note_id: str) -> CardWrite:
     return DeleteOne({"_id": note_id})
 
 
-async def write_cards(cards: Cards, writes: Sequence[CardWrite]) -> int:
-    """Write cards, in any order and as often as you like. Return how many have changed by it."""
+async def write_cards(cards: Cards, writes: Sequence[CardWrite]) -> Written:
+    """Write cards, in any order and as often as you like."""
     result: Mapping[str, Any]
     try:
         result = (await cards.bulk_write(writes, ordered=False)).bulk_api_result
@@ -70,7 +77,8 @@ async def write_cards(cards: Cards, writes: Sequence[CardWrite]) -> int:
         result = error.details or {}
         if not _only_newer_cards(result):
             raise
-    return sum(result[count] for count in ("nUpserted", "nModified", "nRemoved"))
+    changed = sum(result[count] for count in ("nUpserted", "nModified", "nRemoved"))
+    return Written(changed, [one["_id"] for one in result.get("upserted", [])])
 
 
 def _only_newer_cards(result: Mapping[str, Any]) -> bool:

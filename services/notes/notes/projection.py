@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from pymongo import ASCENDING
@@ -75,7 +75,7 @@ class Projector:
     async def _follow(self, write: CardWrite, kind: Kind, note: NoteDocument) -> None:
         # The command is done: what fails from here on is made good by a comparison, which comes now.
         try:
-            await write_cards(self._store.cards, [write])
+            await follow(self._store, [write])
             await self._feed.announce(kind, note["_id"], note["version"])
         except PyMongoError as error:
             logger.warning("a card is behind", extra={"error": str(error)[:300]})
@@ -144,6 +144,21 @@ async def batches(ids: AsyncIterator[str]) -> AsyncIterator[list[str]]:
 async def mend_cards(store: Store, ids: list[str]) -> int:
     """Make the cards of these ids what the notes are now. Return how many have changed by it."""
     notes = {note["_id"]: note async for note in store.notes.find({"_id": {"$in": ids}})}
-    return await write_cards(
-        store.cards, [shown(notes[one]) if one in notes else withdrawn(one) for one in ids]
+    return await follow(
+        store, [shown(notes[one]) if one in notes else withdrawn(one) for one in ids]
     )
+
+
+async def follow(store: Store, writes: Sequence[CardWrite]) -> int:
+    """Write cards of notes that are written already. Return how many have changed by it.
+
+    Between a note and its card somebody may have deleted both. The card that is then made anew is
+    of no note, so each new one is looked after; whoever deletes later removes it as well.
+    """
+    written = await write_cards(store.cards, writes)
+    if written.made:
+        found = store.notes.find({"_id": {"$in": written.made}}, {"_id": 1})
+        kept = {note["_id"] async for note in found}
+        if gone := [withdrawn(one) for one in written.made if one not in kept]:
+            await write_cards(store.cards, gone)
+    return written.changed

@@ -1,6 +1,7 @@
 """Which error is answered with which problem, and never with what the client sent."""
 
 import logging
+from http import HTTPStatus
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -8,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 
 from notes.access import InvalidTokenError, KeysAwayError, NoTokenError
 from notes.documents import NoteNotFoundError, NotTheOwnerError, VersionConflictError
@@ -95,9 +97,23 @@ async def database_away(request: Request, error: PyMongoError) -> JSONResponse:
     return problem(503, "the database does not answer", headers=RETRY_LATER)
 
 
-async def refused(_request: Request, error: HTTPException) -> JSONResponse:
+async def refused(request: Request, error: HTTPException) -> JSONResponse:
     """Give what the framework refuses (404, 405, 413 and the like) the same form."""
-    return problem(error.status_code, printable(error.detail), headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(sorted(methods_served(request))) or headers["Allow"]
+    return problem(error.status_code, printable(error.detail), headers=headers)
+
+
+def methods_served(request: Request) -> set[str]:
+    """Tell what may be asked of a path: the framework names the first route's methods only."""
+    return {
+        method
+        for router in request.app.state.routers
+        for route in router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+        for method in route.methods or ()
+    }
 
 
 async def failed(_request: Request, _error: Exception) -> JSONResponse:

@@ -8,9 +8,11 @@ from typing import Any, cast
 
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from notes.app import create_app
 from notes.logs import configure_logs
+from notes.problems import problem
 from notes.settings import Settings, read_settings
 
 # The gateway keeps idle connections to this service open and sends the next request on them.
@@ -55,6 +57,17 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class HttpProtocol(HttpToolsProtocol):
+    """HTTP that answers what cannot be read as every other fault is answered."""
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  the base class's words
+        """Refuse with a problem document, and hang up."""
+        refusal = problem(400, "the request is not valid HTTP", headers={"Connection": "close"})
+        head = [b"HTTP/1.1 400 Bad Request", *(b"%b: %b" % each for each in refusal.raw_headers)]
+        self.transport.write(b"\r\n".join([*head, b"", bytes(refusal.body)]))
+        self.transport.close()
+
+
 def server_config(settings: Settings, stopping: asyncio.Event) -> uvicorn.Config:
     """Say how uvicorn serves the app."""
     return uvicorn.Config(
@@ -62,7 +75,7 @@ def server_config(settings: Settings, stopping: asyncio.Event) -> uvicorn.Config
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws=cast("Any", websocket_protocol),
         ws_max_size=MESSAGE_BYTES,
         ws_per_message_deflate=False,

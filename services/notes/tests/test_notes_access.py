@@ -61,10 +61,16 @@ def with_changed_signature(issuer: Issuer) -> str:
     return f"{head}.{claims}.{urlsafe_b64encode(turned).decode().rstrip('=')}"
 
 
+def with_deep_head(_issuer: Issuer) -> str:
+    """Nest the first part so deep that it cannot be read."""
+    return f"{urlsafe_b64encode(b'[' * 30_000).decode()}.a.b"
+
+
 FORGERIES: dict[str, Callable[[Issuer], str]] = {
     "no token at all": lambda _: "abc",
     "three parts": lambda _: "a.b.c",
     "very long": lambda _: "a" * 10_000,
+    "very deep": with_deep_head,
     "expired": lambda issuer: issuer.token(exp=PAST),
     "not yet issued": lambda issuer: issuer.token(iat=int(time.time()) + 3600),
     "another issuer": lambda issuer: issuer.token(iss="somebody"),

@@ -163,6 +163,24 @@ def test_what_is_not_served_is_refused_with_a_problem(
     assert_problem(client.request(method, path), status)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("OPTIONS", "/notes/", "GET, POST"),
+        ("POST", f"/notes/{SOME_ID}", "DELETE, GET, PUT"),
+        ("DELETE", "/health", "GET"),
+        ("POST", "/openapi.json", "GET"),
+    ],
+)
+def test_a_path_names_all_its_methods(
+    client: httpx.Client, method: str, path: str, allowed: str
+) -> None:
+    """Who uses a method that a path does not take is told all that it takes."""
+    answer = client.request(method, path)
+    assert_problem(answer, 405)
+    assert set(answer.headers["allow"].split(", ")) - {"HEAD"} == set(allowed.split(", "))
+
+
 def test_a_problem_says_where_the_request_is_wrong(client: httpx.Client) -> None:
     """A refusal names each wrong place and repeats none of what was sent."""
     answer = client.post("/notes/", json={"title": "", "body": 7, "secret": "hunter2"})

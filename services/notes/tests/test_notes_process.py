@@ -1,5 +1,6 @@
 """The process: its stop, its settings, its connections and its logs."""
 
+import http.client
 import json
 import os
 import signal
@@ -131,3 +132,19 @@ def test_a_request_id_that_is_unfit_is_replaced(client: httpx.Client, given: str
     """A request id that is empty, long or not plain text is replaced, never repeated."""
     answer = client.get("/livez", headers={b"X-Request-ID": given.encode()})
     assert len(answer.headers["x-request-id"]) == 32
+
+
+@pytest.mark.parametrize(
+    "line", [b"FOO / HTTP/1.1", b"GET /\xe9 HTTP/1.1", b"GET / HTTP/1.1\r\nX: \x01", b"\x16\x03"]
+)
+def test_what_is_no_http_is_refused_with_a_problem(
+    shared_service: NotesService, line: bytes
+) -> None:
+    """A request that cannot be read gets a problem document, and the connection ends."""
+    with socket.create_connection(("127.0.0.1", shared_service.port), timeout=30) as wire:
+        wire.sendall(line + b"\r\nHost: a\r\n\r\n")
+        answer = http.client.HTTPResponse(wire)
+        answer.begin()
+        assert (answer.status, answer.headers["Content-Type"]) == (400, "application/problem+json")
+        assert json.loads(answer.read())["detail"] == "the request is not valid HTTP"
+        assert wire.recv(1) == b""

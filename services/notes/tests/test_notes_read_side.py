@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from notes.cards import shown, withdrawn, write_cards
+from notes.cards import Written, shown, withdrawn, write_cards
 from notes.documents import NoteDocument, new_note_id
 from notes_issuer import Issuer
 from notes_processes import DatabaseServer, NotesService, wait_until
@@ -146,14 +147,14 @@ def test_a_late_or_repeated_card_changes_nothing(
     """A card is never replaced by an older one, and writing it again does nothing."""
     second = written("second", version=2)
     first = NoteDocument(**{**second, "title": "first", "version": 1})
-    assert asyncio.run(write(service, [shown(second)])) == 1
-    assert asyncio.run(write(service, [shown(first), shown(second)])) == 0
+    assert asyncio.run(write(service, [shown(second)])) == (1, [second["_id"]])
+    assert asyncio.run(write(service, [shown(first), shown(second)])) == (0, [])
     assert [card["title"] for card in database["note_cards"].find()] == ["second"]
-    assert asyncio.run(write(service, [withdrawn(second["_id"])])) == 1
-    assert asyncio.run(write(service, [withdrawn(second["_id"])])) == 0
+    assert asyncio.run(write(service, [withdrawn(second["_id"])])) == (1, [])
+    assert asyncio.run(write(service, [withdrawn(second["_id"])])) == (0, [])
 
 
-async def write(service: NotesService, writes: list[Any]) -> int:
+async def write(service: NotesService, writes: list[Any]) -> Written:
     """Write cards as the service does."""
     async with AsyncMongoClient[Any](service.database_url) as client:
         return await write_cards(client[service.database_name]["note_cards"], writes)
@@ -178,6 +179,29 @@ def test_both_sides_agree_after_a_storm(
             list(pool.map(storm, range(WRITERS)))
         wait_until(lambda: versions(database, "notes") == versions(database, "note_cards"))
         assert len(versions(database, "notes")) == WRITERS * 4
+
+
+def test_a_deleted_note_is_not_listed_by_whoever_changed_it_meanwhile(
+    database: Database[dict[str, Any]], database_url: str, issuer: Issuer, tmp_path: Path
+) -> None:
+    """Once the last of its writers is answered, without any comparison of both sides."""
+    rarely = {"NOTES_CATCH_UP_SECONDS": "3600"}
+    service = NotesService(
+        database_url, tmp_path / "notes.log", issuer, database_name=database.name, **rarely
+    )
+    with service, ThreadPoolExecutor(4) as pool:
+        service.wait_until_healthy()
+        with ExitStack() as opened:
+            clients = [opened.enter_context(service.client()) for _ in range(4)]
+            for number in range(60):
+                created = clients[0].post("/notes/", json={"title": f"{number}"})
+                path, change = created.headers["location"], {"title": "late", "version": 1}
+                writes = [pool.submit(each.put, path, json=change) for each in clients[:2]]
+                writes += [pool.submit(each.delete, path) for each in clients[2:]]
+                statuses = [write.result().status_code for write in writes]
+                assert statuses.count(204) == 1
+            assert clients[0].get("/notes/").json()["notes"] == []
+    assert versions(database, "notes") == versions(database, "note_cards") == {}
 
 
 def versions(database: Database[dict[str, Any]], collection: str) -> dict[str, int]:
