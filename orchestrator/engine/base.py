@@ -57,6 +57,9 @@ class ContainerSpec:
     stop_grace: float = 10.0  # seconds between SIGTERM and SIGKILL
     health: HealthCommand | None = None
     persistent: bool = True  # the engine brings it back after a crash or a reboot
+    stop_signal: str | None = (
+        None  # such as `QUIT`; it may then be sent others and still be brought back
+    )
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,7 @@ class DockerEngine:
                     environment=dict(spec.environment),
                     ports=[port for port, _ in spec.ports] or None,
                     user=spec.user,
+                    stop_signal=spec.stop_signal and f"SIG{spec.stop_signal}",
                     stop_timeout=max(1, round(spec.stop_grace)),
                     healthcheck=to_healthcheck(spec),
                     networking_config=to_networking(self._client, spec),

@@ -42,7 +42,7 @@ def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, A
                 for volume in spec.volumes
             },
             port_bindings={port: tuple(address) for port, address in spec.ports},
-            restart_policy=PERSISTENT if spec.persistent else {"Name": "no"},
+            restart_policy=_to_restart_policy(spec),
             cap_drop=["ALL"],
             cap_add=HANDING_OVER if spec.capabilities else None,
             security_opt=["no-new-privileges"],
@@ -55,6 +55,18 @@ def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, A
             log_config=LOGS,
         )
     )
+
+
+def _to_restart_policy(spec: ContainerSpec) -> Any:
+    """Return when the engine starts a container again.
+
+    To Docker, what was sent a signal, be it a HUP, is "stopped by hand" from then on (seen on 20.10):
+    `unless-stopped` brings it back neither after a crash nor after a reboot. `always` does, but only
+    where the signal is known not to be the one that stops it.
+    """
+    if not spec.persistent:
+        return {"Name": "no"}
+    return {"Name": "always"} if spec.stop_signal else PERSISTENT
 
 
 def _to_scratch(spec: ContainerSpec) -> dict[str, str] | None:

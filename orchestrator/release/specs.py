@@ -130,6 +130,7 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
         cpus=wanted.resources.cpus,
         pids=wanted.resources.pids,
         stop_grace=wanted.drain_timeout,
+        stop_signal="QUIT",  # a HUP with every reload is none
     )
     return _labelled(stack, template, "gateway")
 

@@ -16,7 +16,7 @@ from requests.exceptions import HTTPError
 from orchestrator.engine.connection import FOREIGN, connect, translated
 from orchestrator.engine.payloads import HANDING_OVER
 from orchestrator.errors import Conflict, EngineError, NotFound
-from tests.contract.bench import NOBODY, Bench
+from tests.contract.bench import NOBODY, TALKING, Bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -181,3 +181,16 @@ def test_the_status_of_an_answer_tells_the_kinds_apart(
 
     assert type(caught.value) is expected
     assert caught.value.message == "doing it: because"
+
+
+@ON_DOCKER
+def test_a_container_that_was_sent_a_signal_is_still_brought_back(bench: Bench) -> None:
+    """NGINX gets a HUP with every release; when it then ends, the engine starts it again."""
+    gateway = bench.run("app", TALKING, stop_signal="QUIT")
+    bench.until(lambda: "three" in bench.engine.logs(gateway) or None)
+    first = inspected(gateway)["State"]["Pid"]
+    bench.engine.signal(gateway, "CONT")
+
+    bench.engine.execute(gateway, ("sh", "-c", "kill -TERM 1"))
+
+    bench.until(lambda: inspected(gateway)["State"]["Pid"] not in (0, first) or None)

@@ -6,19 +6,25 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import docker
 import pytest
 
 from orchestrator.engine.base import ContainerSpec
-from orchestrator.errors import Conflict, NotFound
+from orchestrator.engine.docker import DockerEngine
+from orchestrator.errors import Conflict, Interrupted, NotFound
 from orchestrator.stack import naming
 from tests.contract.bench import PYTHON, Bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from orchestrator.engine.base import Lease
 
 HOLDER = """
 import sys
@@ -77,6 +83,48 @@ def test_a_lock_needs_an_image(bench: Bench) -> None:
     """Without one it is not taken, and nothing is left of the attempt."""
     with pytest.raises(NotFound):
         bench.engine.hold(replace(lock(bench), image="localhost/there-is-none:1"))
+
+    assert bench.names() == []
+
+
+def test_a_lock_that_was_never_started_goes_to_one_of_those_who_want_it(bench: Bench) -> None:
+    """Its taker died in between; at first it might still start it, and later only one gets it."""
+    bench.engine.create(lock(bench))
+    with pytest.raises(Conflict):
+        bench.engine.hold(lock(bench))
+
+    def take() -> Lease | None:
+        try:
+            return bench.engine.hold(lock(bench))
+        except Conflict:
+            return None
+
+    with ThreadPoolExecutor() as pool:
+        takers = bench.until(lambda: _any(list(pool.map(lambda _: take(), range(4)))))
+    (lease,) = takers
+    assert lease.held
+    with pytest.raises(Conflict):
+        bench.engine.hold(lock(bench))
+    lease.release()
+
+
+def _any(leases: list[Lease | None]) -> list[Lease] | None:
+    return [lease for lease in leases if lease] or None
+
+
+class Torn(docker.APIClient):
+    """A client whose user presses Ctrl-C just before the lock is started."""
+
+    def start(self, *_: object, **__: object) -> None:
+        """Do nothing of it."""
+        raise Interrupted(signal.SIGINT)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
+def test_a_signal_while_the_lock_is_taken_leaves_no_lock(bench: Bench) -> None:
+    """Whoever comes next has nothing to wait for."""
+    with closing(Torn(version="auto")) as client, pytest.raises(Interrupted):
+        DockerEngine(client).hold(lock(bench))
 
     assert bench.names() == []
 
