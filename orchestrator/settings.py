@@ -11,7 +11,7 @@ from typing import Literal
 WITH_VALUE = ("--file", "-f", "--output")
 FLAGS = ("--no-color",)
 ATTACHED = re.compile(r"--file=|--output=|-f.")
-SECONDS = re.compile(r"-?[0-9.]+")
+SECONDS = re.compile(r"-?\.?[0-9].*")  # meant as a number, be it one or not
 LONGEST_WAIT = 3600  # seconds, where `--wait` has no number
 
 

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import Interrupted
+from orchestrator.errors import Interrupted, UnsafeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +44,24 @@ def held_back() -> Iterator[list[Interrupted]]:
         for number in held:
             if signal.getsignal(number) is note:
                 signal.signal(number, _interrupt)
+
+
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Let a change come to its end that was begun: a first signal is raised behind it.
+
+    Torn off, nobody would know whether the engine still makes the change.
+    """
+    noted: list[Interrupted] = []
+    try:
+        with held_back() as noted:
+            yield
+    except UnsafeError:  # that a person is needed is the graver news
+        noted.clear()
+        raise
+    finally:
+        if noted:
+            raise noted[0]
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

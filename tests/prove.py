@@ -83,6 +83,40 @@ SAFEGUARDS = (
         "",
         ("tests/e2e/test_gateway.py::test_no_old_answer_comes_from_the_cache_after_the_switch",),
     ),
+    Safeguard(
+        "the lease: of those who come at once, one changes things",
+        "orchestrator/engine/lease.py",
+        "                name=spec.name,\n",
+        "",
+        (
+            "tests/contract/test_lock_contract.py::test_only_one_holds_the_lock",
+            "tests/e2e/test_failure.py::test_two_releases_at_once_are_one_release",
+        ),
+    ),
+    Safeguard(
+        "the lost lease: whoever has lost the lock changes nothing more",
+        "orchestrator/release/lock.py",
+        "    if not lease.held:\n",
+        "    if False:\n",
+        ("tests/unit/test_recovery.py::test_a_lost_lock_changes_nothing_more",),
+    ),
+    Safeguard(
+        "the recovery: what a dead release has left is put right before anything new begins",
+        "orchestrator/release/repair.py",
+        "        _carry_out(house, snapshot, snapshot.gateway, recovery, lease)\n",
+        "        pass\n",
+        (
+            "tests/unit/test_recovery.py::test_a_release_that_dies_is_put_right_by_the_next_command",
+            "tests/unit/test_recovery.py::test_a_first_release_that_dies_leaves_nothing",
+        ),
+    ),
+    Safeguard(
+        "the drain bound: an old worker lives no longer than `drain_timeout`",
+        "templates/nginx.conf.j2",
+        "worker_shutdown_timeout {{ gateway.drain_timeout | ms }};\n",
+        "",
+        ("tests/e2e/test_drain.py::test_a_client_that_never_hangs_up_is_cut",),
+    ),
 )
 
 

@@ -128,6 +128,8 @@ class Connection:
         for position in range(len(wire) - held_back, len(wire)):
             if pause:
                 await pause()
+            if self._writer.transport.is_closing():
+                return  # who has hung up gets no more; an answer of theirs may still be read
             self._writer.write(wire[position : position + 1])
         await self._writer.drain()
 
@@ -156,11 +158,13 @@ class Witness:
         requests: Sequence[WitnessRequest],
         keepalive: float,
         on_sample: Callable[[Sample], None],
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._address = address.reachable
         self._errands = [self._to_errand(request) for request in requests]
         self._keepalive = keepalive
         self._on_sample = on_sample
+        self._now = now  # Unix time, as all else in the record has it
         self._samples: list[Sample] = []
         self._closed_early = 0
         self._failure: str | None = None
@@ -247,7 +251,7 @@ class Witness:
         pause: Pause | None = None,
     ) -> Connection | None:
         """Send once and note what happened; return the connection where it may be used again."""
-        at, started = time.time(), time.monotonic()
+        at, started = self._now(), time.monotonic()
         status, served, lost = None, "", None
         try:
             async with asyncio.timeout(PATIENCE):

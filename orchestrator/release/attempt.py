@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from orchestrator.errors import LockedError, StackctlError, UnsafeError
+from orchestrator.errors import StackctlError
 from orchestrator.events import (
     DrainEnded,
     Event,
@@ -17,7 +14,6 @@ from orchestrator.events import (
     PhaseBegan,
     PhaseEnded,
     Planned,
-    Started,
     Switched,
     Undone,
     Warned,
@@ -25,11 +21,17 @@ from orchestrator.events import (
 from orchestrator.evidence.record import Record, hash_text
 from orchestrator.evidence.samples import count
 from orchestrator.health import Gate
-from orchestrator.release.candidate import find_candidate, keep_candidate, put_away, start_candidate
+from orchestrator.release.candidate import (
+    beside,
+    find_candidate,
+    keep_candidate,
+    put_away,
+    start_candidate,
+)
 from orchestrator.release.conclusion import Ending, conclude
 from orchestrator.release.configs import discard_configs, open_gateway, ready_configs
 from orchestrator.release.images import prepare_image
-from orchestrator.release.lock import ci_link, operator
+from orchestrator.release.lock import introduce, require_held
 from orchestrator.release.migration import migrate
 from orchestrator.release.observe import observe
 from orchestrator.release.phases import UNDO, Phase, Undo
@@ -37,8 +39,14 @@ from orchestrator.release.plan import Order, Plan, Route, plan_release, plan_rou
 from orchestrator.release.preview import prove_preview
 from orchestrator.release.specs import pick_secrets
 from orchestrator.release.testimony import call_witness
-from orchestrator.release.undo import clear_way, drain, put_back, read_candidate_logs
-from orchestrator.signals import held_back
+from orchestrator.release.undo import (
+    clear_way,
+    drain_outgoing,
+    give_up,
+    put_back,
+    read_candidate_logs,
+)
+from orchestrator.signals import held_back, put_off
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,23 +82,13 @@ class Attempt:
         self._opened: Gateway | None = None
         self._first_workers: frozenset[int] = frozenset()  # accepted before anything was changed
         self._outdated: frozenset[int] = frozenset()  # accepted before the pointer moved
+        self._dismissed = 0.0  # when the first workers were told to leave
         self._workers: frozenset[int] = frozenset()  # accept since then
         self._witness: Witness | None = None
         self._logs = ""
 
     def __enter__(self) -> Self:
-        order = self._order
-        self._emit(
-            Started(
-                release=self._record.release,
-                command=order.command,
-                service=order.service,
-                version=order.version,
-                operator=operator(),
-                host=socket.gethostname(),
-                ci=ci_link(os.environ),
-            )
-        )
+        self._emit(introduce(self._record.release, self._order))
         return self
 
     def __exit__(
@@ -108,24 +106,23 @@ class Attempt:
         """Undo what is to be undone, and conclude; return whether the error is in the result."""
         self._record.tolerate()  # what follows must come to its end, on a full disk as well
         outcome: Outcome = "unchanged" if self._plan and self._plan.unchanged else "deployed"
-        if error is not None:
-            outcome, error = self._undo(error)
-        with held_back() as late:
+        with held_back() as late:  # undoing is all that a first signal could ask for
+            if error is not None:
+                outcome, error = self._undo(error)
             known = error if isinstance(error, StackctlError) else None
             self.result = self._conclude(outcome, known)
-        if late and known is None:
+        if late and outcome in ("deployed", "unchanged"):
             self.result = replace(self.result, error=late[0])
         return known is not None
 
     def build(self) -> tuple[Route, Image]:
         """Build the version's image, or find it; meanwhile NGINX tests the configs."""
-        with self._in(Phase.BUILD), ThreadPoolExecutor(max_workers=1) as beside:
+        with self._in(Phase.BUILD), beside() as pool:
             house, order = self._house, self._order
-            self._route = route = plan_route(
-                house.stack, observe(house), order, self._record.release
-            )
+            route = plan_route(house.stack, observe(house), order, self._record.release)
             self._opened = open_gateway(house, route.gateway)
-            ready = beside.submit(ready_configs, self._opened, route) if route.is_new else None
+            self._route = route
+            ready = pool.submit(ready_configs, self._opened, route) if route.is_new else None
             image = prepare_image(
                 house.engine,
                 house.stack,
@@ -170,8 +167,8 @@ class Attempt:
     def start(self, plan: Plan) -> None:
         """Start the witness and the candidate."""
         with self._in(Phase.START):
-            self._witness = call_witness(self._house.stack, plan, self._record.sample)
-            clear_way(self._house, self._gateway, plan)
+            self._witness = call_witness(self._house, plan, self._record.sample)
+            clear_way(self._house, self._gateway, plan, self._lease)
             start_candidate(self._house.engine, plan, self._emit)
 
     def gate(self, plan: Plan) -> None:
@@ -195,11 +192,12 @@ class Attempt:
         That the preview answers proves the reload. Old workers may still accept: for users both
         configs are the same, and the next reload need not wait for them.
         """
-        with self._in(Phase.STAGE), ThreadPoolExecutor(max_workers=1) as beside:
+        with self._in(Phase.STAGE), beside() as pool:
             house = self._house
             found = find_candidate(house.engine, house.stack.name, plan)
-            kept = beside.submit(keep_candidate, house.engine, found)
-            self._gateway.reload(plan.staged.routing.id)
+            kept = pool.submit(keep_candidate, house.engine, found)
+            self._dismissed = house.clock.monotonic()
+            self._reload(plan.staged)
             addresses = {container.address for container in found}
             prove_preview(house.admin, house.clock, plan.order, self._service, addresses)
             self._emit_switched(plan.staged)
@@ -209,7 +207,7 @@ class Attempt:
         """Move the live pointer; whoever accepted before must accept no more."""
         with self._in(Phase.PROMOTE):
             self._outdated = self._gateway.workers().accepting
-            self._gateway.reload(plan.promoted.routing.id)
+            self._reload(plan.promoted)
 
     def confirm(self, plan: Plan) -> None:
         """Prove that users get the candidate."""
@@ -221,7 +219,7 @@ class Attempt:
         """Wait until nobody is served by the previous version any more."""
         with self._in(Phase.DRAIN):
             self._gateway.stage(plan.retired)  # meanwhile old workers end anyway
-            drained = drain(self._house, self._gateway, plan, plan.outgoing)
+            drained = drain_outgoing(self._house, self._gateway, plan, self._dismissed)
             self._emit(DrainEnded(round(drained.seconds, 3), drained.workers, drained.cut))
             if drained.cut:
                 self._emit(Warned(f"{drained.cut} connections were cut at the end of the drain"))
@@ -229,7 +227,7 @@ class Attempt:
     def retire(self, plan: Plan) -> None:
         """Take the previous version out of the gateway and put it away."""
         with self._in(Phase.RETIRE):
-            self._gateway.reload(plan.retired.routing.id)
+            self._reload(plan.retired)
             self._gateway.confirm(plan.retired.routing.id, self._workers)
             self._emit_switched(plan.retired)
             put_away(self._house.engine, self._service, plan.outgoing)
@@ -252,16 +250,16 @@ class Attempt:
     @contextmanager
     def _in(self, phase: Phase) -> Iterator[None]:
         self._phase = phase
-        if not self._lease.held:
-            raise LockedError(
-                "the lock was lost: the engine restarted or the connection was cut",
-                "run the command again: it puts right first what this one has left",
-            )
+        require_held(self._lease)
         self._emit(PhaseBegan(phase))
         started = self._house.clock.monotonic()
         yield
         self._seconds[phase] = self._house.clock.monotonic() - started
         self._emit(PhaseEnded(phase, round(self._seconds[phase], 3)))
+
+    def _reload(self, config: Config) -> None:
+        with put_off():  # half a talk with the process that moves the link spoils the next one
+            self._gateway.reload(config.routing.id)
 
     def _emit_switched(self, config: Config) -> None:
         self._emit(Switched(config.routing.id, hash_text(config.text)))
@@ -284,17 +282,14 @@ class Attempt:
         if plan is not None:
             self._logs = read_candidate_logs(self._house, plan)
         self._emit(Failed(self._phase, reason, getattr(error, "hint", None), self._logs))
-        if not self._lease.held:  # somebody else may be at work: it is theirs to put right
-            return "interrupted", error
         try:
-            if undo is Undo.NOTHING and self._route is not None:
+            require_held(self._lease)
+            if plan is not None and undo is not Undo.NOTHING:
+                put_back(self._house, self._gateway, plan, undo, self._first_workers, self._lease)
+            if self._route is not None:
                 discard_configs(self._gateway, self._route, self._emit)
-            elif plan is not None:
-                put_back(self._house, self._gateway, plan, undo, self._first_workers)
         except StackctlError as failure:
-            return "failed_unsafe", UnsafeError(
-                f"{reason}; undoing it failed too: {failure.message}",
-                failure.hint or "look at it now: `stackctl status`",
-            )
+            self._emit(Warned(f"not undone: {failure.message}"))
+            return give_up(reason, failure, self._lease)
         self._emit(Undone(undo))
         return "reverted", error

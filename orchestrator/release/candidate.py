@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import EngineError
 from orchestrator.events import Emit, ReplicaStarted
+from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from orchestrator.engine.base import Container, ContainerSpec, Engine
     from orchestrator.release.observe import Replica
@@ -22,14 +24,28 @@ LOG_LINES = 20
 
 
 def in_parallel(act: Callable[[Item], None], items: Iterable[Item]) -> None:
-    """Do the same to all items at once; the first error is raised when all are through."""
+    """Do the same to all items at once; the first error is raised when all are through.
+
+    A signal too: what was still being made would be missed by the undoing.
+    """
     tasks = tuple(items)
     if not tasks:
         return
-    with ThreadPoolExecutor(max_workers=min(16, len(tasks))) as pool:
+    with put_off(), ThreadPoolExecutor(max_workers=min(16, len(tasks))) as pool:
         outcomes = [pool.submit(act, item) for item in tasks]
     for outcome in outcomes:
         outcome.result()
+
+
+@contextmanager
+def beside() -> Iterator[ThreadPoolExecutor]:
+    """Give a thread for what goes on beside the block; it has ended when that is left, however."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        yield pool
+    finally:
+        with put_off():
+            pool.shutdown()
 
 
 def start_candidate(engine: Engine, plan: Plan, emit: Emit) -> None:

@@ -9,6 +9,7 @@ from orchestrator.errors import GatewayError, StackctlError
 from orchestrator.events import Emit, Warned
 from orchestrator.gateway.apply import Config, Gateway
 from orchestrator.gateway.render import render
+from orchestrator.signals import put_off
 
 if TYPE_CHECKING:
     from orchestrator.engine.base import Container
@@ -41,12 +42,13 @@ def switch_config(stack: Stack, gateway: Gateway, base: Routing, routing: Routin
     config = Config(routing, render(stack, routing))
     gateway.stage(config)
     known = gateway.workers().accepting
-    try:
-        gateway.reload(config.routing.id)
-        gateway.confirm(config.routing.id, known)
-    except GatewayError:
-        gateway.restore(base.id, known)
-        raise
+    with put_off():
+        try:
+            gateway.reload(config.routing.id)
+            gateway.confirm(config.routing.id, known)
+        except GatewayError:
+            gateway.restore(base.id, known)
+            raise
     gateway.discard(set(gateway.stored()) - {config.routing.id})
 
 

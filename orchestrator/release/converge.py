@@ -16,23 +16,23 @@ from orchestrator.gateway.routing import Routing, parse_config
 from orchestrator.gateway.workers import SOCKETS, listens
 from orchestrator.release.configs import open_gateway, switch_config
 from orchestrator.release.images import ensure_image
-from orchestrator.release.lock import hold_lock
+from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, observe
 from orchestrator.release.plan import Order
 from orchestrator.release.recovery import settle
-from orchestrator.release.repair import put_right
+from orchestrator.release.repair import await_gateway, discard_strays, put_right
 from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets
+from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.engine.base import Container, ContainerSpec
+    from orchestrator.engine.base import Container, ContainerSpec, Lease
     from orchestrator.release.house import House
     from orchestrator.release.result import Result
 
-BOOT_PATIENCE = 20.0  # seconds for NGINX to answer after its start
 READY_EVERY = 0.2
 
 
@@ -59,9 +59,13 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
     """
     _fetch_images(house)
     with hold_lock(house, "up", wait) as lease:
-        gateway, accessories, warnings = _bring_up_parts(house, allow_downtime=allow_downtime)
-        services = []
+        gateway, accessories, warnings = _bring_up_parts(
+            house, lease, allow_downtime=allow_downtime
+        )
+        services: list[Result] = []
         for order in _orders(house, observe(house)):
+            if services and services[-1].error and lease.held:
+                put_right(house, lease)  # or the next release would pass over what this one left
             result = release(house, order, lease)
             services.append(result)
             served = result.outcome in ("deployed", "unchanged")
@@ -75,11 +79,13 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
 def refit(house: House, wait: float = 0.0) -> None:
     """Recreate the gateway and the accessories whose settings have changed; users notice that."""
     _fetch_images(house)
-    with hold_lock(house, "refit", wait):
-        _bring_up_parts(house, allow_downtime=True)
+    with hold_lock(house, "refit", wait) as lease:
+        _bring_up_parts(house, lease, allow_downtime=True)
 
 
-def _bring_up_parts(house: House, *, allow_downtime: bool) -> tuple[str, dict[str, str], list[str]]:
+def _bring_up_parts(
+    house: House, lease: Lease, *, allow_downtime: bool
+) -> tuple[str, dict[str, str], list[str]]:
     """Bring up all but the services; return what that took, and what was left as it is."""
     stack = house.stack
     labels = naming.labels(stack.name, "gateway")
@@ -91,6 +97,7 @@ def _bring_up_parts(house: House, *, allow_downtime: bool) -> tuple[str, dict[st
     accessories = {}
     for name, wanted in stack.accessories.items():
         secrets = pick_secrets(wanted.secrets, house.variables, f"accessories.{name}")
+        require_held(lease)
         accessories[name] = _bring_up_part(
             house,
             accessory_spec(stack, name, secrets),
@@ -98,7 +105,8 @@ def _bring_up_parts(house: House, *, allow_downtime: bool) -> tuple[str, dict[st
             warnings,
             allow_downtime=allow_downtime,
         )
-    gateway = _bring_up_gateway(house, snapshot, warnings, allow_downtime=allow_downtime)
+    require_held(lease)
+    gateway = _bring_up_gateway(house, lease, snapshot, warnings, allow_downtime=allow_downtime)
     _await_accessories(house)
     return gateway, accessories, warnings
 
@@ -144,9 +152,10 @@ def _bring_up_part(
                 " `stackctl up --allow-downtime` recreates it"
             )
         else:
-            house.engine.stop(found.id, spec.stop_grace)
-            house.engine.remove(found.id)
-            _run(house, spec)
+            with put_off():  # what was taken away comes back
+                house.engine.stop(found.id, spec.stop_grace)
+                house.engine.remove(found.id)
+                _run(house, spec)
             return "recreated"
     if found is None:
         _run(house, spec)
@@ -166,22 +175,25 @@ def _run(house: House, spec: ContainerSpec) -> str:
 
 
 def _bring_up_gateway(
-    house: House, snapshot: Snapshot, warnings: list[str], *, allow_downtime: bool
+    house: House, lease: Lease, snapshot: Snapshot, warnings: list[str], *, allow_downtime: bool
 ) -> str:
     spec = gateway_spec(house.stack)
     found = snapshot.gateway
     outdated = found is not None and found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]
     unborn = found is not None and found.state == "created"  # its maker died before it was whole
     if found is None or unborn or (outdated and allow_downtime):
-        if found is not None:
-            house.engine.stop(found.id, spec.stop_grace)
-            house.engine.remove(found.id)
-        _boot_gateway(house, spec, replace(snapshot, routing=None) if unborn else snapshot)
-        put_right(house)
+        with put_off():  # users would be left without a door
+            if found is not None:
+                house.engine.stop(found.id, spec.stop_grace)
+                house.engine.remove(found.id)
+            _boot_gateway(house, spec, replace(snapshot, routing=None) if unborn else snapshot)
+        put_right(house, lease)
         return "recreated" if found else "started"
     done = _bring_up_part(house, spec, found, warnings, allow_downtime=False)
-    _await_gateway(house)
-    put_right(house)
+    await_gateway(house)
+    put_right(house, lease)
+    if found is not None:
+        discard_strays(house, found)  # a release that could not put its own away has said so
     return "reconfigured" if _reconfigure(house) else done
 
 
@@ -198,8 +210,8 @@ def _boot_gateway(house: House, spec: ContainerSpec, snapshot: Snapshot) -> None
         house.engine.write(container, FOLDER, pack(Config(routing, render(house.stack, routing))))
         house.engine.write(container, FOLDER, pack_link("current", routing.id))
         house.engine.start(container)
-        _await_gateway(house)
-    except (EngineError, GatewayError, Interrupted):
+        await_gateway(house)
+    except (EngineError, GatewayError):
         house.engine.remove(container)
         raise
 
@@ -217,24 +229,6 @@ def _left_behind(house: House, container: str, snapshot: Snapshot) -> Routing:
         and any(replica.container.running for replica in snapshot.of(name, lane.active.color))
     }
     return Routing("none", "boot", lanes)
-
-
-def _await_gateway(house: House) -> None:
-    answered = poll(
-        house.admin.serving, clock=house.clock, every=READY_EVERY / 4, within=BOOT_PATIENCE
-    )
-    if answered is None and house.admin.refuses():
-        raise GatewayError(
-            f"the gateway refuses its own host at {house.stack.gateway.admin}",
-            "this engine does not hand the host's address on to containers; see SECURITY.md",
-        )
-    if answered is None:
-        found = observe(house).gateway
-        said = house.engine.logs(found.id, tail=3).strip() if found else "it is gone"
-        raise GatewayError(
-            f"the gateway does not answer at {house.stack.gateway.admin}: {said}",
-            "see `stackctl logs gateway`; is another program on that port?",
-        )
 
 
 def _reconfigure(house: House) -> bool:

@@ -10,33 +10,36 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
 from orchestrator.engine.base import Container, ContainerSpec, Lease
-from orchestrator.errors import Conflict, LockedError
-from orchestrator.events import Progress
+from orchestrator.errors import ConfigurationError, Conflict, LockedError
+from orchestrator.events import Started, Warned
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from orchestrator.release.house import House
+    from orchestrator.release.plan import Order
 
 RETRY_EVERY = 0.3
+LOST = "the lock was lost: the engine restarted or the connection was cut"
+PUT_RIGHT = "run the command again: it puts right first what this one has left"
 HELD_BY = ("holder", "host", "since", "command", "ci")
 
 
 @contextmanager
 def hold_lock(house: House, command: str, wait: float = 0.0) -> Iterator[Lease]:
     """Hold the stack's lock for a while. Raises LockedError after `wait` seconds without it."""
-    spec = _lock_spec(house, command)
-
+    if not wait >= 0:  # which is true of what is no number as well
+        raise ConfigurationError(f"`{wait:g}` seconds are no time to wait for the lock")
     told = ""
 
     def take() -> Lease | None:
         nonlocal told
         try:
-            return house.engine.hold(spec)
+            return house.engine.hold(_lock_spec(house, command))
         except Conflict:
             if wait and (who := _describe_holder(house)) != told:
-                house.emit(Progress(f"waiting: {who}"))
+                house.emit(Warned(f"waiting: {who}"))  # progress is shown on terminals only
                 told = who
             return None
 
@@ -52,11 +55,30 @@ def hold_lock(house: House, command: str, wait: float = 0.0) -> Iterator[Lease]:
         lease.release()
 
 
+def require_held(lease: Lease) -> None:
+    """Raise LockedError where the lock is no longer ours: somebody else may be at work."""
+    if not lease.held:
+        raise LockedError(LOST, PUT_RIGHT)
+
+
 def describe_lock(lock: Container | None) -> dict[str, str] | None:
     """Return who holds the lock, from its labels."""
     if lock is None:
         return None
     return {key: lock.labels.get(naming.PREFIX + key, "") for key in HELD_BY}
+
+
+def introduce(release: str, order: Order) -> Started:
+    """Return the first event of a release: who asks for what, from where."""
+    return Started(
+        release=release,
+        command=order.command,
+        service=order.service,
+        version=order.version,
+        operator=operator(),
+        host=socket.gethostname(),
+        ci=ci_link(os.environ),
+    )
 
 
 def operator() -> str:
@@ -100,16 +122,12 @@ def _lock_spec(house: House, command: str) -> ContainerSpec:
 
 
 def _describe_holder(house: House) -> str:
-    holder = next(
-        (
-            container
-            for container in house.engine.containers(house.stack.name)
-            if container.labels.get(naming.ROLE) == "lock"
-        ),
-        None,
-    )
-    facts = describe_lock(holder) or {}
-    who = f"{facts.get('holder') or 'somebody'} on {facts.get('host') or 'another machine'}"
-    since = f" since {facts['since']}" if facts.get("since") else ""
-    link = f" ({facts['ci']})" if facts.get("ci") else ""
-    return f"`{facts.get('command') or 'another command'}` by {who} holds the lock{since}{link}"
+    name = naming.part_name(house.stack.name, "lock")
+    found = (c for c in house.engine.containers(house.stack.name) if c.name == name)
+    facts = describe_lock(next(found, None))
+    if facts is None:
+        return f"somebody held the lock `{name}` a moment ago"
+    who = f"{facts['holder'] or 'somebody'} on {facts['host'] or 'another machine'}"
+    since = f" since {facts['since']}" if facts["since"] else ""
+    link = f" ({facts['ci']})" if facts["ci"] else ""
+    return f"`{facts['command'] or 'another command'}` by {who} holds the lock{since}{link}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.clock import poll
 from orchestrator.errors import CandidateError
 from orchestrator.release.candidate import ensure_volumes
+from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def migrate(house: House, spec: ContainerSpec, deadline: float) -> None:
     for left in _find(house, spec):  # by a release that died
         house.engine.remove(left.id)
     ensure_volumes(house.engine, (spec,))
-    house.engine.run(spec)
+    with put_off():  # a container that is still being made would be missed by the undoing
+        house.engine.run(spec)
 
     def ended() -> Container | None:
         found = next(iter(_find(house, spec)), None)

@@ -52,6 +52,7 @@ class Snapshot:
     routing: Routing | None = None  # what NGINX serves, or will when it comes back
     current: Routing | None = None  # what the link in the volume names; differs after a crash
     config: str = ""  # text of the config that serves
+    silent: bool = False  # NGINX runs and does not answer: all that is known is the link
 
     def lane(self, service: str) -> Lane:
         """Return who gets a service's traffic."""
@@ -81,7 +82,7 @@ def observe(house: House) -> Snapshot:
         by_role.setdefault(container.labels[naming.ROLE], []).append(container)
     replicas = map(to_replica, by_role.get("service", ()))
     gateway = next(iter(by_role.get("gateway", ())), None)
-    current, served, text = _read_gateway(house, gateway)
+    current, served, text, silent = _read_gateway(house, gateway)
     return Snapshot(
         replicas=tuple(replica for replica in replicas if replica),
         gateway=gateway,
@@ -95,6 +96,7 @@ def observe(house: House) -> Snapshot:
         routing=served or current,
         current=current,
         config=text,
+        silent=silent,
     )
 
 
@@ -139,15 +141,15 @@ def to_replica(container: Container) -> Replica | None:
 
 def _read_gateway(
     house: House, gateway: Container | None
-) -> tuple[Routing | None, Routing | None, str]:
-    """Return what the link names, what NGINX serves, and the text of the latter."""
+) -> tuple[Routing | None, Routing | None, str, bool]:
+    """Return what the link names, what NGINX serves, the text of the latter, and if it is silent."""
     if gateway is None:
-        return None, None, ""
+        return None, None, "", False
     text = house.admin.config() if gateway.running else ""
     if text:
-        return parse_config(house.admin.current()), parse_config(text), text
+        return parse_config(house.admin.current()), parse_config(text), text, False
     try:
         text = house.engine.read(gateway.id, CURRENT)
     except NotFound:
-        return None, None, ""
-    return parse_config(text), None, text
+        text = ""
+    return parse_config(text), None, text, gateway.running

@@ -79,7 +79,7 @@ def settle(routing: Routing) -> Routing:
         lanes={
             name: Lane(
                 lane.active,
-                previous=lane.preview if routing.step == "promote" else lane.previous,
+                previous=(routing.step == "promote" and lane.preview) or lane.previous,
             )
             for name, lane in routing.lanes.items()
         },

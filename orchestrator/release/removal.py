@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ from orchestrator.errors import EngineError, NotFound
 from orchestrator.events import Warned
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.configs import open_gateway
-from orchestrator.release.lock import hold_lock
+from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, is_ours, observe
-from orchestrator.release.repair import put_right
+from orchestrator.release.repair import close_evidence, put_right
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -39,21 +39,25 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
     """
     stack = house.stack
     with ExitStack() as held:
-        if observe(house).gateway is not None:  # so its image is there, and a lock can be had
-            held.enter_context(hold_lock(house, "down", wait))
+        lease = None
+        with suppress(NotFound):  # where the gateway's image is not, nobody can have a lock
+            lease = held.enter_context(hold_lock(house, "down", wait))
+        close_evidence(house, ())
         listed = house.engine.containers(stack.name)
         for stranger in (c for c in listed if not is_ours(c)):
             house.emit(Warned(f"container `{stranger.name}` is none of ours: it is left alone"))
         found = [c for c in listed if is_ours(c) and _role(c) != "lock"]
         # The gateway first: it lets what is in flight end while the services still answer.
         for role in ("gateway", "service", "migration", "accessory"):
+            if lease is not None:
+                require_held(lease)
             in_parallel(
                 lambda c: _stop_and_remove(house, c), [c for c in found if _role(c) == role]
             )
-    for network in (stack.name, naming.edge_name(stack.name)):
-        house.engine.remove_network(network)
-    names = house.engine.volumes(stack.name) if volumes else ()
-    in_parallel(house.engine.remove_volume, names)
+        for network in (stack.name, naming.edge_name(stack.name)):
+            house.engine.remove_network(network)
+        names = house.engine.volumes(stack.name) if volumes else ()
+        in_parallel(house.engine.remove_volume, names)
     return Removed(containers=tuple(sorted(c.name for c in found)), volumes=names)
 
 
@@ -62,21 +66,22 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
 
     Active and previous versions stay, and the `keep` newest images of each service.
     """
-    with hold_lock(house, "prune", wait):
-        put_right(house)
+    with hold_lock(house, "prune", wait) as lease:
+        put_right(house, lease)
         snapshot = observe(house)
         orphans = find_orphans(house, snapshot)
         if snapshot.gateway and any(container.running for container in orphans):
             # Workers of a config that still knew them may be answering their last requests.
             open_gateway(house, snapshot.gateway).drain((), 0, house.stack.gateway.drain_timeout)
+            require_held(lease)
         in_parallel(house.engine.remove, [container.id for container in orphans])
         built = [i for i in house.engine.images(house.stack.name) if _is_built(house, i)]
         images = find_old_images(built, snapshot, keep)
         removed = [image for image in images if _removed(house, image)]
         configs: tuple[str, ...] = ()
-        if snapshot.gateway and snapshot.gateway.running and snapshot.routing:
+        serving = {r.id for r in (snapshot.routing, snapshot.current) if r}
+        if snapshot.gateway and snapshot.gateway.running and serving and not snapshot.silent:
             gateway = open_gateway(house, snapshot.gateway)
-            serving = {r.id for r in (snapshot.routing, snapshot.current) if r}
             configs = tuple(name for name in gateway.stored() if name not in serving)
             gateway.discard(configs)
     return Removed(

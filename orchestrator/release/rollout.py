@@ -24,15 +24,22 @@ def deploy(house: House, order: Order, wait: float = 0.0) -> Result:
     """
     require_service(house, order.service)
     with hold_lock(house, f"{order.command} {order.service} {order.version}", wait) as lease:
-        put_right(house)
+        put_right(house, lease)
         return release(house, order, lease)
 
 
 def rollback(house: House, service: str, version: str | None = None, wait: float = 0.0) -> Result:
-    """Go back to the previous version, or to a named one, through the same gate."""
+    """Go back to the previous version, or to a named one, through the same gate.
+
+    Which one that is shows only under the lock: before, it may be what somebody is releasing, or what
+    a release that died has left.
+    """
     require_service(house, service)
-    version = version or previous_version(observe(house), service)
-    return deploy(house, Order(service, version, command="rollback", build=False), wait)
+    command = f"rollback {service} {version}" if version else f"rollback {service}"
+    with hold_lock(house, command, wait) as lease:
+        put_right(house, lease)
+        back_to = version or previous_version(observe(house), service)
+        return release(house, Order(service, back_to, command="rollback", build=False), lease)
 
 
 def release(house: House, order: Order, lease: Lease) -> Result:

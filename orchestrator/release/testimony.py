@@ -11,27 +11,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.evidence.samples import Sample
+    from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
-    from orchestrator.stack.model import Stack
 
 
-def call_witness(stack: Stack, plan: Plan, on_sample: Callable[[Sample], None]) -> Witness | None:
+def call_witness(house: House, plan: Plan, on_sample: Callable[[Sample], None]) -> Witness | None:
     """Return a witness that runs; None where nobody is served yet or the service has no route."""
-    if plan.previous is None:
-        return None
-    return start_witness(stack, plan.order.service, on_sample)
+    return None if plan.previous is None else start_witness(house, plan.order.service, on_sample)
 
 
 def start_witness(
-    stack: Stack, service: str, on_sample: Callable[[Sample], None]
+    house: House, service: str, on_sample: Callable[[Sample], None]
 ) -> Witness | None:
     """Return a witness of a service that runs; None where the service has no route."""
+    stack, clock = house.stack, house.clock
     wanted = stack.services[service]
     requests = wanted.witness or tuple(
         WitnessRequest(path=route.path) for route in wanted.routes[:1]
     )
     if not requests:
         return None
-    witness = Witness(stack.gateway.listen, requests, stack.gateway.keepalive, on_sample)
+    gateway = stack.gateway
+    witness = Witness(
+        gateway.listen, requests, gateway.keepalive, on_sample, lambda: clock.now().timestamp()
+    )
     witness.start()
     return witness

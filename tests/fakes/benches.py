@@ -20,6 +20,8 @@ from orchestrator.bench.script import Overrides, Script
 from orchestrator.bench.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.errors import StackctlError
 
 HOSTILE = "</script><script>alert(1)</script>`|\n<!-- x"
@@ -84,10 +86,10 @@ def make_document(  # noqa: PLR0913  one argument a fact
     return document | {"report": f"reports/bench/{bench}/report.md"}
 
 
-def leave_bench(folder: Path, document: dict[str, Any]) -> Path:
+def leave_bench(folder: Path, document: dict[str, Any], charts: Sequence[object] = ()) -> Path:
     """Write what a load test leaves that people and the catalogue read."""
     place = folder / "reports" / "bench" / str(document["bench"])
     place.mkdir(parents=True)
     write_whole(place / "bench.json", to_json(document))
-    write_whole(place / "report.html", render_report(document, []))
+    write_whole(place / "report.html", render_report(document, charts))
     return place

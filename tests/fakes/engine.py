@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from tests.fakes.host import FakeHost
 
 
+STILLBORN = 5.0  # seconds after which a lock that was never started is nobody's
+
+
 @dataclass
 class FakeLease:
     """A lock that is ours as long as its container exists."""
@@ -251,6 +254,9 @@ class FakeEngine:
     def hold(self, spec: ContainerSpec) -> Lease:
         """Take the lock of that name."""
         with self.called("hold", spec.name):
+            left = self.host.find(spec.name)
+            if left and left.state == "created" and self.host.age(left) >= STILLBORN:
+                del self.host.boxes[left.id]
             box = self.host.create(spec)
             box.state = "running"
             return FakeLease(self.host, box.id)
@@ -264,7 +270,7 @@ class FakeEngine:
             self.calls.append(call)
             fault = next((fault for fault in self.faults if fault.strikes(call)), None)
             if fault and not fault.late:
-                raise fault.error()
+                fault.happen()
             yield
-            if fault:
-                raise fault.error()
+            if fault and fault.late:
+                fault.happen()

@@ -50,9 +50,11 @@ class FakeHost:
     networks: dict[str, bool] = field(default_factory=dict)  # by name: whether it is internal
     changes: list[Change] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)  # containers that ended while users were on them
+    silent: int = 0  # so many of the next requests to the admin listener get no answer
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
+        self._born: dict[str, float] = {}  # by container id
         self.guard = threading.RLock()
 
     def find(self, container: str) -> Box | None:
@@ -92,7 +94,12 @@ class FakeHost:
         app = next((self.apps[key] for key in keys if key in self.apps), usual)
         box = Box(f"{next(self._numbers):064x}", spec, image, app, disks)
         self.boxes[box.id] = box
+        self._born[box.id] = self.clock.monotonic()
         return box
+
+    def age(self, box: Box) -> float:
+        """Return how many seconds ago a container was made."""
+        return self.clock.monotonic() - self._born[box.id]
 
     def start(self, box: Box) -> None:
         """Let a container run; NGINX without a good config ends at once."""
@@ -131,7 +138,9 @@ class FakeHost:
     def listen(self, request: httpx.Request) -> httpx.Response:
         """Answer for the gateway's admin listener: the handler of an httpx.MockTransport."""
         with self.guard:
-            if self.nginx is not None:
+            if self.silent:
+                self.silent -= 1
+            elif self.nginx is not None:
                 return self.nginx.answer(request)
         raise httpx.ConnectError("connection refused", request=request)
 
@@ -152,7 +161,12 @@ class FakeHost:
             here = kernel_form("0.0.0.0", box.app.port)
             up = box.listening(self.clock.monotonic())
             return socket_table([(here, ANYBODY, LISTENING)] if up else [])
-        kept = [b for b in self.boxes.values() if b.version in self.habits.clings_to]
+        known = box.nginx.reachable()  # a connection ends with its worker
+        kept = [
+            other
+            for other in self.boxes.values()
+            if other.version in self.habits.clings_to and other.spec.name in known
+        ]
         mine = kernel_form(box.address, 40000)
         return socket_table(
             [(mine, kernel_form(b.address, b.app.port), ESTABLISHED) for b in kept if b.address]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.errors import EngineError, GatewayError
-from orchestrator.events import Started
+from orchestrator.events import Event, PhaseBegan, Started
 from tests.fakes.apps import App
 from tests.fakes.faults import Fault
 from tests.fakes.world import NOTES, World
@@ -90,6 +90,28 @@ def test_a_replica_that_stopped_is_healed_by_a_release_of_the_same_version(runni
     assert (notes.outcome, notes.version, notes.color) == ("deployed", "v1", "green")
     assert running.serving() == {"v1"}
     assert "build" not in {what for what, _ in running.changes()}
+    assert running.host.cut == []
+
+
+def test_what_one_release_leaves_over_is_put_right_before_the_next(running: World) -> None:
+    """Or the next one's config would hide it: what users had before would count as never used."""
+    for service in running.document["services"].values():
+        service["env"] = {"NEW": "1"}
+
+    def spoil(event: Event) -> None:
+        if isinstance(event, PhaseBegan) and event.phase == "retire":
+            running.hooks.clear()
+            running.engine.fail(Fault("signal"))
+
+    running.hooks.append(spoil)
+    done = running.up()
+
+    assert [result.outcome for result in done.services] == ["deployed", "deployed"]
+    assert done.services[0].error is not None
+    assert running.status().recovery == ()
+    states = running.states()
+    assert {states[f"notes-blue-{number}"] for number in (1, 2)} == {"exited"}
+    assert running.rollback().version == "v1"
     assert running.host.cut == []
 
 

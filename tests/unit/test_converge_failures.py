@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import ConfigurationError, EngineError, GatewayError, ImageError
+from orchestrator.errors import (
+    ConfigurationError,
+    EngineError,
+    GatewayError,
+    ImageError,
+    Interrupted,
+    LockedError,
+)
 from tests.fakes.apps import App
+from tests.fakes.faults import Fault, listening, press
 from tests.fakes.world import NOTES, World
 
 if TYPE_CHECKING:
@@ -88,6 +96,31 @@ def test_a_gateway_that_could_not_be_recreated_comes_back_with_its_routing(runni
 
     assert running.up().exit_code == 0
     assert running.serving() == {"v2"}
+
+
+def test_an_up_that_loses_its_lock_starts_nothing_more(world: World) -> None:
+    """Somebody else may be at work."""
+    lose = Fault("run", on="db", late=True, error=world.host.lose_connections)
+    world.engine.fail(lose)
+    with pytest.raises(LockedError, match="the lock was lost"):
+        world.up()
+
+    assert world.states() == {"db": "running"}
+
+
+@pytest.mark.parametrize("part", ["db", "gateway"])
+def test_a_signal_while_a_part_is_recreated_waits_until_it_is_back(
+    running: World, part: str
+) -> None:
+    """Ctrl-C between stopping the old one and starting the new one leaves nobody without it."""
+    running.document["accessories"]["db"]["env"] = {"CACHE": "1"}
+    running.document["gateway"]["resources"] = {"memory": "1g"}
+    running.engine.fail(Fault("remove", on=part, error=press))
+    with listening(), pytest.raises(Interrupted):
+        running.up(allow_downtime=True)
+
+    assert running.states()[part] == "running"
+    assert running.serving() == {"v1"}
 
 
 def test_an_accessory_that_does_not_become_ready_stops_the_rest(world: World) -> None:

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import Conflict, EngineError, LockedError, NotFound
+from orchestrator.engine.base import ContainerSpec
+from orchestrator.errors import ConfigurationError, Conflict, EngineError, LockedError, NotFound
+from orchestrator.events import Warned
 from orchestrator.release.lock import ci_link, describe_lock, hold_lock, operator
 from orchestrator.release.observe import observe
+from orchestrator.settings import hoist
+from orchestrator.stack import naming
 from tests.fakes.faults import ALWAYS, Fault
 from tests.fakes.world import World
 
@@ -76,6 +80,78 @@ def test_whoever_waits_gets_it_when_it_comes_free(world: World) -> None:
     assert 1 < world.clock.monotonic() < 60
 
 
+def test_the_lock_is_held_since_it_was_taken(world: World) -> None:
+    """Not since somebody began to wait for it."""
+    world.engine.fail(Fault("hold", times=10, error=taken))
+    with hold_lock(world.house, "up", wait=60):
+        lock = describe_lock(observe(world.house).lock)
+
+    assert world.clock.monotonic() > 1
+    assert lock is not None
+    assert lock["since"] == world.clock.now().isoformat(timespec="seconds")
+
+
+def test_whoever_waits_sees_for_whom(world: World) -> None:
+    """Once, in the log of a CI job as well: command, person, host and time."""
+    with hold_lock(world.house, "up"), pytest.raises(LockedError):
+        hold_lock(world.house, "prune", wait=10).__enter__()
+
+    (told,) = (event.text for event in world.events if isinstance(event, Warned))
+    assert told.startswith("waiting: `up` by ")
+    assert told.endswith("holds the lock since 2030-01-01T00:00:00+00:00")
+
+
+@pytest.mark.parametrize(
+    ("given", "taken_as"),
+    [
+        (["--wait"], ["--wait", "3600"]),
+        (["--wait", "30"], ["--wait", "30"]),
+        (["--wait=30"], ["--wait=30"]),
+        (["--wait", "1e3"], ["--wait", "1e3"]),
+        (["--wait", ".5", "web"], ["--wait", ".5", "web"]),
+        (["--wait", "30s"], ["--wait", "30s"]),
+        (["--wait", "-1"], ["--wait", "-1"]),
+        (["--wait", "web"], ["--wait", "3600", "web"]),
+        (["--wait", "--version", "v2"], ["--wait", "3600", "--version", "v2"]),
+        (["--", "--wait"], ["--", "--wait"]),
+    ],
+)
+def test_wait_may_go_without_its_number(given: list[str], taken_as: list[str]) -> None:
+    """An hour, then; whatever begins like a number is meant as one, and refused where it is none."""
+    assert hoist(given) == taken_as
+
+
+@pytest.mark.parametrize("wait", [-1.0, float("nan")])
+def test_no_time_to_wait_is_refused(world: World, wait: float) -> None:
+    """A deadline that is none would never come."""
+    with pytest.raises(ConfigurationError, match="no time to wait"):
+        hold_lock(world.house, "up", wait=wait).__enter__()
+
+    assert world.engine.calls == []
+
+
+def test_a_container_that_only_looks_like_the_lock_is_not_named_as_its_holder(
+    world: World,
+) -> None:
+    """Whatever is started by hand may wear its labels."""
+    labels = naming.labels("shop", "lock", holder="mallory", command="nothing")
+    world.engine.run(ContainerSpec("other", "nginx:1.30", labels, None))
+    with hold_lock(world.house, "up"), pytest.raises(LockedError, match=r"^`up` by"):
+        hold_lock(world.house, "prune").__enter__()
+
+
+def test_a_lock_whose_taker_died_before_it_began_is_taken_over(world: World) -> None:
+    """It was made and never started, so the engine would keep it for ever."""
+    labels = naming.labels("shop", "lock", holder="ada", command="up", host="ci", since="now")
+    world.engine.create(ContainerSpec("shop-lock", "nginx:1.30", labels, None))
+    with pytest.raises(LockedError, match="`up` by ada on ci holds the lock since now"):
+        hold_lock(world.house, "prune").__enter__()
+
+    with hold_lock(world.house, "prune", wait=60) as lease:
+        assert lease.held
+    assert 5 <= world.clock.monotonic() < 6
+
+
 def test_whoever_waits_in_vain_is_told_after_that_time(world: World) -> None:
     """No earlier, and not much later."""
     world.engine.fail(Fault("hold", times=ALWAYS, error=taken))
@@ -88,7 +164,7 @@ def test_whoever_waits_in_vain_is_told_after_that_time(world: World) -> None:
 def test_without_waiting_the_answer_comes_at_once(world: World) -> None:
     """The lock is asked for once."""
     world.engine.fail(Fault("hold", times=ALWAYS, error=taken))
-    with pytest.raises(LockedError, match="somebody on another machine"):
+    with pytest.raises(LockedError, match="somebody held the lock `shop-lock` a moment ago"):
         hold_lock(world.house, "up").__enter__()
 
     assert world.clock.slept == []

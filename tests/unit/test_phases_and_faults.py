@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import signal
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from orchestrator.errors import Interrupted
-from orchestrator.events import Event, Started
+from orchestrator.errors import Interrupted, UnsafeError
+from orchestrator.events import Event, Failed, Recovered, Started
+from orchestrator.release.candidate import beside, in_parallel
 from orchestrator.release.phases import UNDO, Phase, Undo
+from orchestrator.signals import listen, put_off
 from tests.fakes.apps import App
-from tests.fakes.faults import ALWAYS, Fault
+from tests.fakes.clock import FakeClock
+from tests.fakes.faults import ALWAYS, Fault, listening, press
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -167,3 +172,164 @@ def test_an_engine_that_goes_away_for_good_leaves_users_where_they_are(world: Wo
         assert world.host.cut == []
         assert world.evidence(result)["outcome"] == result.outcome
         serving = world.serving()
+
+
+@pytest.fixture
+def armed() -> Iterator[None]:
+    """Take signals as the command line does."""
+    with listening():
+        yield
+
+
+@pytest.mark.usefixtures("armed")
+@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+def test_a_signal_at_any_call_is_undone_by_phase(world: World, late: bool) -> None:  # noqa: FBT001
+    """At each call of the engine: exit 130, one version serves, and nothing else is left over."""
+    world.host.apps.clear()
+    serving = "v0"
+    for skip in range(calls_of_a_release(world)):
+        listen()
+        fault = Fault(skip=skip, late=late, error=press)
+        on_start(world, partial(world.engine.fail, fault))
+        result = world.deploy(f"v{skip}-torn")
+
+        assert result.exit_code == 130, skip
+        assert result.outcome in ("deployed", "reverted"), (skip, result.error)
+        serving = result.version if result.outcome == "deployed" else serving
+        assert world.serving() == {serving}, skip
+        assert result.outcome == "deployed" or world.status().recovery == (), skip
+        assert world.host.cut == [], skip
+        assert world.evidence(result)["outcome"] == result.outcome
+
+
+@pytest.mark.usefixtures("armed")
+@pytest.mark.parametrize("method", ["containers", "remove", "execute"])
+def test_a_signal_during_the_undoing_lets_it_go_on(world: World, method: str) -> None:
+    """A candidate that failed by itself is taken away all the same, and its reason stays."""
+    world.host.apps["v2"] = App(crashes=True)
+
+    def tear(event: Event) -> None:
+        if isinstance(event, Failed):
+            world.engine.fail(Fault(method, error=press))
+
+    world.hooks.append(tear)
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("reverted", 1)
+    assert result.error is not None
+    assert "crashed at start" in result.error.message
+    assert world.states() == {"gateway": "running", **BLUE}
+
+
+@pytest.mark.usefixtures("armed")
+def test_a_signal_while_last_words_are_read_is_undone_all_the_same(world: World) -> None:
+    """They are only to be shown."""
+    world.host.apps["v2"] = App(crashes=True)
+    world.engine.fail(Fault("logs", error=press))
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("reverted", 1)
+    assert world.states() == {"gateway": "running", **BLUE}
+
+
+@pytest.mark.usefixtures("armed")
+def test_a_signal_after_a_warning_is_not_forgotten(world: World) -> None:
+    """Users have the new version and the last step failed; `up` must not go on to the next one."""
+    world.on_begin(Phase.RETIRE, lambda: world.engine.fail(Fault("signal")))
+    world.on_begin(Phase.RETIRE, lambda: world.engine.fail(Fault("logs", error=press)))
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("deployed", 130)
+    assert [warning.partition(":")[0] for warning in result.warnings] == [Phase.RETIRE]
+
+
+@pytest.mark.usefixtures("armed")
+def test_a_signal_does_not_tear_the_switch(world: World) -> None:
+    """Half a talk with the process that moves the link would spoil the next one."""
+    world.on_begin(Phase.PROMOTE, lambda: world.engine.fail(Fault("ask", late=True, error=press)))
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("reverted", 130)
+    said = [what.split()[0] for what, name in world.changes() if name == "gateway"]
+    moved = [what for what in said if what in ("point", "signal")]
+    assert moved == ["point", "signal"] * 3  # stage, promote, and back
+
+
+@pytest.mark.usefixtures("armed")
+def test_a_signal_waits_for_what_was_begun_beside_it() -> None:
+    """A container that is being made must be there before the undoing looks for it."""
+    left, made = threading.Event(), []
+
+    def make(number: int) -> None:
+        press()
+        left.wait(0.5)  # for as long as somebody might leave who does not wait
+        made.append(number)
+
+    with pytest.raises(Interrupted):
+        in_parallel(make, [1])
+    left.set()
+    assert made == [1]
+
+    listen()
+    with pytest.raises(Interrupted), beside() as pool:
+        pool.submit(make, 2)
+    assert made == [1, 2]
+
+
+@pytest.mark.usefixtures("armed")
+def test_that_a_person_is_needed_is_graver_than_a_signal() -> None:
+    """The exit code is 4, not 130."""
+
+    def fail() -> None:
+        with put_off():
+            press()
+            raise UnsafeError("nobody knows")
+
+    with pytest.raises(UnsafeError):
+        fail()
+
+
+class Alarm(FakeClock):
+    """A clock at whose first look somebody presses Ctrl-C."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self._clock = clock
+        self.armed = False
+
+    def now(self) -> datetime:
+        """Return the wall-clock time."""
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        """Return the seconds, and ring once."""
+        if self.armed:
+            self.armed = False
+            press()
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self._clock.sleep(seconds)
+
+
+@pytest.mark.usefixtures("armed")
+def test_a_signal_while_evidence_is_closed_is_no_fault_of_the_evidence(world: World) -> None:
+    """It is whole, and nothing new begins."""
+    world.on_begin(Phase.GATE, lambda: world.engine.fail(Fault(times=ALWAYS, error=SystemExit)))
+    with pytest.raises(SystemExit):
+        world.deploy("v2")
+    world.hooks.clear()
+    world.engine.faults.clear()
+    world.host.lose_connections()
+    world.clock = alarm = Alarm(world.clock)
+
+    def arm(event: Event) -> None:
+        alarm.armed |= isinstance(event, Recovered)
+
+    world.hooks.append(arm)
+    with pytest.raises(Interrupted):
+        world.deploy("v3")
+
+    told = [event.text for event in world.events if isinstance(event, Recovered)]
+    assert told[-1].endswith("is closed: it was interrupted")
+    assert world.serving() == {"v1"}

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import StackctlError
+from orchestrator.errors import GatewayError, LockedError, StackctlError
 from orchestrator.events import Event, Recovered, Started
 from orchestrator.evidence.audit import Audit
 from orchestrator.release.phases import UNDO, Phase, Undo
+from orchestrator.release.plan import Order
+from orchestrator.release.rollout import deploy
 from tests.fakes.apps import App
 from tests.fakes.faults import ALWAYS, Fault
-from tests.fakes.world import World
+from tests.fakes.world import NOTES, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,6 +179,29 @@ def assert_survives(
         assert_clean(world)
 
 
+def test_death_at_any_call_while_things_are_put_right(tmp_path: Path) -> None:
+    """The command after the next one puts right what both have left."""
+    number = 0
+    while True:
+        (tmp_path / str(number)).mkdir()
+        world = World(tmp_path / str(number))
+        world.up()
+        world.on_begin(Phase.DRAIN, partial(kill, world))
+        die(world, partial(world.deploy, "v2"))
+        world.engine.fail(Fault(skip=number, times=ALWAYS, error=Killed))
+        try:
+            world.up()
+        except Killed:
+            bury(world)
+        else:
+            break  # it was over before
+        assert len(world.serving()) == 1, number
+        world.up()
+        assert_clean(world, dead=2)
+        number += 1
+    assert number > 20
+
+
 def test_a_first_release_that_dies_leaves_nothing(tmp_path: Path) -> None:
     """The next `up` begins anew."""
     world = World(tmp_path)
@@ -187,6 +212,74 @@ def test_a_first_release_that_dies_leaves_nothing(tmp_path: Path) -> None:
     world.up()
     assert world.serving() == {"v1"}
     assert_clean(world)
+
+
+def test_a_rollback_after_a_death_goes_back_to_what_users_had(world: World) -> None:
+    """Not to the version that a dead release has left, and that never got a user."""
+    world.deploy("v2")
+    world.on_begin(Phase.GATE, lambda: kill(world))
+    die(world, lambda: world.deploy("v3"))
+
+    with pytest.raises(StackctlError, match="no previous version of `notes` is kept"):
+        world.rollback()  # v3 had taken the place of v1
+    assert world.serving() == {"v2"}
+    assert world.rollback("v1").outcome == "deployed"
+    assert_clean(world)
+
+
+def test_a_gateway_that_does_not_answer_at_once_is_waited_for(world: World) -> None:
+    """What its config link names may not be what users get: here the way back has just begun."""
+    world.on_begin(Phase.CONFIRM, lambda: tear(world, "signal"))
+    die(world, lambda: world.deploy("v2"))
+    assert world.serving() == {"v2"}
+    world.host.silent = 1
+
+    world.prune()
+    assert world.serving() == {"v2"}
+    assert_clean(world)
+
+
+def tear(world: World, method: str) -> None:
+    """Let the phase fail, and the command die at this call of its undoing."""
+    world.engine.fail(Fault(), Fault(method, times=ALWAYS, error=Killed))
+
+
+def test_a_gateway_that_never_answers_stops_the_next_release(world: World) -> None:
+    """Nobody knows what users get, so nothing is taken from them."""
+    world.on_begin(Phase.DRAIN, lambda: kill(world))
+    die(world, lambda: world.deploy("v2"))
+    world.host.silent = 10_000
+    world.changes()
+    with pytest.raises(GatewayError, match="does not answer"):
+        world.deploy("v3")
+
+    assert world.changes() == []
+
+
+def test_what_another_service_keeps_outlives_a_gateway_that_starts_anew(tmp_path: Path) -> None:
+    """A release of one service died; the version before of another one is still there."""
+    world = World(tmp_path, services={"notes": dict(NOTES), "web": {**NOTES, "replicas": 1}})
+    world.up()
+    world.deploy("v2")
+    world.on_begin(Phase.DRAIN, lambda: kill(world))
+    die(world, lambda: deploy(world.house, Order("web", "v2")))
+    world.engine.remove(world.host.box("shop-gateway").id)
+
+    world.up()
+    assert world.rollback().version == "v1"
+    assert world.host.cut == []
+
+
+def test_down_closes_the_evidence_of_the_dead(world: World) -> None:
+    """What they have left on the engine goes with all the rest."""
+    world.on_begin(Phase.GATE, lambda: kill(world))
+    die(world, lambda: world.deploy("v2"))
+    world.take_down()
+
+    told = [event.text for event in world.events if isinstance(event, Recovered)]
+    assert [text.endswith("it was interrupted") for text in told] == [True]
+    assert {f.state for f in Audit(world.house.releases).check_all()} == {"sound"}
+    assert world.states() == {}
 
 
 def test_a_promoted_version_that_fell_ill_is_taken_back(world: World) -> None:
@@ -227,6 +320,72 @@ def test_a_lost_lock_changes_nothing_more(world: World, phase: Phase) -> None:
     assert result.exit_code == (0 if forward else 5)
     assert world.changes() == [] or phase is phases[0]
     world.hooks.clear()
+    world.up()
+    assert_clean(world)
+
+
+def test_a_lock_that_is_lost_with_the_engine_is_told_as_such(world: World) -> None:
+    """The engine restarts in the middle of a phase: exit 5, nothing is undone, the evidence says so."""
+
+    def restart() -> None:
+        world.host.lose_connections()
+        world.engine.fail(Fault())
+
+    world.on_begin(Phase.PROMOTE, restart)
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("interrupted", 5)
+    assert result.error is not None
+    assert result.error.message.startswith("the Docker Engine does not answer; the lock was lost")
+    evidence = world.evidence(result)
+    assert evidence["outcome"] == "interrupted"
+    assert "the lock was lost" in evidence["warnings"][-1]
+    world.hooks.clear()
+    world.up()
+    assert_clean(world)
+
+
+def lose_lock_after(world: World, method: str, skip: int = 0) -> None:
+    """Let the lock be lost as soon as the engine has done something."""
+    world.engine.fail(Fault(method, skip=skip, late=True, error=world.host.lose_connections))
+
+
+def test_a_lock_that_is_lost_while_a_release_is_undone_ends_that(world: World) -> None:
+    """Others may have gone back meanwhile to what it had woken, and users be on it."""
+    world.deploy("v2")
+    world.on_begin(Phase.CONFIRM, lambda: world.engine.fail(Fault()))
+    world.on_begin(Phase.CONFIRM, lambda: lose_lock_after(world, "signal"))
+    result = world.rollback()
+
+    assert (result.outcome, result.exit_code) == ("interrupted", 5)
+    assert colors(world) == dict.fromkeys(BLUE + GREEN, "running")
+    assert world.serving() == {"v2"}
+
+
+def test_a_lock_that_is_lost_while_the_way_is_cleared_ends_the_release(world: World) -> None:
+    """What is in the candidate's way may be what users have got back by now."""
+    world.notes["keep"] = "running"
+    world.deploy("v2")
+    world.on_begin(Phase.START, lambda: lose_lock_after(world, "execute"))
+    world.changes()
+    result = world.deploy("v3")
+
+    assert (result.outcome, result.exit_code) == ("interrupted", 5)
+    assert not {name for _, name in world.changes()} & {*BLUE, *GREEN}
+
+
+@pytest.mark.parametrize("command", ["up", "prune"])
+def test_a_lock_that_is_lost_while_things_are_put_right_ends_that(
+    world: World, command: str
+) -> None:
+    """The version before is not stopped: somebody else may have gone back to it."""
+    world.on_begin(Phase.DRAIN, lambda: kill(world))
+    die(world, lambda: world.deploy("v2"))
+    lose_lock_after(world, "signal")
+    with pytest.raises(LockedError):
+        getattr(world, command)()
+
+    assert colors(world) == dict.fromkeys(BLUE + GREEN, "running")
     world.up()
     assert_clean(world)
 

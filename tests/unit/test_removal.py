@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -134,6 +135,58 @@ def test_nothing_is_removed_while_another_has_the_lock(world: World, command: st
     assert [what for what, _ in world.changes() if what in ("stop", "remove")] == []
 
 
+def test_down_respects_a_lock_where_there_is_no_gateway_yet(world: World) -> None:
+    """The first `up` has begun with the databases."""
+    world.engine.remove("shop-gateway")
+    with hold_lock(world.house, "up"), pytest.raises(LockedError):
+        world.take_down()
+
+    assert world.states()["db"] == "running"
+
+
+def test_down_goes_without_a_lock_where_its_image_is_gone(world: World) -> None:
+    """Nobody can have it then."""
+    world.engine.remove("shop-gateway")
+    world.host.shelf.remove("nginx:1.30")
+    world.take_down()
+
+    assert world.states() == {}
+
+
+def test_down_that_loses_its_lock_removes_nothing_more(world: World) -> None:
+    """Somebody else may bring the stack up again already."""
+    lose = Fault("remove", on="gateway", late=True, error=world.host.lose_connections)
+    world.engine.fail(lose)
+    with pytest.raises(LockedError, match="the lock was lost"):
+        world.take_down(volumes=True)
+
+    assert set(world.states()) == {"db", "notes-blue-1", "notes-blue-2", "web-blue-1"}
+    assert "shop" in world.host.networks
+
+
+def test_down_lets_nobody_in_before_all_is_gone(world: World) -> None:
+    """Whoever waits for the lock to bring the stack up would find its network taken away."""
+    held: list[bool] = []
+    world.engine.fail(
+        Fault("remove_network", error=lambda: held.append("lock" in world.states())),
+        Fault("remove_volume", error=lambda: held.append("lock" in world.states())),
+    )
+    world.take_down(volumes=True)
+
+    assert held == [True, True]
+
+
+def test_prune_that_loses_its_lock_in_a_drain_removes_nothing_more(world: World) -> None:
+    """What was nobody's may be somebody's by now."""
+    del world.document["services"]["web"]
+    world.up()
+    world.engine.fail(Fault("processes", late=True, error=world.host.lose_connections))
+    with pytest.raises(LockedError, match="the lock was lost"):
+        world.prune()
+
+    assert world.states()["web-blue-1"] == "running"
+
+
 def test_prune_keeps_what_is_wanted(world: World) -> None:
     """Active and previous versions, the newest images and the config that serves stay."""
     world.deploy("v2")
@@ -202,6 +255,22 @@ def test_untagged_images_are_old(world: World) -> None:
 
     assert old
     assert all(not image.tags for image in old)
+
+
+def test_prune_removes_no_configs_where_nginx_does_not_say_which_one_serves(world: World) -> None:
+    """The one that the link names need not be it."""
+    disk, folder = world.host.box("shop-gateway").find("/etc/stackctl")
+    disk.link(folder / "other.stage", "nowhere")
+    world.engine.fail(Fault("containers", skip=1, late=True, error=partial(be_silent, world)))
+    removed = world.prune()
+
+    assert removed.configs == ()
+    assert "other.stage" in stored(world)
+
+
+def be_silent(world: World) -> None:
+    """Let NGINX not answer once."""
+    world.host.silent = 1
 
 
 def test_prune_removes_configs_that_do_not_serve(world: World) -> None:

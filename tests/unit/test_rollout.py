@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -102,11 +103,26 @@ def test_the_previous_version_waits_for_the_last_old_worker(world: World) -> Non
 def test_connections_that_outlive_the_drain_are_cut_with_a_warning(world: World) -> None:
     """A client that never lets go holds up no release for longer than `drain_timeout`."""
     world.host.habits.clings_to.add("v1")
+    world.host.habits.workers_linger = 1e9
     result = world.deploy("v2")
 
     assert (result.outcome, result.exit_code) == ("deployed", 0)
-    assert result.warnings[0].startswith("2 connections were cut")
+    assert result.warnings == ("2 connections were cut at the end of the drain",)
     assert world.serving() == {"v2"}
+    drained = world.evidence(result)["drain"]
+    assert (drained["workers"], drained["cut"]) == (4, 2)
+    assert 4 < drained["seconds"] < 6  # `drain_timeout` is 5 s
+    assert world.host.cut == []
+
+
+def test_connections_that_end_by_themselves_are_not_cut(world: World) -> None:
+    """However late they do, before their time is over."""
+    world.host.habits.clings_to.add("v1")
+    world.host.habits.workers_linger = 3.5
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.warnings) == ("deployed", ())
+    assert world.evidence(result)["drain"]["cut"] == 0
 
 
 def test_deploying_what_serves_changes_nothing(world: World) -> None:
@@ -139,6 +155,25 @@ def test_a_rollback_wakes_the_version_before(world: World) -> None:
     made = [change for change in world.changes() if change[0] in ("create", "build")]
     assert made == []
     assert world.states()["notes-green-1"] == "exited"
+
+
+def test_a_rollback_waits_to_see_what_the_previous_version_is(world: World) -> None:
+    """While another release has cleared its place away, that cannot be said."""
+    world.deploy("v2")
+    refused: list[str] = []
+
+    def disturb() -> None:
+        with pytest.raises(LockedError) as caught:
+            world.rollback()
+        refused.append(caught.value.message)
+
+    for number in (1, 2):
+        world.on_begin(Phase.START, partial(world.engine.remove, f"shop-notes-blue-{number}"))
+    for phase in (Phase.START, Phase.GATE):
+        world.on_begin(phase, disturb)
+
+    assert world.deploy("v3").outcome == "deployed"
+    assert [message.startswith("`deploy notes v3` by ") for message in refused] == [True, True]
 
 
 def test_two_rollbacks_end_where_they_began(world: World) -> None:
