@@ -4,7 +4,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip c
 	--universal --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo check test properties benchmark reports prove audit lock down clean
+.PHONY: help setup venv demo check test properties benchmark reports prove faults soak audit lock down clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -42,6 +42,12 @@ reports: demo ## fill reports/: a release of each service under load, a load tes
 
 prove: setup ## switch the safeguards off one at a time, and see the tests go red
 	$(BIN)/python -m tests.prove
+
+faults: setup ## every fault at every boundary of a release, on engines of its own too; as root; writes reports/FAULTS.md
+	$(BIN)/python -m tests.faults
+
+soak: setup ## 60 deploys and 15 rollbacks under load: nothing lost, nothing left behind; writes reports/SOAK.md
+	$(BIN)/python -m tests.soak
 
 audit: ## ask whether vulnerabilities are known of what the lock files name
 	@$(PYTHON) -m venv .setup/audit

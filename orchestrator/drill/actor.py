@@ -26,21 +26,26 @@ from orchestrator.wiring import open_house
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestrator.clock import Clock
     from orchestrator.release.house import House
     from orchestrator.release.result import Result
 
 HERE = "here"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run `FILE BOUNDARY COMMAND SERVICE VERSION`; return the exit code of that command."""
+def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
+    """Run `FILE BOUNDARY COMMAND SERVICE VERSION`; return the exit code of that command.
+
+    It tells the time by `clock`, where there is one.
+    """
     listen()
     file, boundary, command, service, version = arguments
     with Console(Settings(Path(file), "text", color=False)) as console:
         try:
             house = open_house(Path(file), console)
             emit = stand_still(house.emit, parse_boundary(boundary), service)
-            result = act(replace(house, emit=emit), command, service, version)
+            house = replace(house, emit=emit, clock=clock or house.clock)
+            result = act(house, command, service, version)
         except StackctlError as error:
             console.print_error(error)
             return error.exit_code

@@ -38,7 +38,7 @@ class Exercise:
         wanted = next(version for version in self._versions if version != before)
         house = self._site.house
         known = set(self._list_releases())
-        with under_load(house.stack, self._watched) as samples:
+        with under_load(house, self._watched) as samples:
             code, struck = self._strike(case, wanted)
             said = self._read_status()["recovery"]
             error = self._put_right()

@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.evidence.samples import Sample
-    from orchestrator.stack.model import Stack
+    from orchestrator.release.house import House
 
 
 @contextmanager
-def under_load(stack: Stack, service: str) -> Iterator[list[Sample]]:
+def under_load(house: House, service: str) -> Iterator[list[Sample]]:
     """Send a service's witness requests while the block runs; the list fills as they are answered.
 
     Raises ConfigurationError where there is nothing to send.
     """
     samples: list[Sample] = []
-    witness = start_witness(stack, service, samples.append)
+    witness = start_witness(house, service, samples.append)
     if witness is None:
         raise ConfigurationError(
             f"`{service}` has no route and no witness, so nobody would notice anything",

@@ -32,6 +32,7 @@ class Site:
     file: Path
     variables: Mapping[str, str]
     house: House
+    actor: str = "orchestrator.drill.actor"  # the module that runs releases which stand still
 
     def look(self) -> Snapshot:
         """Return the stack as it is now."""
@@ -57,7 +58,7 @@ class Site:
         """Start a release that will stand still at a boundary; it does not outlive the block."""
         words = (str(self.file), str(boundary), command, service, version)
         with subprocess.Popen(  # noqa: S603  a list of arguments, not a line for a shell
-            (sys.executable, "-m", "orchestrator.drill.actor", *words),
+            (sys.executable, "-m", self.actor, *words),
             env=dict(self.variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -69,8 +69,10 @@ def count_toll(
     good = [sample.done for sample in samples if sample.lost is None and sample.at > ended]
     served_again = min(good, default=float("inf")) if cuts else ended
     lost = [sample for sample in samples if sample.lost is not None]
-    severed = [s for s in lost if (cuts or fault.severs) and s.at <= ended and s.done >= began]
-    cut_off = [s for s in lost if cuts and s not in severed and ended <= s.at <= served_again]
+    # What was sent while the fault struck met it as well; where that lasts, nobody was there.
+    latest = began if cuts else ended
+    severed = [s for s in lost if (cuts or fault.severs) and s.at <= latest and s.done >= began]
+    cut_off = [s for s in lost if cuts and latest < s.at <= served_again]
     return Toll(
         sent=len(samples),
         lost=len(lost) - len(severed) - len(cut_off),

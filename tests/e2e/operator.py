@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import docker
 import docker.errors
+import docker.utils
 import yaml
 
 from orchestrator.clock import SystemClock, poll
@@ -57,15 +58,23 @@ class Operator:
         self.folder = folder
         self.name = name
         self.public, self.admin = free_ports(2)
-        self.engine = docker.APIClient(version="auto")
+        self.engine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
         self.environment = {
             **os.environ,
             **load_variables(REPOSITORY / "stack.yaml"),
             "PYTHONPATH": str(REPOSITORY),
         }
 
-    def write_stack(self, service: dict[str, object] | None = None, **gateway: object) -> None:
-        """Write a stack.yaml with the test's app; the arguments change single keys of it."""
+    def write_stack(
+        self,
+        service: dict[str, object] | None = None,
+        beside: dict[str, str] | None = None,
+        **gateway: object,
+    ) -> None:
+        """Write a stack.yaml with the test's app; the arguments change single keys of it.
+
+        `beside` has further services of the same kind: their names and the paths they are at.
+        """
         shutil.copytree(APP, self.folder / "app", dirs_exist_ok=True)
         self.write(
             {
@@ -80,23 +89,8 @@ class Operator:
                     **gateway,
                 },
                 "services": {
-                    "app": {
-                        "build": {
-                            "context": "app",
-                            "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"},
-                        },
-                        "port": 8000,
-                        "replicas": 2,
-                        "read_only": True,
-                        "health": {"interval": "50ms", "deadline": "5s"},
-                        "routes": [{"path": "/"}],
-                        "stop_grace": "3s",
-                        "witness": [
-                            {"path": "/"},
-                            {"method": "POST", "path": "/", "json": {"by": "witness"}},
-                        ],
-                        **(service or {}),
-                    }
+                    **{name: describe_app(path) for name, path in (beside or {}).items()},
+                    "app": {**describe_app("/"), **(service or {})},
                 },
             }
         )
@@ -286,6 +280,23 @@ class Operator:
                 printed = [str(error)]
             told = [line for line in printed if '"status":"2' not in line]
             print(f"--- {name} ({state})", *told[-25:], sep="\n")
+
+
+def describe_app(path: str) -> dict[str, object]:
+    """Return the test's app as stack.yaml has it, for users who find it at a path."""
+    return {
+        "build": {"context": "app", "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"}},
+        "port": 8000,
+        "replicas": 2,
+        "read_only": True,
+        "health": {"interval": "50ms", "deadline": "5s"},
+        "routes": [{"path": path}],
+        "stop_grace": "3s",
+        "witness": [
+            {"path": path},
+            {"method": "POST", "path": path, "json": {"by": "witness"}},
+        ],
+    }
 
 
 def wait_for(process: subprocess.Popen[str], phase: str) -> None:

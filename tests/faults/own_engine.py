@@ -1,0 +1,86 @@
+"""An engine of the suite's own, to be restarted: the machine's is nobody's to stop.
+
+It lives in a network namespace of its own, where its firewall rules and bridges are in nobody's way.
+Whoever uses it must be in there too, to reach the ports that it publishes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+import docker
+import docker.errors
+import docker.utils
+import requests.exceptions
+
+from orchestrator.clock import SystemClock, poll
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+PATIENCE = 60.0  # seconds for an engine to come or to go
+
+
+class OwnEngine:
+    """A Docker Engine with a socket and a data folder of its own."""
+
+    def __init__(self, folder: Path, images: Sequence[str]) -> None:
+        self._folder = folder
+        self._images = images
+        self._machine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = f"unix://{folder}/docker.sock"
+
+    def __enter__(self) -> Self:
+        self.start()
+        client = docker.APIClient(base_url=self.address, version="auto", timeout=300)
+        for image in self._images:
+            client.load_image(b"".join(self._machine.get_image(image)))  # type: ignore[no-untyped-call]
+        client.close()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        self._machine.close()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                (
+                    "dockerd",
+                    f"--data-root={self._folder}/data",
+                    f"--exec-root={self._folder}/run",
+                    f"--pidfile={self._folder}/pid",
+                    f"--host={self.address}",
+                ),
+                stdout=log,
+                stderr=log,
+                process_group=0,
+            )
+        clock = SystemClock()
+        assert poll(self._answers, clock=clock, every=0.1, within=PATIENCE), "it does not start"
+
+    def stop(self) -> None:
+        """End it in order: it stops its containers, as at the shutdown of a machine."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def restart(self) -> None:
+        """Stop it and start it again."""
+        self.stop()
+        self.start()
+
+    def _answers(self) -> bool | None:
+        with suppress(docker.errors.DockerException, requests.exceptions.RequestException):
+            client = docker.APIClient(base_url=self.address, version="auto")
+            try:
+                return bool(client.ping()) or None
+            finally:
+                client.close()
+        return None
