@@ -96,10 +96,7 @@ class Console:
 
     def print_result(self, result: Result) -> None:
         """Print what came of a release."""
-        if self._json:
-            self.print_document(result.facts())
-        else:
-            self._out.print(summarize(result))
+        self.print_either(result.facts(), f"{summarize(result)}\n")
         if result.error is not None:
             self.print_error(result.error)
 
@@ -251,6 +248,7 @@ class Console:
         )
 
     def _write(self, text: str) -> None:
+        self._still()  # while rich's line stands, it takes stdout for its own
         try:
             sys.stdout.write(text)
             sys.stdout.flush()

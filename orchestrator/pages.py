@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
+def to_figure(number: float) -> str:
+    """Return a measured number with as many digits as anybody needs."""
+    digits = 2 if abs(number) < 10 else 1 if abs(number) < 1000 else 0
+    text = f"{number:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 class Pages:
     """Pages that share filters; each template is read once, when it is first needed."""
 
@@ -43,5 +50,5 @@ class Pages:
             lstrip_blocks=True,
             autoescape=escaped,  # noqa: S701  see above
         )
-        environment.filters |= self._filters
+        environment.filters |= {"figure": to_figure, **self._filters}
         return environment.get_template(name)

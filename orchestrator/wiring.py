@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import SystemClock
 from orchestrator.engine.docker import DockerEngine
+from orchestrator.evidence.key import take_key
 from orchestrator.gateway.admin import Admin
 from orchestrator.release.house import House
 from orchestrator.stack.load import load_stack, load_variables
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 def open_house(file: Path, console: Console) -> House:
     """Load the stack and connect. Raises ConfigurationError, EngineError."""
-    stack = load_stack(file)
+    stack, folder = load_stack(file), file.resolve().parent
     return House(
         stack=stack,
-        folder=file.resolve().parent,
+        folder=folder,
         engine=DockerEngine(),
         admin=Admin(stack.gateway.admin),
         clock=SystemClock(),
         emit=console.show,
-        variables=load_variables(file),
+        variables=take_key(load_variables(file), folder),
     )

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.announce.github import write_outputs, write_summary
 from orchestrator.announce.junit import to_junit
+from orchestrator.announce.markers import annotate
 from orchestrator.announce.metrics import to_metrics
 from orchestrator.announce.webhook import send_message, to_message
 from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
 from orchestrator.evidence.archive import read_releases
 from orchestrator.evidence.record import write_whole
+from orchestrator.release.result import SLO_MISSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +43,7 @@ class Announcement:
 
     def tell(self, junit: Path | None = None) -> None:
         """Tell everybody: the CI system, the JUnit file, the metrics file, the webhook."""
+        self._annotate()
         self._try("the step's outputs", self._write_outputs)
         if self._result.evidence is None:  # nothing was released
             return
@@ -56,6 +59,16 @@ class Announcement:
         except (StackctlError, OSError, ValueError, KeyError) as error:
             reason = error.message if isinstance(error, StackctlError) else repr(error)
             self._house.emit(Warned(f"{what}: {reason}"))
+
+    def _annotate(self) -> None:
+        """Say on the run's page why it is red: a release that went through is no error by itself."""
+        result, witness = self._result, self._result.witness
+        if result.exit_code != SLO_MISSED:
+            return
+        lost = f"{witness.lost} of {witness.sent} witness requests were lost"
+        told = lost if witness.lost else f"its witness failed: {witness.failure}"
+        what = f"{result.service} {result.version} was released, but {told}"
+        annotate(self._environment, f"{what}\n{result.evidence}/report.html shows when")
 
     def _write_outputs(self) -> None:
         write_outputs(self._environment, self._result)

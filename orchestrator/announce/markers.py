@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+TRUE = ("true", "1")
 
 
 class Markers(Protocol):
@@ -31,6 +35,38 @@ def choose_markers(environment: Mapping[str, str]) -> Markers:
     if environment.get("GITLAB_CI") == "true":
         return GitLabMarkers()
     return NoMarkers()
+
+
+def in_ci(environment: Mapping[str, str]) -> bool:
+    """Return whether a CI system runs this: it keeps all that is printed, redrawn lines too."""
+    names = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
+    return any(environment.get(name, "").lower() in TRUE for name in names)
+
+
+@contextmanager
+def grouped(environment: Mapping[str, str], title: str) -> Iterator[None]:
+    """Let a CI system fold what is written to stderr meanwhile."""
+    markers = choose_markers(environment)
+    _write(markers.begin(title))
+    try:
+        yield
+    finally:
+        _write(markers.end())
+
+
+def annotate(environment: Mapping[str, str], text: str) -> None:
+    """Put an error on the page of a CI system's run; where there is none, say nothing."""
+    _write(choose_markers(environment).annotate("error", "stackctl", text))
+
+
+def _write(line: str) -> None:
+    if not line:
+        return
+    try:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+    except OSError:
+        return  # nobody reads it any more
 
 
 class NoMarkers:

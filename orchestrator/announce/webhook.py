@@ -25,6 +25,8 @@ def to_message(stack: str, result: Result) -> dict[str, object]:
         text += f", {witness.lost} of {witness.sent:,} witness requests lost"
     if result.error is not None:
         text += f": {result.error.message}"
+    for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(plain, escaped)  # a chat room takes <…> for links and calls to all
     kept = ("outcome", "service", "version", "color", "release", "evidence", "seconds", "error")
     figures = {"sent": witness.sent, "lost": witness.lost, "longest_gap_ms": witness.longest_gap_ms}
     return {"text": text, "stack": stack, **{key: facts[key] for key in kept}, "witness": figures}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.bench.compare import WORSE_IF, Change, compare, judge
+from orchestrator.bench.compare import WORSE_IF, compare, judge
 from orchestrator.bench.figures import (
     draw_columns,
     join_checks,
@@ -152,7 +152,16 @@ def add_verdict(document: Document) -> Document:
     faults = list(_find_faults(document))
     kept = len(document["thresholds"])
     good = f"all {kept} thresholds kept" if kept else "the script has no thresholds"
+    good += _tell_good(document["comparison"])
     return document | {"verdict": {"passed": not faults, "text": "; ".join(faults) or good}}
+
+
+def _tell_good(comparison: Mapping[str, Any] | None) -> str:
+    if not comparison:
+        return ""
+    if comparison["verdict"] == "undecided":
+        return f", undecided against {comparison['against']}: too few runs"
+    return f", not slower than {comparison['against']}"
 
 
 def make_baseline(document: Document, name: str) -> Document:
@@ -178,7 +187,7 @@ def _find_faults(document: Document) -> Sequence[str]:
     comparison = document["comparison"]
     if comparison and comparison["verdict"] == "slower":
         worse = [
-            f"{Change(**each).figure} {tell_change(each)}"
+            f"{each['figure'].removesuffix('_ms')} {tell_change(each)}"
             for each in comparison["figures"]
             if each["verdict"] == "slower"
         ]

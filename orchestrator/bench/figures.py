@@ -27,6 +27,7 @@ class Figures(NamedTuple):
     rate: float
     error_rate: float
     average_ms: float
+    p10_ms: float
     p50_ms: float
     p90_ms: float
     p95_ms: float
@@ -83,6 +84,7 @@ def measure(points: Iterable[Point], seconds: float | None = None) -> Figures:
         rate=round(len(taken) / span, 2) if span > 0 else float(len(taken)),
         error_rate=round(failed / len(taken), 6) if taken else 0.0,
         average_ms=round(sum(times) / len(times), 3) if times else 0.0,
+        p10_ms=find_rank(times, 10),
         p50_ms=find_rank(times, 50),
         p90_ms=find_rank(times, 90),
         p95_ms=find_rank(times, 95),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 # What the caller's environment would change without anybody noticing.
 OWN = ("VUS", "DURATION", "RATE", "SUMMARY", "BASE_URL")
+FOREIGN = ("K6_", "STACKCTL_")  # the latter may be the key of the evidence: no script's business
 STATISTICS = ("avg", "min", "med", "max", "p(90)", "p(95)", "p(99)")
 PERCENTILE = re.compile(r"p\([0-9.]+\)")
 THRESHOLD_MISSED = 99
@@ -89,7 +90,7 @@ def make_environment(around: Mapping[str, str], url: str, overrides: Overrides) 
     kept = {
         name: value
         for name, value in around.items()
-        if name not in OWN and not name.startswith("K6_")
+        if name not in OWN and not name.startswith(FOREIGN)
     }
     times = {"K6_CSV_TIME_FORMAT": "unix_milli", "K6_CSV_SAVE_INTERVAL": "500ms"}
     return {**kept, **overrides.variables(), **times, "BASE_URL": url}

@@ -16,6 +16,7 @@ FAR = 3.0  # times p95, at which p99 is a tail of its own
 NEAR = 0.5  # of a limit, from where it is worth a thought
 NAMES = {
     "rate": "requests/s",
+    "p10_ms": "p10, ms",
     "p50_ms": "p50, ms",
     "p95_ms": "p95, ms",
     "p99_ms": "p99, ms",

@@ -10,6 +10,7 @@ from orchestrator.shapes import Scale, Tick, choose_ticks, draw_steps, draw_trac
 WIDTH, HEIGHT = 160, 32
 ROOM = 3  # above and below a line, so that its width is seen whole
 TREND_WIDTH, TREND_HEIGHT = 720, 160
+LEAST = 2  # load tests that a trend needs
 LEFT, RIGHT, TOP, BOTTOM = 56, 10, 30, 28  # what the labels of a trend take
 
 Series = Mapping[str, Any]
@@ -70,9 +71,9 @@ def draw_latencies(series: Series | None) -> Spark | None:
 
 
 def draw_trend(benches: Sequence[Mapping[str, Any]]) -> Trend | None:
-    """Return p95 of load tests, which come newest first; None where none was answered."""
+    """Return p95 of load tests, which come newest first; None of less than two: one is no trend."""
     told = [bench for bench in reversed(benches) if bench["p95_ms"] is not None]
-    if not told:
+    if len(told) < LEAST:
         return None
     values = [bench["p95_ms"] for bench in told]
     ticks = choose_ticks(max(values), most=3)

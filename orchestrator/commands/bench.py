@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from orchestrator.errors import StackctlError
     from orchestrator.release.house import House
 
-EVERY = 5.0  # seconds between two lines where stderr is no terminal
-
+EVERY = 5.0  # seconds between two lines where nobody looks now
+SHORTEST_BAR, LONGEST_BAR = 8, 40  # characters
+LONGEST = 100  # characters of a line of progress
+AROUND = 4  # columns for what turns before the bar, and for spaces
 
 Name = Annotated[str, typer.Argument(help="A script's name in k6/ beside stack.yaml, or its path.")]
 Users = Annotated[int | None, typer.Option(help="Users at once.", min=1)]
@@ -57,6 +59,8 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     junit: Annotated[Path | None, typer.Option(help="Write the objectives as JUnit XML.")] = None,
 ) -> int:
     """Run k6 through the gateway, hold it against its thresholds, and keep a report."""
+    from orchestrator.announce.markers import grouped
+    from orchestrator.announce.objectives import tell_objectives
     from orchestrator.bench.campaign import Campaign, Wish, find_exit_code
     from orchestrator.bench.report import summarize
     from orchestrator.bench.script import Overrides
@@ -68,23 +72,22 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     with opened(context.obj) as (house, console):
         listen = house.stack.gateway.listen
         campaign = Campaign(house.folder, wish, listen, os.environ, house.clock)
-        beside = (
-            _prepare_turns(house, wish)
-            if alternate
-            else _prepare_release(house, during_deploy, version, campaign.length / 3)
-        )
-        meter = Meter(console, house.clock)
-        document, error = campaign.run(_list_services(house), meter.show, draw_bench, beside)
-        console.print_either(document, summarize(document))
-        if junit is not None:
-            error = error or _write_junit(junit, document)
-        for trouble in _list_troubles(document, error):
-            console.print_error(trouble)
-        return find_exit_code(document, error)
+        release = (during_deploy, version, campaign.length / 3)
+        beside = _prepare_turns(house, wish) or _prepare_release(house, *release)
+        show = Meter(console, house.clock).show
+        with grouped(os.environ, f"bench {script}"):
+            document, error = campaign.run(_list_services(house), show, draw_bench, beside)
+    # Only now: as long as a progress line stands, the terminal's library takes stdout for its own.
+    console.print_either(document, summarize(document))
+    untold = tell_objectives(document, os.environ, junit)
+    error = error or untold
+    for trouble in _list_troubles(document, error):
+        console.print_error(trouble)
+    return find_exit_code(document, error)
 
 
 class Meter:
-    """Shows how the load goes: in place on a terminal, else a line now and then."""
+    """Shows how the load goes: in place for who looks at it now, else a line now and then."""
 
     def __init__(self, console: Console, clock: Clock) -> None:
         self._console = console
@@ -94,18 +97,31 @@ class Meter:
     def show(self, tick: Tick) -> None:
         """Show one look at the load."""
         from orchestrator.events import Progress
+        from orchestrator.terminal import is_live
 
-        if sys.stderr.isatty():
-            self._console.show(Progress(_describe(tick)))
+        if is_live(sys.stderr):
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+            self._console.show(Progress(draw_progress(tick, columns)))
         elif self._clock.monotonic() >= self._due:
             self._due = self._clock.monotonic() + EVERY
             try:
-                typer.echo(f"  {_describe(tick)}", err=True)
+                typer.echo(f"  {describe(tick)}", err=True)
             except OSError:
                 return  # nobody reads it any more
 
 
-def _describe(tick: Tick) -> str:
+def draw_progress(tick: Tick, columns: int) -> str:
+    """Return a bar of the whole load test and how it goes, on one line of so many columns."""
+    from orchestrator.terminal import draw_bar
+
+    told = describe(tick)
+    room = min(columns, LONGEST) - AROUND - len(told)
+    share = (tick.run - 1 + min(tick.seconds / max(tick.length, 1.0), 1.0)) / tick.runs
+    return f"{draw_bar(share, min(max(room, SHORTEST_BAR), LONGEST_BAR))} {told}"
+
+
+def describe(tick: Tick) -> str:
+    """Return in words how the load goes."""
     run = f"run {tick.run} of {tick.runs}, " if tick.runs > 1 else ""
     look = tick.look
     return (
@@ -125,19 +141,6 @@ def _list_troubles(
         yield StackctlError(**told)
     if error is not None:
         yield error
-
-
-def _write_junit(file: Path, document: Mapping[str, Any]) -> StackctlError | None:
-    """Write the report; return why it could not be written: the load is over and stays measured."""
-    from orchestrator.announce.junit import bench_to_junit
-    from orchestrator.bench.archive import write_whole
-    from orchestrator.errors import StackctlError
-
-    try:
-        write_whole(file, bench_to_junit(document))
-    except StackctlError as error:
-        return error
-    return None
 
 
 def _list_services(house: House) -> list[dict[str, Any]]:
@@ -174,6 +177,7 @@ def _check_release(wish: Any, service: str | None, version: str | None) -> None:
 
 def _prepare_release(house: House, service: str | None, version: str | None, after: float) -> Any:
     """Return what is done beside the load; None where it is only load."""
+    from orchestrator.announce.announcement import Announcement
     from orchestrator.bench.campaign import Beside
     from orchestrator.release.plan import Order, parse_version
     from orchestrator.release.rehearsal import Rehearsal
@@ -181,11 +185,18 @@ def _prepare_release(house: House, service: str | None, version: str | None, aft
     if service is None or version is None:
         return None
     rehearsal = Rehearsal(house, Order(service, parse_version(version)), after)
-    return Beside(act=rehearsal.act, label=rehearsal.label, tell=rehearsal.tell)
+
+    def announce() -> None:
+        if rehearsal.result is not None:
+            Announcement(house, rehearsal.result, os.environ).tell()
+
+    return Beside(act=rehearsal.act, finish=announce, label=rehearsal.label, tell=rehearsal.tell)
 
 
 def _prepare_turns(house: House, wish: Any) -> Any:
-    """Return what puts the one or the other version before a run."""
+    """Return what puts the one or the other version before a run; None where none take turns."""
+    if not wish.alternate:
+        return None
     from orchestrator.bench.campaign import Beside
     from orchestrator.bench.document import Turns
     from orchestrator.release.alternation import Alternation

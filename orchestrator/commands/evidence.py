@@ -26,7 +26,9 @@ def evidence(
     every: Annotated[bool, typer.Option("--all", help="Verify all releases.")] = False,
     key: Annotated[
         Path | None,
-        typer.Option(help="A file with the key of the signatures; else STACKCTL_EVIDENCE_KEY."),
+        typer.Option(
+            help="A file with the key of the signatures; else STACKCTL_EVIDENCE_KEY, or its _FILE."
+        ),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Take no release from before there were seals.")
@@ -93,16 +95,11 @@ def _verify(
 
 def _read_key(settings: Settings, file: Path | None) -> bytes | None:
     """Return the key of the signatures: the file's, else the environment's; None without either."""
-    from orchestrator.errors import ConfigurationError
+    from orchestrator.evidence.key import read_key, take_key
     from orchestrator.evidence.seal import KEY_VARIABLE
     from orchestrator.stack.load import load_variables
 
-    if file is None:
-        return load_variables(settings.file).get(KEY_VARIABLE, "").strip().encode() or None
-    try:
-        key = file.read_bytes().strip()
-    except OSError as error:
-        raise ConfigurationError(f"`{file}` cannot be read: {error.strerror}") from error
-    if not key:
-        raise ConfigurationError(f"`{file}` holds no key", "write one: `openssl rand -hex 32`")
-    return key
+    if file is not None:
+        return read_key(file).encode()
+    variables = take_key(load_variables(settings.file), settings.file.resolve().parent)
+    return variables.get(KEY_VARIABLE, "").strip().encode() or None

@@ -112,7 +112,8 @@ class Audit:
             check_verdict(folder, evidence)
             return "unsealed"
         seal = self._read_seal(folder)
-        check_hashes(folder, {**seal.files, **_get_hashes(evidence)})
+        check_hashes(folder, seal.files)  # first: evidence that was changed would blame others
+        check_hashes(folder, _get_hashes(evidence))
         check_strays(names, {*seal.files, FILE})
         self._check_place(seal, evidence)
         check_verdict(folder, evidence)

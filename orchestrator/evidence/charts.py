@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from orchestrator.evidence.view import Lane, list_lanes, list_losses, list_phases
+from orchestrator.evidence.view import Lane, list_lanes, list_marks, list_phases
 from orchestrator.outline import to_offset
 from orchestrator.shapes import Scale, Tick, choose_ticks, draw_steps, draw_trace
 
@@ -126,7 +126,7 @@ def _draw(evidence: Evidence, series: Mapping[str, Any], name: str, title: str) 
     ticks = choose_ticks(high)
     values = Scale(ticks[-1], HEIGHT - BOTTOM, TOP)
     switch = to_offset(evidence, "switch")
-    losses = list_losses(evidence) if name.startswith("witness") else list_failures(series)
+    losses = list_marks(evidence, name.partition("-")[0])
     return Chart(
         name=name,
         title=title,
@@ -142,16 +142,6 @@ def _draw(evidence: Evidence, series: Mapping[str, Any], name: str, title: str) 
         losses=[Mark(time.place(at), text) for at, text in losses],
         buckets=size,
     )
-
-
-def list_failures(series: Mapping[str, Any]) -> list[tuple[float, str]]:
-    """Return when, in seconds, and how many requests failed."""
-    return [
-        ((number + 0.5) * series["seconds"], f"{failed} failed, {version or 'no version'}")
-        for version, columns in series["versions"].items()
-        for number, failed in enumerate(columns["failed"])
-        if failed
-    ]
 
 
 def mark_time(span: float, start: float, end: float) -> tuple[list[Tick], str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrator.catalogue.index import write_catalogue
+from orchestrator.catalogue import index
 from orchestrator.errors import StackctlError
-from orchestrator.evidence.archive import write_index
+from orchestrator.evidence import archive
 from orchestrator.evidence.chain import (
     Sealed,
     find_head,
@@ -62,8 +63,8 @@ def close_record(
             record.keep(FILE, seal_folder(record.folder, head, key))
     except OSError as error:
         raise StackctlError(f"the evidence cannot be sealed: {error.strerror}") from error
-    write_index(releases)
-    write_catalogue(releases.parent)
+    troubles += _attempt(archive.INDEX, lambda: archive.write_index(releases))
+    troubles += _attempt(index.INDEX, lambda: index.write_catalogue(releases.parent))
     return troubles
 
 
@@ -95,14 +96,25 @@ def _show(record: Record, evidence: Mapping[str, object], diff: str) -> list[str
     record.keep("evidence.json", text)
     written = json.loads(text)  # what is shown is what can be read again
     pages: dict[str, Callable[[], str]] = {
-        "evidence.md": lambda: render_page(written),
+        "evidence.md": lambda: render_page(written, diff),
         "report.html": lambda: render_report(written, diff),
     }
-    troubles = []
-    for name, render in pages.items():
-        try:
-            record.keep(name, render())
-        except Exception as error:  # noqa: BLE001  a page must not keep a release from ending
-            what = error.message if isinstance(error, StackctlError) else repr(error)
-            troubles.append(f"`{name}` was not written: {what}")
-    return troubles
+    return [
+        trouble
+        for name, render in pages.items()
+        for trouble in _attempt(name, partial(_keep, record, name, render))
+    ]
+
+
+def _keep(record: Record, name: str, render: Callable[[], str]) -> None:
+    record.keep(name, render())
+
+
+def _attempt(name: str, write: Callable[[], object]) -> list[str]:
+    """Write something for people; return what went wrong, in words."""
+    try:
+        write()
+    except Exception as error:  # noqa: BLE001  a page must not keep a release from ending
+        what = error.message if isinstance(error, StackctlError) else repr(error)
+        return [f"`{name}` was not written: {what}"]
+    return []

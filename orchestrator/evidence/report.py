@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.charts import draw_charts, draw_timeline
+from orchestrator.evidence.sketch import sketch
 from orchestrator.evidence.view import (
     CODES,
+    explain_witness,
     list_attempts,
+    list_losses,
+    list_phases,
     list_statuses,
     tell_verdict,
 )
@@ -22,18 +27,24 @@ MARKUP = re.compile(r"([\\`*_\[\]|~])")
 SHORTEST_FENCE = 3
 
 
-def render_page(evidence: Mapping[str, Any]) -> str:
-    """Return evidence.md."""
-    return PAGES.render("evidence.md.j2", {**evidence, **_view(evidence)}, escaped=False)
+def render_page(evidence: Mapping[str, Any], diff: str = "") -> str:
+    """Return evidence.md; the diff between the configs is not part of the evidence itself."""
+    values = {
+        **evidence,
+        **_view(evidence, diff),
+        "raw_diff": diff,
+        "spans": list_phases(evidence),
+        "sketches": {source: sketch(evidence, source) for source in ("witness", "traffic")},
+    }
+    return PAGES.render("evidence.md.j2", values, escaped=False)
 
 
 def render_report(evidence: Mapping[str, Any], diff: str) -> str:
     """Return report.html: one file that needs no other and no network."""
     values = {
         **evidence,
-        **_view(evidence),
+        **_view(evidence, diff),
         "evidence": evidence,
-        "diff": [(mark_line(line), line) for line in diff.splitlines()],
         "charts": draw_charts(evidence),
         "timeline": draw_timeline(evidence),
     }
@@ -76,12 +87,17 @@ def _longest_run(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
 
 
-def _view(evidence: Mapping[str, Any]) -> dict[str, object]:
+def _view(evidence: Mapping[str, Any], diff: str) -> dict[str, object]:
+    lines = [(mark_line(line), line) for line in diff.splitlines()]
     return {
+        "diff": lines,
+        "changed": Counter(mark for mark, _ in lines),
         "headline": tell_verdict(evidence),
+        "testimony": explain_witness(evidence),
         "codes": CODES,
         "statuses": list_statuses(evidence),
         "attempts": list_attempts(evidence),
+        "losses": list_losses(evidence),
         "switched": to_offset(evidence, "switch"),
     }
 

@@ -39,6 +39,16 @@ class Phase(NamedTuple):
     failed: bool
 
 
+class Loss(NamedTuple):
+    """One request that the witness lost."""
+
+    after: float  # seconds from the start
+    request: str
+    client: str
+    idle: float
+    text: str
+
+
 class Attempts(NamedTuple):
     """Equal answers in a row of one replica to the gate."""
 
@@ -71,6 +81,21 @@ def tell_verdict(evidence: Evidence) -> Headline:
     return Headline(*sign, f"{what}: no request lost")
 
 
+def explain_witness(evidence: Evidence) -> str:
+    """Return why the witness is to be believed, for who has never heard of it."""
+    text = (
+        "The witness sent requests through the public door while this ran: over kept connections,"
+        " over new ones, and one that is always half-sent. None is sent twice, so each that got no"
+        " answer, or another than the expected one, is lost."
+    )
+    if to_offset(evidence, "switch") is None:
+        return text
+    return (
+        f"{text} After users moved, the version before still answers those who were connected"
+        " already, until the drain is over."
+    )
+
+
 def list_lanes(evidence: Evidence, series: Mapping[str, Any]) -> list[Lane]:
     """Return the versions of a series: the previous one, the new one, then what else answered."""
     what = evidence["what"]
@@ -99,21 +124,37 @@ def list_phases(evidence: Evidence) -> list[Phase]:
     return phases
 
 
-def list_losses(evidence: Evidence) -> list[tuple[float, str]]:
-    """Return when, in seconds, and how the witness lost requests: each, or counts where too many."""
-    witness = evidence["witness"]
-    losses = witness["losses"]
-    if len(losses) < witness["lost"]:
-        series = witness["series"]
-        return [
-            ((number + 0.5) * series["seconds"], f"{failed} requests lost")
-            for columns in series["versions"].values()
-            for number, failed in enumerate(columns["failed"])
-            if failed
-        ]
+def list_losses(evidence: Evidence) -> list[Loss]:
+    """Return the requests that the witness lost, as far as they are listed one by one."""
+    start = to_start(evidence)
     return [
-        (loss["at"] + loss["ms"] / 1000 - to_start(evidence), f"{loss['request']}: {loss['lost']}")
-        for loss in losses
+        Loss(
+            loss["at"] + loss["ms"] / 1000 - start,
+            loss["request"],
+            loss["client"],
+            loss["idle"],
+            loss["lost"],
+        )
+        for loss in evidence["witness"]["losses"]
+    ]
+
+
+def list_marks(evidence: Evidence, source: str) -> list[tuple[float, str]]:
+    """Return when, in seconds, and how requests were lost or failed.
+
+    Each one of the witness, which is `source`; where they were too many to be listed, and of real
+    clients, how many there were in each bucket.
+    """
+    told = evidence[source]
+    if source == "witness" and len(told["losses"]) == told["lost"]:
+        return [(loss.after, f"{loss.request}: {loss.text}") for loss in list_losses(evidence)]
+    series = told["series"]
+    word = "requests lost" if source == "witness" else "failed"
+    return [
+        ((number + 0.5) * series["seconds"], f"{failed:,} {word}, {version or 'no version'}")
+        for version, columns in series["versions"].items()
+        for number, failed in enumerate(columns["failed"])
+        if failed
     ]
 
 

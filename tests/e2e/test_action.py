@@ -1,4 +1,4 @@
-"""`action.yml`, run as GitHub's runner would: its steps in a shell, with the runner's files."""
+"""`action.yml` and the GitLab template, run as their runners would: in a shell, with their files."""
 
 from __future__ import annotations
 
@@ -35,12 +35,23 @@ class Runner:
         self.summary = folder / "summary"
         self._outputs = folder / "outputs"
 
+    @property
+    def action(self) -> Any:
+        """Return what action.yml says."""
+        return yaml.safe_load((REPOSITORY / "action.yml").read_text())
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """Return its steps, those as well that are actions of others."""
+        found: list[dict[str, Any]] = self.action["runs"]["steps"]
+        return found
+
     def run(self, **inputs: str) -> tuple[int, str]:
         """Run the steps until one fails; return the last exit code and the log."""
-        action: Any = yaml.safe_load((REPOSITORY / "action.yml").read_text())
-        given = {name: str(facts.get("default", "")) for name, facts in action["inputs"].items()}
+        known = self.action["inputs"]
+        given = {name: str(facts.get("default", "")) for name, facts in known.items()}
         log = ""
-        for step in action["runs"]["steps"]:
+        for step in self.steps:
             if "run" not in step:
                 continue
             code, said = self._shell(step, given | inputs)
@@ -60,13 +71,10 @@ class Runner:
             name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: inputs[found[1]], value)
             for name, value in step.get("env", {}).items()
         }
-        ended = subprocess.run(
-            ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]),
-            cwd=self._operator.folder,
-            env={
-                **os.environ,
-                **self._operator.environment,
-                "PYTHONPATH": "",
+        return run_script(
+            self._operator,
+            step["run"],
+            {
                 "CI": "true",
                 "GITHUB_ACTIONS": "true",
                 "GITHUB_ACTION_PATH": str(REPOSITORY),
@@ -75,13 +83,22 @@ class Runner:
                 "RUNNER_TEMP": str(self._machine),
                 **environment,
             },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
         )
-        return ended.returncode, ended.stdout
+
+
+def run_script(operator: Operator, script: str, variables: Mapping[str, str]) -> tuple[int, str]:
+    """Run a script as runners do, beside the stack's file; return its exit code and the log."""
+    ended = subprocess.run(
+        ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script),
+        cwd=operator.folder,
+        env={**os.environ, **operator.environment, "PYTHONPATH": "", **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return ended.returncode, ended.stdout
 
 
 def test_the_action_releases_and_leaves_what_a_step_leaves(
@@ -104,6 +121,53 @@ def test_the_action_releases_and_leaves_what_a_step_leaves(
     assert runner.outputs["outcome"] == "reverted"
     assert app.serving() == "v2"
     assert re.search(r"^::error title=stackctl::.*crashed at start", log, re.MULTILINE)
+    assert "\x1b" not in log  # no line is drawn over another
+
+
+def test_the_evidence_of_a_release_is_what_is_uploaded(
+    app: Operator, machine: Path, tmp_path: Path
+) -> None:
+    """Where requests were lost the step fails, says so on the run's page, and keeps the files."""
+    runner = Runner(app, machine, tmp_path)
+    code, log = runner.run(service="app", version="rude")
+    assert code == 6, log
+    assert runner.outputs["outcome"] == "deployed"
+    assert re.search(
+        r"^::error title=stackctl::app rude was released, but \d+ of ", log, re.MULTILINE
+    )
+    (upload,) = [step for step in runner.steps if "uses" in step]
+    assert upload["if"] == "always() && steps.release.outputs.evidence != ''"
+    first, second = upload["with"]["path"].splitlines()
+    assert second == "${{ runner.temp }}/stackctl-junit.xml"
+    assert (machine / "stackctl-junit.xml").exists()
+    pattern = first.replace("${{ steps.release.outputs.evidence }}", runner.outputs["evidence"])
+    names = {path.name for path in app.folder.glob(f"{pattern}/*")}
+    assert {"evidence.json", "report.html", "seal.json", "witness.jsonl"} <= names
+    outputs = runner.action["outputs"]
+    assert {"outcome", "release", "evidence"} <= set(outputs)
+    for name, facts in outputs.items():
+        assert facts["value"] == f"${{{{ steps.release.outputs.{name} }}}}"
+        assert name in runner.outputs
+
+
+def test_the_gitlab_job_releases_and_keeps_what_a_job_keeps(app: Operator) -> None:
+    """Its scripts in a shell, with the job's variables; the artifacts that it names are there."""
+    job = yaml.safe_load((REPOSITORY / "docs" / "gitlab-ci.yml").read_text())[".stackctl-release"]
+    script = "\n".join([*job["before_script"], *job["script"]])
+    own = {"CI": "true", "GITLAB_CI": "true", "STACKCTL_SOURCE": str(REPOSITORY)}
+    release = {"SERVICE": "app", "VERSION": "v2"}
+    code, log = run_script(app, script, {**job["variables"], **own, **release})
+
+    assert code == 0, log
+    assert app.serving() == "v2"
+    opened = re.findall(r"section_start:\d+:(\w+)", log)
+    assert opened == re.findall(r"section_end:\d+:(\w+)", log)
+    assert len(opened) == 1
+    assert job["artifacts"]["when"] == "always"
+    (folder,) = job["artifacts"]["paths"]
+    assert list((app.folder / folder).glob("*-app-v2/seal.json"))
+    junit = app.folder / job["artifacts"]["reports"]["junit"]
+    assert 'classname="stackctl.gate"' in junit.read_text()
 
 
 def test_an_input_is_never_read_as_a_command(app: Operator, machine: Path, tmp_path: Path) -> None:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.e2e.operator import interrupt, wait_until
+from tests.e2e.operator import PATIENCE, STACKCTL, interrupt, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.e2e.operator import Operator
+
+CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
 
 SCRIPT = """
 import http from 'k6/http';
@@ -41,6 +49,15 @@ def read_bench(operator: Operator) -> Any:
     """Return the document of the newest load test."""
     newest = max((operator.folder / "reports" / "bench").glob("*/bench.json"))
     return json.loads(newest.read_text())
+
+
+def read_terminal(leader: int) -> Iterator[bytes]:
+    """Yield what is written to a terminal until nobody holds its other end."""
+    while True:
+        try:
+            yield os.read(leader, 65536)
+        except OSError:
+            return
 
 
 def read_gateway(operator: Operator) -> str:
@@ -79,6 +96,35 @@ def test_a_load_test_leaves_its_report(loaded: Operator) -> None:
     assert document["bench"] not in newest.read_text().partition("## Since")[0]
     left = [path.read_bytes() for path in folder.iterdir()]
     assert not any(str(loaded.folder).encode() in content for content in left)
+
+
+def test_a_terminal_shows_a_bar(loaded: Operator) -> None:
+    """With the rate, p95 and failures of the moment; in a pipeline it is lines, and an annotation."""
+    environment = {name: value for name, value in loaded.environment.items() if name not in CI}
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        (*STACKCTL, "bench", "strict", "--duration", "3s"),
+        cwd=loaded.folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        text=True,
+    ) as process:
+        os.close(follower)
+        shown = b"".join(read_terminal(leader)).decode()
+        out, _ = process.communicate(timeout=PATIENCE)
+    os.close(leader)
+    assert process.returncode == 6
+    assert re.search(r"█+░* [1-3] of 3 s: \d+ requests/s, p95 [\d.]+ ms, 0 of \d+ failed", shown)
+    assert "1 of 2 thresholds missed" in out
+
+    loaded.environment = {**environment, "CI": "true", "GITHUB_ACTIONS": "true"}
+    done = loaded.run("bench", "strict", "--duration", "6s")
+    first, *lines, last, annotation = done.stderr.splitlines()
+    assert (first, last) == ("::group::bench strict", "::endgroup::")
+    assert annotation == "::error title=stackctl::load test strict: 1 of 2 thresholds missed"
+    assert [line for line in lines if not re.match(r"  \d of 6 s: \d+ requests/s", line)] == []
+    assert lines
 
 
 def test_a_missed_threshold_is_exit_6(loaded: Operator) -> None:
@@ -135,12 +181,17 @@ def test_versions_take_turns_before_users(loaded: Operator) -> None:
 
 
 def test_a_release_in_the_middle_is_measured(loaded: Operator) -> None:
-    """Before, during and after, by the release's phases; the release is one as any other."""
+    """Before, during and after, by the release's phases; the release is one as any other, and told."""
+    outputs = loaded.folder / "outputs"
+    loaded.environment["GITHUB_OUTPUT"] = str(outputs)
     done = loaded.run(
         *("bench", "--duration", "15s", "--during-deploy", "app", "--version", "v2"),
         *("--output", "json"),
     )
     assert done.code == 0, done.stderr
+    assert f"outcome=deployed\nversion=v2\nrelease={done.document['release']['release']}\n" in (
+        outputs.read_text()
+    )
     release = done.document["release"]
     assert (release["outcome"], release["lost"]) == ("deployed", 0)
     assert list(release["parts"]) == ["before", "during", "after"]

@@ -10,9 +10,13 @@ from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from PIL import Image
 
+from orchestrator.bench.compare import choose_turns
+from orchestrator.bench.document import Turns
 from orchestrator.catalogue.index import write_catalogue
 from orchestrator.events import Failed, Warned
+from orchestrator.plots import draw_bench
 from tests.e2e.load import under_load
 from tests.fakes.benches import HOSTILE as MARKUP
 from tests.fakes.benches import leave_bench, make_document
@@ -51,11 +55,11 @@ def read_attribute(tag: str, name: str) -> str:
     return found[1]
 
 
-def show(page: Path, folder: Path) -> Shown:
+def browse(page: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Load a page in a browser without a screen."""
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     assert browser, "no Chromium or Chrome is on the path: `make setup`"
-    done = subprocess.run(
+    return subprocess.run(
         (
             browser,
             "--headless",
@@ -64,8 +68,7 @@ def show(page: Path, folder: Path) -> Shown:
             "--disable-dev-shm-usage",
             f"--user-data-dir={folder / 'browser'}",
             "--enable-logging=stderr",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
+            *options,
             page.as_uri(),
         ),
         capture_output=True,
@@ -73,7 +76,28 @@ def show(page: Path, folder: Path) -> Shown:
         timeout=PATIENCE,
         check=True,
     )
+
+
+def show(page: Path, folder: Path) -> Shown:
+    """Return what a browser makes of a page."""
+    done = browse(page, folder, "--virtual-time-budget=5000", "--dump-dom")
     return Shown(done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line])
+
+
+def read_ground(page: Path, folder: Path, scheme: int) -> float:
+    """Return how bright a page is where nothing stands, from 0 to 255; scheme 0 is dark, 1 light."""
+    picture = folder / f"{scheme}.png"
+    browse(
+        page,
+        folder,
+        f"--blink-settings=preferredColorScheme={scheme}",
+        "--window-size=1200,900",
+        f"--screenshot={picture}",
+    )
+    with Image.open(picture) as taken:
+        pixel = taken.convert("L").getpixel((2, 2))
+    assert isinstance(pixel, int | float)
+    return pixel
 
 
 def show_report(app: Operator, done: Done) -> Shown:
@@ -104,7 +128,7 @@ def test_a_browser_shows_what_the_evidence_says(app: Operator) -> None:
     )
     assert block is not None
     assert json.loads(block[1]) == evidence
-    assert shown.dom.count("users moved") == 5  # the timeline and four charts
+    assert shown.dom.count(">users moved</text>") == 5  # the timeline and four charts
 
 
 def test_a_browser_shows_a_release_that_was_put_back(app: Operator) -> None:
@@ -176,4 +200,33 @@ def test_a_browser_shows_all_releases_and_load_tests(tmp_path: Path) -> None:
     evidences = [json.loads((each / "evidence.json").read_text()) for each in reversed(left)]
     assert steps == [each["witness"]["series"]["buckets"] for each in evidences]
     assert traces == [document["series"]["buckets"] for document in documents]
-    assert shown.dom.count('<g class="dot"') == len(documents)
+    assert shown.dom.count('<g class="dot"') == 2  # of the one script with more than one
+
+
+@pytest.mark.parametrize("name", ["report.html", "index.html"])
+def test_a_page_is_light_or_dark_as_its_reader_is(tmp_path: Path, name: str) -> None:
+    """As the browser is told; both by the page's own colours."""
+    left = Releases(tmp_path).leave()
+    page = left / name if name == "report.html" else tmp_path / "reports" / name
+
+    assert read_ground(page, tmp_path, 1) > 200
+    assert read_ground(page, tmp_path, 0) < 60
+
+
+def test_a_browser_shows_a_load_test(tmp_path: Path) -> None:
+    """All figures, a point for each second, and no error."""
+    versions = ["v2" if mine else "v1" for mine in choose_turns(5)]
+    document = make_document(10, turns=Turns("notes", "v2", "v1", versions), slower=2.0)
+    shown = show(leave_bench(tmp_path, document, draw_bench(document)) / "report.html", tmp_path)
+
+    assert shown.console == []
+    assert "<h1>✕ notes: slower than notes v1: " in shown.dom
+    names = re.findall("<dt>([^<]*)</dt>", shown.dom)
+    told = ["error rate", "average", "p50", "p90", "p95", "p99", "slowest"]
+    assert [name for name in told if name not in names] == []
+    series = document["series"]
+    (steps,) = shown.find_paths("traffic-requests", "requests").values()
+    assert steps.count("H") == series["buckets"]
+    for measure in ("p50", "p95"):
+        (trace,) = shown.find_paths("traffic-latency", measure).values()
+        assert len(re.findall("[ML]", trace)) == series["buckets"]

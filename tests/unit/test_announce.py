@@ -12,8 +12,16 @@ import pytest
 
 from orchestrator.announce.announcement import Announcement
 from orchestrator.announce.junit import bench_to_junit, to_junit
-from orchestrator.announce.markers import GitHubMarkers, GitLabMarkers, NoMarkers, choose_markers
+from orchestrator.announce.markers import (
+    GitHubMarkers,
+    GitLabMarkers,
+    NoMarkers,
+    choose_markers,
+    grouped,
+    in_ci,
+)
 from orchestrator.announce.metrics import to_metrics
+from orchestrator.announce.objectives import tell_objectives
 from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
 from tests.fakes.apps import App
@@ -81,6 +89,14 @@ def test_a_failed_release_says_why(world: World) -> None:
     announce(world, world.deploy("v2"), listener)
     assert "reverted: " in listener.heard[0]["text"]
     assert "crashed at start" in listener.heard[0]["text"]
+
+
+def test_a_chat_room_is_not_called_together(world: World) -> None:
+    """What others wrote is text there: no link, and no call to everybody."""
+    listener = Listener()
+    failed = replace(world.deploy("v2"), error=StackctlError("<!channel> & <https://a|b>"))
+    announce(world, failed, listener)
+    assert listener.heard[0]["text"].endswith("&lt;!channel&gt; &amp; &lt;https://a|b&gt;")
 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
@@ -208,6 +224,60 @@ def test_a_github_step_gets_outputs_and_a_summary(world: World, tmp_path: Path) 
     assert summary.read_text().startswith("# notes v2: ")
 
 
+@pytest.mark.parametrize(
+    ("figures", "told"),
+    [
+        ({"sent": 9, "lost": 2}, "but 2 of 9 witness requests were lost"),
+        ({"sent": 9, "failure": "OSError: boom"}, "but its witness failed: OSError: boom"),
+        ({"sent": 9}, ""),
+    ],
+    ids=["lost", "no_witness", "well"],
+)
+def test_a_release_that_was_not_clean_is_annotated(
+    world: World, capsys: pytest.CaptureFixture[str], figures: dict[str, Any], told: str
+) -> None:
+    """It is no error of the command, but the job fails for it: the run's page says why."""
+    result = world.deploy("v2")
+    result = replace(result, witness=replace(result.witness, **figures))
+    announce(world, result, GITHUB_ACTIONS="true")
+    printed = capsys.readouterr().err
+    if told:
+        assert printed.startswith("::error title=stackctl::notes v2 was released, " + told)
+        assert f"%0A{result.evidence}/report.html shows when\n" in printed
+    else:
+        assert printed == ""
+    announce(world, result)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_load_test_is_told_to_a_pipeline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A missed threshold is an annotation; the report is in the summary, also of one that broke off."""
+    summary, junit = tmp_path / "summary", tmp_path / "junit.xml"
+    github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    missed = make_document(summary=make_summary(ok=False))
+    assert tell_objectives(missed, github, junit) is None
+    assert capsys.readouterr().err == (
+        "::error title=stackctl::load test notes: 1 of 1 thresholds missed\n"
+    )
+    assert "**✕ 1 of 1 thresholds missed.**" in summary.read_text()
+
+    broken = make_document(error=StackctlError("k6 was killed"))
+    assert tell_objectives(broken, github, junit) is None
+    assert capsys.readouterr().err == ""  # whoever prints the error annotates it
+    assert "`k6 was killed`" in summary.read_text()
+    assert read_cases(junit.read_text())["the load test came to its end"] is False
+
+    nowhere = github | {"GITHUB_STEP_SUMMARY": str(tmp_path / "none" / "summary")}
+    junit.unlink()
+    trouble = tell_objectives(make_document(), nowhere, junit)
+    assert trouble is not None
+    assert "summary` cannot be written" in trouble.message
+    assert junit.exists()
+    assert tell_objectives(make_document(), {}, None) is None
+
+
 def test_what_cannot_be_written_is_a_warning(world: World, tmp_path: Path) -> None:
     """Each in its own words; the rest is told all the same."""
     listener = Listener()
@@ -251,6 +321,36 @@ def test_an_unchanged_service_is_no_news(world: World, tmp_path: Path) -> None:
 def test_markers_are_those_of_the_ci_system(environment: dict[str, str], kind: type) -> None:
     """As it tells by its own variable."""
     assert type(choose_markers(environment)) is kind
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"CI": "true"}, True),
+        ({"CI": "1"}, True),
+        ({"GITHUB_ACTIONS": "true"}, True),
+        ({"GITLAB_CI": "True"}, True),
+        ({"CI": "false"}, False),
+        ({"CI": ""}, False),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_a_ci_system_is_known_by_its_variables(
+    *, environment: dict[str, str], expected: bool
+) -> None:
+    """Those that nearly all of them set, and those of the two with markers."""
+    assert in_ci(environment) is expected
+
+
+def test_a_group_closes_whatever_happens(capsys: pytest.CaptureFixture[str]) -> None:
+    """And outside of a CI system there is none."""
+    with pytest.raises(StackctlError), grouped({"GITHUB_ACTIONS": "true"}, "bench notes"):
+        raise StackctlError("boom")
+    assert capsys.readouterr().err == "::group::bench notes\n::endgroup::\n"
+    with grouped({}, "bench notes"):
+        pass
+    assert capsys.readouterr().err == ""
 
 
 def test_an_annotation_is_one_line_whatever_it_says() -> None:

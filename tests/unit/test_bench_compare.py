@@ -72,15 +72,33 @@ def test_nothing_before_is_no_change_in_percent() -> None:
 
 def test_each_figure_is_compared() -> None:
     """Latencies and the rate, from each run."""
-    runs = [{"p50_ms": value, "p95_ms": 2 * value, "rate": 9.0} for value in BASE]
+    runs = [{"p10_ms": 1.0, "p50_ms": value, "p95_ms": 2 * value, "rate": 9.0} for value in BASE]
     slow = [{**run, "p95_ms": run["p95_ms"] * 1.5} for run in runs]
     changes = compare(runs, slow)
     assert [(change.figure, change.verdict) for change in changes] == [
+        ("p10_ms", "same"),
         ("p50_ms", "same"),
         ("p95_ms", "slower"),
         ("rate", "same"),
     ]
     assert judge(changes) == "slower"
+
+
+def test_work_that_takes_longer_is_found_in_spite_of_a_busy_machine() -> None:
+    """What waits for the machine hides it in the middle of the requests, not in the fastest ones."""
+    waits = [1.0, 3.0, 1.5, 5.0, 2.0]
+    before = [{"p10_ms": 4.0 + n / 10, "p50_ms": 5.0 * wait} for n, wait in enumerate(waits)]
+    now = [{"p10_ms": 4.8 + n / 10, "p50_ms": 6.0 * wait} for n, wait in enumerate(waits)]
+    runs = [[{**run, "p95_ms": 9.0, "rate": 9.0} for run in side] for side in (before, now)]
+    verdicts = {change.figure: change.verdict for change in compare(*runs)}
+    assert verdicts == {"p10_ms": "slower", "p50_ms": "same", "p95_ms": "same", "rate": "same"}
+
+
+def test_a_baseline_of_before_is_compared_by_what_it_has() -> None:
+    """An earlier stackctl kept fewer figures."""
+    runs = [{"p10_ms": 1.0, "p50_ms": value, "p95_ms": 2.0, "rate": 9.0} for value in BASE]
+    old = [{name: run[name] for name in ("p50_ms", "p95_ms", "rate")} for run in runs]
+    assert [change.figure for change in compare(old, runs)] == ["p50_ms", "p95_ms", "rate"]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from orchestrator.bench.document import (
 from orchestrator.bench.report import render_page, render_report, suggest, summarize
 from orchestrator.bench.script import Overrides
 from orchestrator.errors import ConfigurationError, Interrupted, StackctlError
+from orchestrator.pages import to_figure
 from orchestrator.plots import draw_bench
 from tests.fakes.benches import HOSTILE, START, make_document, make_summary
 from tests.fakes.clock import FakeClock
@@ -68,15 +69,56 @@ def test_an_error_has_its_own_exit_code() -> None:
     assert "`boom`" in render_page(document, None)
 
 
+def test_all_figures_are_on_both_pages() -> None:
+    """Requests, rate, failures and their share, average, percentiles, slowest."""
+    document = make_document()
+    found = document["figures"]
+    (row,) = (
+        line for line in render_page(document, None).splitlines() if line.startswith("| 100 ")
+    )
+    assert row == (
+        f"| 100 | 1 | 1.00% | 10.0 | {found['average_ms']} ms | 5.0 ms | 5.0 ms | 5.0 ms | 5.0 ms |"
+        " 250.0 ms |"
+    )
+    page = render_report(document, draw_bench(document))
+    told = dict(re.findall(r"<dt>([^<]+)</dt><dd[^>]*>([^< ]+)", page))
+    assert {name: told[name] for name in ("requests", "failed", "error rate", "slowest")} == {
+        "requests": "100",
+        "failed": "1",
+        "error rate": "1.00%",
+        "slowest": "250",
+    }
+    assert [told[name] for name in ("p50", "p90", "p95", "p99")] == ["5"] * 4
+    assert (told["average"], told["requests a second"]) == ("7.45", "10")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (0.004, "0"),
+        (1.256, "1.26"),
+        (37.092, "37.1"),
+        (100, "100"),
+        (999.94, "999.9"),
+        (12405.6, "12,406"),
+        (1e7, "10,000,000"),
+    ],
+)
+def test_a_figure_has_the_digits_that_anybody_needs(number: float, text: str) -> None:
+    """Large ones are never written with an exponent."""
+    assert to_figure(number) == text
+
+
 def test_slower_than_the_baseline_is_exit_6() -> None:
     """The comparison's verdict is part of the whole."""
     baseline = make_baseline(make_document(5), "main")
     document = add_verdict(compare_baseline(make_document(5, ms=7.0), baseline))
     assert document["comparison"]["verdict"] == "slower"
     assert document["comparison"]["runs"] == [5, 5]
-    assert document["verdict"]["text"].startswith("slower than baseline main: p50_ms +39")
+    assert document["verdict"]["text"].startswith("slower than baseline main: p10 +39")
     assert find_exit_code(document, None) == 6
-    assert "against baseline main: slower; p50, ms +39." in summarize(document)
+    assert "against baseline main: slower; p10, ms +39." in summarize(document)
 
 
 @pytest.mark.parametrize(
@@ -115,8 +157,21 @@ def test_the_same_is_not_slower() -> None:
     baseline = make_baseline(make_document(5), "main") | {"script": {"sha256": "1"}}
     document = add_verdict(compare_baseline(make_document(5), baseline))
     assert document["comparison"]["verdict"] == "same"
-    assert document["verdict"]["passed"] is True
+    assert document["verdict"] == {
+        "passed": True,
+        "text": "all 1 thresholds kept, not slower than baseline main",
+    }
     assert "the script is not the one of the baseline any more" in render_page(document, None)
+
+
+def test_too_few_runs_are_no_verdict() -> None:
+    """It passes, and says that it proves nothing."""
+    baseline = make_baseline(make_document(5), "main")
+    document = add_verdict(compare_baseline(make_document(2, ms=9.0), baseline))
+    assert document["verdict"] == {
+        "passed": True,
+        "text": "all 1 thresholds kept, undecided against baseline main: too few runs",
+    }
 
 
 def test_a_test_that_broke_off_is_compared_with_nothing() -> None:

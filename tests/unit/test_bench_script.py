@@ -131,8 +131,17 @@ def test_the_length_is_that_of_the_longest_scenario() -> None:
 
 
 def test_only_the_command_line_changes_the_load() -> None:
-    """A RATE that happens to be in the environment does not; what the script reads else, does."""
-    around = {"RATE": "9", "K6_VUS": "9", "BASE_URL": "x", "TOKEN": "t"}
+    """A RATE that happens to be in the environment does not; what the script reads else, does.
+
+    But no key of ours.
+    """
+    around = {
+        "RATE": "9",
+        "K6_VUS": "9",
+        "BASE_URL": "x",
+        "TOKEN": "t",
+        "STACKCTL_EVIDENCE_KEY": "k",
+    }
     made = make_environment(around, "http://127.0.0.1:1", Overrides(vus=3, duration="2s"))
     assert {k: v for k, v in made.items() if not k.startswith("K6_CSV")} == {
         "TOKEN": "t",

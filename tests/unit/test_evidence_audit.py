@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from orchestrator.errors import ConfigurationError
 from orchestrator.evidence.audit import Audit, Finding
 from orchestrator.evidence.chain import find_head, hash_file, last_in_line, read_seals
-from orchestrator.evidence.seal import read_seal, sign, write_seal
+from orchestrator.evidence.interruption import close_interrupted
+from orchestrator.evidence.key import FILE_VARIABLE, take_key
+from orchestrator.evidence.seal import KEY_VARIABLE, read_seal, sign, write_seal
 from tests.fakes.command_line import Run
 from tests.fakes.releases import Releases, tamper
 
@@ -101,6 +103,47 @@ def test_a_changed_byte_anywhere_is_found(releases: Releases, data: st.DataObjec
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "events.jsonl",
+        "evidence.json",
+        "evidence.md",
+        "nginx.after.conf",
+        "nginx.before.conf",
+        "nginx.diff",
+        "report.html",
+        "seal.json",
+        "witness.jsonl",
+    ],
+)
+def test_each_file_is_named_whichever_byte_of_it_was_changed(releases: Releases, name: str) -> None:
+    """Of the release in the middle; the one before it still holds."""
+    path = place(releases, "v3") / name
+    content = path.read_bytes()
+    step = max(1, len(content) // 200)
+    for position in {*range(0, len(content), step), len(content) - 1}:
+        changed = bytes([content[position] ^ 1])
+        path.write_bytes(content[:position] + changed + content[position + 1 :])
+        audit = Audit(releases.folder)
+        found = audit.check_one(path.parent.name)
+        assert found.problem in ("file changed", "newer schema"), (position, found)
+        assert found.detail.startswith(f"`{name}`"), (position, found)
+        assert audit.check_one(place(releases, "v2").name).state == "sound"
+    path.write_bytes(content)
+
+    assert set(problems(releases).values()) == {None}
+
+
+def test_evidence_that_was_changed_blames_no_other_file(releases: Releases) -> None:
+    """Also where the hash that it gives for another file is what was changed."""
+    folder = place(releases, "v3")
+    digest = hash_file(folder / "events.jsonl")
+    tamper(folder / "evidence.json", digest, digest[::-1])
+
+    assert Audit(releases.folder).check_one(folder.name).detail == "`evidence.json`"
+
+
+@pytest.mark.parametrize(
     "name", ["events.jsonl", "witness.jsonl", "evidence.md", "report.html", "nginx.diff"]
 )
 def test_a_file_that_is_missing_is_named(releases: Releases, name: str) -> None:
@@ -145,6 +188,39 @@ def test_a_release_that_was_taken_away_is_missed(releases: Releases) -> None:
     assert problems(releases) == {"v2": None, "v4": "release missing", "v5": None}
 
 
+def test_the_last_release_is_missed_by_who_has_kept_its_hash(releases: Releases) -> None:
+    """Nothing in the folder names it; `head` does not say what it said before."""
+    before = Audit(releases.folder).head
+    shutil.rmtree(place(releases, "v4"))
+
+    assert problems(releases) == {"v2": None, "v3": None}
+    assert before is not None
+    assert Audit(releases.folder).head != before
+
+
+def test_releases_that_change_places_are_noticed(releases: Releases) -> None:
+    """Whole folders, or only their seals: each is that of another release."""
+    first, second = place(releases, "v2"), place(releases, "v3")
+    aside = releases.folder / "aside"
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+    found = {f.release: f for f in Audit(releases.folder).check_all()}
+    for folder, own in ((first, second), (second, first)):
+        assert found[folder.name].detail == f"`evidence.json` is that of `{own.name}`"
+    first.rename(aside)
+    second.rename(first)
+    aside.rename(second)
+    assert set(problems(releases).values()) == {None}
+
+    seals = [(folder / "seal.json").read_bytes() for folder in (first, second)]
+    for folder, seal in zip((first, second), reversed(seals), strict=True):
+        (folder / "seal.json").write_bytes(seal)
+    found = {f.release: f for f in Audit(releases.folder).check_all()}
+    for folder, own in ((first, second), (second, first)):
+        assert found[folder.name].detail == f"`seal.json` is that of `{own.name}`"
+
+
 def test_a_release_that_lost_its_seal_is_no_old_one(releases: Releases) -> None:
     """The next one names it; the last one has sealed releases before it."""
     for version in ("v2", "v4"):
@@ -174,6 +250,25 @@ def test_a_killed_release_is_interrupted_and_not_forged(releases: Releases) -> N
     assert [f.state for f in found] == [*["sound"] * 3, "interrupted", "sound", "interrupted"]
     (killed / "forged.txt").write_text("")
     assert problems(releases)["v9"] == "stray file"
+
+
+def test_a_killed_release_is_sealed_by_who_comes_next(releases: Releases) -> None:
+    """From then on it is held to account as any other: no byte of it, and not it itself, may go."""
+    killed = releases.leave_killed()
+    closed = list(close_interrupted(releases.folder, ["it was removed"], None, releases.clock))
+    assert closed == [(killed.name, "")]
+    releases.leave("v5")
+    assert set(problems(releases).values()) == {None}
+    assert {f.state for f in Audit(releases.folder).check_all()} == {"sound"}
+
+    for path in sorted(killed.iterdir()):
+        content = path.read_bytes()
+        path.write_bytes(content[:-1] + b"?" if content else b"?")
+        found = Audit(releases.folder).check_one(killed.name)
+        path.write_bytes(content)
+        assert found.detail.startswith(f"`{path.name}`"), found
+    shutil.rmtree(killed)
+    assert problems(releases)["v5"] == "release missing"
 
 
 @pytest.mark.parametrize(
@@ -366,9 +461,37 @@ def test_the_key_comes_from_a_file_or_the_environment(releases: Releases, tmp_pa
 
     assert verify(releases, signed, "--key", str(file)).code == 0
     assert verify(releases, signed, STACKCTL_EVIDENCE_KEY=KEY.decode()).code == 0
+    assert verify(releases, signed, STACKCTL_EVIDENCE_KEY_FILE=str(file)).code == 0
     verify(releases, signed, STACKCTL_EVIDENCE_KEY="x").assert_refused(1, "signature wrong", "git")
     file.write_bytes(b"\n")
     verify(releases, "--key", str(file)).assert_refused(2, "holds no key", "openssl rand")
+    verify(releases, "--key", str(tmp_path / "none")).assert_refused(
+        2, "the key of the evidence cannot be read from", "STACKCTL_EVIDENCE_KEY_FILE"
+    )
+
+
+@pytest.mark.parametrize("written", ["keys/signing", "ABSOLUTE"])
+def test_a_key_file_is_one_beside_the_stack(tmp_path: Path, written: str) -> None:
+    """Or an absolute path; a key in the variable itself comes first, and without either is none."""
+    file = tmp_path / "keys" / "signing"
+    file.parent.mkdir()
+    file.write_text("from the file\n")
+    named = {FILE_VARIABLE: written.replace("ABSOLUTE", str(file)), "OTHER": "stays"}
+
+    assert take_key(named, tmp_path) == {**named, KEY_VARIABLE: "from the file"}
+    assert take_key({**named, KEY_VARIABLE: "own"}, tmp_path)[KEY_VARIABLE] == "own"
+    assert take_key({**named, KEY_VARIABLE: ""}, tmp_path)[KEY_VARIABLE] == "from the file"
+    assert take_key({"OTHER": "stays"}, tmp_path) == {"OTHER": "stays"}
+    assert take_key({FILE_VARIABLE: " "}, tmp_path) == {FILE_VARIABLE: " "}
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"], ids=repr)
+def test_a_key_file_without_a_key_is_told_at_once(tmp_path: Path, content: bytes | None) -> None:
+    """Not when a release is over and cannot be signed."""
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    with pytest.raises(ConfigurationError, match="key"):
+        take_key({FILE_VARIABLE: "key"}, tmp_path)
 
 
 def test_old_releases_fail_where_seals_are_demanded(releases: Releases) -> None:

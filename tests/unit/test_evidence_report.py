@@ -8,14 +8,30 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestrator.events import Failed, Undone, Warned
+from orchestrator.events import DrainEnded, Failed, ReplicaStarted, Undone, Warned
 from orchestrator.evidence.report import mark_line, render_page, render_report, to_block, to_code
+from orchestrator.evidence.sketch import sketch
 from orchestrator.evidence.view import tell_verdict
+from orchestrator.gateway.traffic import count_traffic
 from tests.fakes.markup import Page
 from tests.fakes.releases import HOSTILE, Releases
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+LOG = "\n".join(
+    json.dumps(
+        {
+            "time": str(1893456128 + number / 4),
+            "target": "web_blue",
+            "status": "200" if number else "503",
+            "seconds": "0.012",
+            "version": "v1",
+        }
+    )
+    for number in range(20)
+)
 
 
 @pytest.fixture
@@ -39,6 +55,100 @@ def test_the_verdict_is_the_first_thing(left: Path) -> None:
     assert f"<h1>✕ {words}</h1>" in page
     assert page.index("<h1>") < page.index("What was released") < page.index("Phases")
     assert words in "".join((left / "evidence.md").read_text().splitlines()[:3])
+
+
+def test_both_pages_say_the_same(tmp_path: Path) -> None:
+    """What was released, by whom, when users moved, what they saw, the gate, the drain, the diff."""
+    releases = Releases(tmp_path)
+    before = releases.leave("v1")
+    more = [
+        ReplicaStarted("web-green-1", "0123456789abcdef"),
+        DrainEnded(1.5, 2, 1),
+        Warned("it is late"),
+    ]
+    traffic = count_traffic(LOG, "web", 1893456128, 1893456136).facts()
+    left = releases.leave(lost=(7, 38), more=more, traffic=traffic)
+    page, text = ((left / name).read_text() for name in ("report.html", "evidence.md"))
+    facts = json.loads((left / "evidence.json").read_text())
+
+    told = ["ann", "box", "v1", "v2", "green", "web:v2", "sha256:1", "web-green-1", "0123456789ab"]
+    told += [facts["when"]["started"], facts["when"]["ended"], "it is late", left.name]
+    told += ["2 old NGINX workers left within 1.5 s, 1 connection cut", "After users moved"]
+    told += ["1 to 2", "kept connections closed early", "connection closed", "-to v1;", "+to v2;"]
+    told += ["1 lines added, 1 removed", before.name, *facts["files"], *facts["files"].values()]
+    told += ["1.41 s", "7.64 s"]  # when the two were lost
+    told += ["promote", "2.00", "stackctl evidence verify", "events.jsonl"]
+    told += [str(facts["witness"][name]) for name in ("sent", "lost", "longest_gap_ms", "p99_ms")]
+    for words in told:
+        assert (words, words in page, words in text) == (words, True, True)
+    assert "| v1 | 19 | 0 | 0 | 1 |" in text
+    assert '<td>v1</td><td class="number">19</td>' in page
+
+
+def test_the_charts_are_lines_of_characters_in_a_pull_request(tmp_path: Path) -> None:
+    """One character a bucket; the switch stands under the bucket in which it was, losses as well."""
+    page = (Releases(tmp_path).leave(lost=(7, 38)) / "evidence.md").read_text()
+
+    assert page.partition("```text\n")[2].partition("\n```")[0].splitlines() == [
+        "each column is 1 s, from 0 to 8 s",
+        "requests/s v1 (before)          █▇████··  at most 5 a second",
+        "requests/s v2 (new)             ······█▇  at most 5 a second",
+        "requests/s no version answered  ·▂·····▂  at most 1 a second",
+        "p95 v1 (before)                 ▂▃▄▅▆▇··  at most 34 ms",
+        "p95 v2 (new)                    ······██  at most 44 ms",
+        "p95 no version answered         ········  none",
+        "users moved                           ▲   after 6.0 s",
+        "lost or failed                   ✕     ✕  2 of them",
+    ]
+
+
+def test_a_long_release_is_sketched_on_one_line(tmp_path: Path) -> None:
+    """Then several buckets share a character; a name of others is cut, and stays on its line."""
+    facts = json.loads((Releases(tmp_path).leave() / "evidence.json").read_text())
+    name = "a\nb\x1b" + "c" * 99
+    columns = {
+        "requests": [10] * 200,
+        "failed": [0] * 199 + [3],
+        "p50_ms": [None] * 200,
+        "p95_ms": [None] * 100 + [50.0] * 100,
+    }
+    series = {"start": 0.0, "seconds": 2, "buckets": 200, "versions": {name: columns}}
+    drawn = sketch(facts | {"traffic": {"series": series}}, "traffic").splitlines()
+
+    cut = "a b " + "c" * 19 + "…"
+    assert drawn == [
+        "each column is 6 s, from 0 to 402 s",
+        f"requests/s {cut}  {'█' * 67}  at most 5 a second",
+        f"p95 {cut}         {'·' * 33}{'█' * 34}  at most 50 ms",
+        f"users moved{' ' * 26} ▲{' ' * 65}  after 6.0 s",
+        f"lost or failed{' ' * 23}{' ' * 66}✕  3 of them",
+    ]
+    assert sketch(facts | {"traffic": None}, "traffic") == ""
+    assert sketch(facts | {"traffic": {"requests": 0}}, "traffic") == ""
+
+
+@pytest.mark.parametrize(("lost", "opened"), [(3, True), (10, True), (11, False), (40, False)])
+def test_each_lost_request_is_told(tmp_path: Path, *, lost: int, opened: bool) -> None:
+    """When, by which client and why, on both pages; many are folded away, and still there."""
+    left = Releases(tmp_path).leave(lost=range(lost))
+    page = (left / "report.html").read_text()
+
+    assert page.count('<td class="answer">connection closed</td>') == lost
+    assert ("<details open><summary>" in page) is opened
+    assert page.count('<g class="loss">') == 2 * lost  # in both charts of the witness
+    text = (left / "evidence.md").read_text()
+    assert text.count("| connection closed |") == lost
+    assert ("<summary>each lost request</summary>" in text) is not opened
+
+
+def test_the_witness_is_explained(tmp_path: Path) -> None:
+    """To who has never heard of it; without one there is nothing to explain."""
+    facts = json.loads((Releases(tmp_path).leave() / "evidence.json").read_text())
+    assert "None is sent twice" in render_page(facts)
+    silent = facts | {"witness": facts["witness"] | {"sent": 0}, "configs": []}
+    assert "None is sent twice" not in render_page(silent)
+    unmoved = render_page(facts | {"configs": []})
+    assert ("None is sent twice" in unmoved, "After users moved" in unmoved) == (True, False)
 
 
 def test_the_numbers_are_in_the_report(left: Path) -> None:
