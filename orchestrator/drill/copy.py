@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.release.house import House
 
 SUFFIX = "-drill"
+LOCK_WAIT = 30.0  # seconds; a drill that breaks off has just killed who held it
 LONGEST_NAME = 20  # of a stack
 
 
@@ -60,7 +61,7 @@ def remove_copy(file: Path, console: Console) -> None:
 
 def _remove(house: House) -> None:
     """Remove a copy with its data and its images."""
-    take_down(house, volumes=True)
+    take_down(house, volumes=True, wait=LOCK_WAIT)
     for image in house.engine.images(house.stack.name):
         for tag in image.tags or (image.id,):
             house.engine.remove_image(tag)

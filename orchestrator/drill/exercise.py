@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.drill.faults import Case
     from orchestrator.drill.site import Site
 
+LOCK_WAIT = "10"  # seconds; the lock of whoever was killed is free after less than one
 CALM = 1.0  # seconds of load after all is right again: users must stay served
 
 
@@ -86,7 +87,7 @@ class Exercise:
 
     def _put_right(self) -> str:
         """Run the next command; return why it failed, or nothing."""
-        done = self._site.run("up")
+        done = self._site.run("up", "--wait", LOCK_WAIT)
         return done.err.strip().rpartition("error: ")[2] if done.code else ""
 
     def _read_status(self) -> Any:
