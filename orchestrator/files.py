@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,15 @@ def replace_file(path: Path, content: bytes) -> None:
     except OSError:
         beside.unlink(missing_ok=True)
         raise
+
+
+def read_file(path: Path) -> bytes:
+    """Return what a file holds. Raises OSError, also for what is no file: a pipe or a device would
+    be read for ever, and `/dev/zero` until there is no memory left.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    return path.read_bytes()
 
 
 def find_free(parent: Path, name: str) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,13 +87,13 @@ def hash_script(path: Path) -> str:
 
     Without any it is the one of the file; what k6 itself will miss is left to k6 to name.
     """
-    contents, waiting = {path.resolve(): path.read_bytes()}, [path.resolve()]
+    contents, waiting = {path.resolve(): read_file(path)}, [path.resolve()]
     while waiting:
         taken = waiting.pop()
         for name in IMPORT.findall(contents[taken].decode(errors="replace")):
             found = (taken.parent / name).resolve()
             if found not in contents and found.is_file():
-                contents[found] = found.read_bytes()
+                contents[found] = read_file(found)
                 waiting.append(found)
     first, *others = contents.values()
     digest = hashlib.sha256(first)

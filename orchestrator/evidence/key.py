@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.evidence.seal import KEY_VARIABLE
+from orchestrator.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ def take_key(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
 def read_key(file: Path) -> str:
     """Return the key that a file holds. Raises ConfigurationError."""
     try:
-        key = file.read_text().strip()
+        key = read_file(file).decode().strip()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise ConfigurationError(

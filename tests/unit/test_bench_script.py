@@ -66,7 +66,9 @@ def test_a_script_is_another_one_when_a_module_of_it_changes(folder: Path) -> No
     assert find_script(folder, "all").sha256 == seen[-1]
 
 
-@pytest.mark.parametrize("wanted", ["nope", "k6/nope.js", "a/../b.js", "null\0.js"])
+@pytest.mark.parametrize(
+    "wanted", ["nope", "k6/nope.js", "a/../b.js", "null\0.js", "/dev/zero", "k6/"]
+)
 def test_a_missing_script_lists_what_is_there(folder: Path, wanted: str) -> None:
     """The hint names the scripts, and not the modules that they share."""
     with pytest.raises(ConfigurationError) as caught:
