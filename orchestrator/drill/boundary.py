@@ -31,8 +31,12 @@ class Boundary:
         return isinstance(event, kind) and event.phase == self.phase
 
 
-def list_boundaries(*, migrates: bool) -> tuple[Boundary, ...]:
-    """Return all, in their order; a service without a migration has no such phase."""
+def list_boundaries(command: str, *, migrates: bool) -> tuple[Boundary, ...]:
+    """Return those that a command comes to, in their order.
+
+    A service without a migration has no such phase, nor has a rollback: it wakes what was there.
+    """
+    migrates = migrates and command != "rollback"
     phases = [phase for phase in ORDER if migrates or phase is not Phase.MIGRATE]
     return (Boundary(phases[0], begins=True), *map(Boundary, phases))
 

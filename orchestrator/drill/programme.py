@@ -63,17 +63,13 @@ def draw_up(stack: Stack, wish: Wish) -> Programme:
         raise ConfigurationError(f"`{first}` is one version, two must take turns")
     faults = _pick(wish.faults or USUAL_FAULTS, [fault.key for fault in FAULTS], "fault")
     phases = _pick(wish.phases or USUAL_PHASES, list(Phase), "phase")
-    boundaries = [
-        boundary
-        for boundary in list_boundaries(migrates=service.migrate is not None)
-        if boundary.phase in phases and (ALL in wish.phases or not boundary.begins)
-    ]
     cases = tuple(
         Case(command, boundary, fault)
         for command in _pick(wish.commands or COMMANDS[:1], COMMANDS, "command")
         for fault in FAULTS
         if fault.key in faults
-        for boundary in boundaries
+        for boundary in list_boundaries(command, migrates=service.migrate is not None)
+        if boundary.phase in phases and (ALL in wish.phases or not boundary.begins)
         if fault.fits(command, boundary)
     )
     return Programme(name, (first, second), cases)

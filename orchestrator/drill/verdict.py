@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.drill.faults import DEPLOYED, SLO_MISSED
+from orchestrator.drill.faults import DEPLOYED, LOCK_LOST, SLO_MISSED, UNSAFE
 from orchestrator.release.phases import Phase
 
 if TYPE_CHECKING:
@@ -99,9 +99,11 @@ def _allowed(seen: Observation) -> set[str]:
     """Return the versions that users may have: what the exit code says, or where it died tells."""
     if seen.code in (DEPLOYED, SLO_MISSED):
         return {seen.wanted}
-    if seen.code < 0:
+    if seen.code < 0 or seen.code == LOCK_LOST:  # it has left all to the next command
         promoted = seen.case.boundary.is_after(Phase.PROMOTE)
         return {seen.wanted if promoted or not seen.before else seen.before}
+    if seen.code == UNSAFE:
+        return {seen.wanted, seen.before or seen.wanted}
     if seen.case.boundary.is_after(Phase.CONFIRM):
         return {seen.wanted}
     # `up` goes on where it was interrupted, so what it had to bring is there after the next one.

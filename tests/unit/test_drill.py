@@ -58,14 +58,14 @@ def sample(at: float, *, ms: float = 10, lost: str | None = None) -> Sample:
 
 def test_the_boundaries_are_those_of_the_phases() -> None:
     """One before the first phase, one after each: a new phase has its own at once."""
-    everywhere = list_boundaries(migrates=True)
+    everywhere = list_boundaries("deploy", migrates=True)
     assert [str(b) for b in everywhere] == ["before build", *(f"after {p}" for p in Phase)]
-    assert [b for b in everywhere if b.phase is not Phase.MIGRATE] == [
-        *list_boundaries(migrates=False)
-    ]
+    without = [b for b in everywhere if b.phase is not Phase.MIGRATE]
+    assert [*list_boundaries("deploy", migrates=False)] == without
+    assert [*list_boundaries("rollback", migrates=True)] == without
 
 
-@pytest.mark.parametrize("boundary", list_boundaries(migrates=True), ids=str)
+@pytest.mark.parametrize("boundary", list_boundaries("deploy", migrates=True), ids=str)
 def test_a_boundary_is_read_as_it_is_written(boundary: Boundary) -> None:
     """And is marked by the one event that a release emits there."""
     assert parse_boundary(str(boundary)) == boundary
@@ -116,7 +116,7 @@ def test_without_a_second_replica_users_are_cut_off() -> None:
     assert count_toll(samples, BY_KEY["kill"], (10.0, 10.1), replicas=1).lost == 1
 
 
-@pytest.mark.parametrize("boundary", list_boundaries(migrates=False), ids=str)
+@pytest.mark.parametrize("boundary", list_boundaries("deploy", migrates=False), ids=str)
 def test_what_was_promised_is_no_problem(boundary: Boundary) -> None:
     """Whoever dies before the switch leaves the old version, whoever dies after it the new one."""
     assert list(find_problems(observe("kill", boundary, -9))) == []
@@ -149,6 +149,19 @@ def test_a_release_that_says_deployed_must_have_deployed() -> None:
     seen = observe("candidate", Boundary(Phase.GATE), 0)
     assert list(find_problems(seen)) == []
     assert list(find_problems(replace(seen, after="v1"))) == ["users have `v1`, expected v2"]
+
+
+def test_whoever_loses_the_lock_leaves_it_to_the_next_one() -> None:
+    """As after a death, users keep what they get at that moment; after an emergency, either."""
+    before, after = Boundary(Phase.GATE), Boundary(Phase.PROMOTE)
+    lost = replace(BY_KEY["kill"], codes=(5,))
+    for boundary, version in ((before, "v1"), (after, "v2")):
+        seen = replace(observe("kill", boundary, 5), case=Case("deploy", boundary, lost))
+        assert list(find_problems(replace(seen, after=version))) == []
+        assert len(list(find_problems(replace(seen, after="v3")))) == 1
+    for version in ("v1", "v2"):
+        seen = observe("gateway-kill", before, 4, after=version)
+        assert list(find_problems(seen)) == []
 
 
 def test_the_usual_programme_is_short() -> None:
