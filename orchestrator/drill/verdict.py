@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.drill.faults import DEPLOYED, LOCK_LOST, SLO_MISSED, UNSAFE
-from orchestrator.release.phases import Phase
+from orchestrator.release.phases import UNDO, Phase, Undo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,7 +104,7 @@ def _allowed(seen: Observation) -> set[str]:
         return {seen.wanted if promoted or not seen.before else seen.before}
     if seen.code == UNSAFE:
         return {seen.wanted, seen.before or seen.wanted}
-    if seen.case.boundary.is_after(Phase.CONFIRM):
+    if UNDO[seen.case.boundary.phase] is Undo.FORWARD:
         return {seen.wanted}
     # `up` goes on where it was interrupted, so what it had to bring is there after the next one.
     return {seen.before or seen.wanted}

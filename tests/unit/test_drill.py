@@ -15,7 +15,7 @@ from orchestrator.drill.verdict import Observation, Toll, count_toll, find_probl
 from orchestrator.errors import ConfigurationError
 from orchestrator.events import PhaseBegan, PhaseEnded, Progress
 from orchestrator.evidence.samples import Sample
-from orchestrator.release.phases import Phase
+from orchestrator.release.phases import UNDO, Phase, Undo
 from orchestrator.stack.model import Stack
 
 if TYPE_CHECKING:
@@ -142,6 +142,14 @@ def test_what_was_not_promised_is_a_problem(name: str) -> None:
     assert describe_case(seen).startswith("FAILED")
     assert to_document([seen])["survived"] == 0
     assert describe_all([seen]).startswith("0 of 1 faults survived")
+
+
+@pytest.mark.parametrize("boundary", list_boundaries("deploy", migrates=False), ids=str)
+def test_an_interruption_is_one_of_the_phase_before_the_boundary(boundary: Boundary) -> None:
+    """So it leads to what the table of phases says for that one."""
+    kept = "v2" if UNDO[boundary.phase] is Undo.FORWARD else "v1"
+    assert list(find_problems(observe("interrupt", boundary, 130, after=kept))) == []
+    assert len(list(find_problems(observe("interrupt", boundary, 130, after="v3")))) == 1
 
 
 def test_a_release_that_says_deployed_must_have_deployed() -> None:
