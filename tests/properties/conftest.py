@@ -1,4 +1,4 @@
-"""How many examples: few and always the same ones in `make check`, many new ones in `make properties`."""
+"""How many examples: few and always the same ones in `make test`, many new ones in `make properties`."""
 
 from __future__ import annotations
 
