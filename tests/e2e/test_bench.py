@@ -131,7 +131,7 @@ def test_a_missed_threshold_is_exit_6(loaded: Operator) -> None:
     """With the measured value."""
     done = loaded.run("bench", "strict")
     assert done.code == 6, done.stderr
-    assert "MISSED http_req_duration p(95)<1: 2" in done.stdout
+    assert re.search(r"MISSED http_req_duration p\(95\)<1: [0-9]+", done.stdout)
     assert (loaded.folder / "reports" / "k6-strict-report.md").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -127,7 +128,9 @@ def test_the_old_version_outlives_its_last_idle_client(operator: Operator) -> No
 
     with operator.running("deploy", "app", "--version", "v2") as process:
         wait_for(process, "start")
+        process.send_signal(signal.SIGSTOP)  # a worker that is leaving would hang up on them
         clients = connect(operator, 20)
+        process.send_signal(signal.SIGCONT)
         wait_for(process, "confirm")
         with pytest.raises(subprocess.TimeoutExpired):  # the drain waits for these clients
             process.wait(timeout=5)
