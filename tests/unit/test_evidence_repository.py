@@ -21,7 +21,7 @@ REPORTS = REPOSITORY / "reports"
 RELEASES = REPORTS / "releases"
 BESIDE_A_RELEASE = {"release"}  # scripts that load, and are no load test of a service
 # Where a person, a runner or a program of ours works: not /etc, which a container's config names.
-PLACES = ("/home/", "/root/", "/Users/", "/work/", "/tmp/stackctl", "C:\\", str(REPOSITORY))
+PLACES = ("/home/", "/root/", "/Users/", "/tmp/stackctl", "C:\\", str(REPOSITORY))
 
 
 def list_sealed() -> list[Path]:
