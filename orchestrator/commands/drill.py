@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-NOT_SURVIVED = 6
-
 Service = Annotated[
     str | None, typer.Argument(help="The service to release; else the first that users reach.")
 ]
@@ -52,6 +50,7 @@ def drill(  # noqa: PLR0913, PLR0917  one argument an option
     from orchestrator.drill.programme import Wish, draw_up
     from orchestrator.drill.report import describe_all, describe_case, to_document
     from orchestrator.drill.verdict import find_problems
+    from orchestrator.release.result import SLO_MISSED
     from orchestrator.stack.load import load_stack
 
     settings = context.obj
@@ -69,4 +68,4 @@ def drill(  # noqa: PLR0913, PLR0917  one argument an option
                 observations.append(exercise.run(case))
                 typer.echo(describe_case(observations[-1]), err=True)
         console.print_either(to_document(observations), describe_all(observations) + "\n")
-        return NOT_SURVIVED if any(any(find_problems(seen)) for seen in observations) else 0
+        return SLO_MISSED if any(any(find_problems(seen)) for seen in observations) else 0

@@ -6,7 +6,9 @@ import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import LockedError, StackctlError, UnsafeError
 from orchestrator.release.phases import Phase
+from orchestrator.release.result import SLO_MISSED
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from orchestrator.drill.site import Actor, Site
     from orchestrator.release.observe import Replica, Snapshot
 
-DEPLOYED, REVERTED, UNSAFE, LOCK_LOST, SLO_MISSED = 0, 1, 4, 5, 6
+DEPLOYED = 0
+REVERTED, UNSAFE = StackctlError.exit_code, UnsafeError.exit_code
+LOCK_LOST = LockedError.exit_code
 
 
 @dataclass(frozen=True)

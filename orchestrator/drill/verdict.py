@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.drill.faults import DEPLOYED, LOCK_LOST, SLO_MISSED, UNSAFE
+from orchestrator.drill.faults import DEPLOYED, LOCK_LOST, UNSAFE
 from orchestrator.release.phases import UNDO, Phase, Undo
+from orchestrator.release.result import SLO_MISSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

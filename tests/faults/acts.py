@@ -15,13 +15,13 @@ from orchestrator.drill.faults import (
     FAULTS,
     LOCK_LOST,
     REVERTED,
-    SLO_MISSED,
     UNSAFE,
     WITHOUT_GATEWAY,
     Fault,
     has_active,
     has_candidate,
 )
+from orchestrator.release.result import SLO_MISSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,6 @@ class FirstRelease(Exercise):
 
     def __init__(self, site: Site, service: str, versions: tuple[str, str]) -> None:
         super().__init__(site, service, versions, watched=OLDER)
-        self._site = site
-        self._service = service
 
     def make_ready(self, command: str) -> str:
         """Remove all that there is of the service, and write it into stack.yaml again."""

@@ -20,6 +20,7 @@ from orchestrator.gateway.render import ADMIN_PORT, FOLDER, PUBLIC_PORT, render
 from orchestrator.gateway.routing import Lane, Routing, Target, parse_config
 from orchestrator.stack.load import load_stack
 from tests.golden.cases import Case, load_text, read_cases
+from tests.properties.nginx import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,20 +29,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 CASES = read_cases()
-DIRECTIVES = """
-absolute_redirect access_log add_header alias client_body_temp_path client_max_body_size daemon
-client_header_timeout default_type error_log error_page events fastcgi_temp_path gzip
-gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary http if internal keepalive
-keepalive_min_timeout keepalive_requests keepalive_timeout least_conn limit_req limit_req_status
-limit_req_zone listen location log_format map map_hash_bucket_size pid proxy_buffering
-proxy_cache proxy_cache_background_update proxy_cache_bypass proxy_cache_key proxy_cache_lock
-proxy_cache_path proxy_cache_valid proxy_connect_timeout proxy_hide_header proxy_http_version
-proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
-proxy_pass proxy_read_timeout proxy_request_buffering proxy_send_timeout proxy_set_header
-proxy_temp_path recursive_error_pages resolver resolver_timeout return rewrite scgi_temp_path server server_tokens set
-stub_status uninitialized_variable_warn upstream uwsgi_temp_path variables_hash_max_size
-worker_connections worker_processes worker_rlimit_nofile worker_shutdown_timeout zone
-"""
 TEST_ALL = """
 for config in /configs/*.conf; do
     nginx -t -q -c "$config" 2>&1
@@ -195,7 +182,7 @@ def parse(config: str, folder: Path) -> list[dict[str, Any]]:
     payload = crossplane.parse(str(file), single=True, catch_errors=True)
     assert payload["errors"] == []
     top = payload["config"][0]["parsed"]
-    assert {*names(top)} <= {*DIRECTIVES.split()}
+    assert {*names(top)} <= KNOWN
     (http,) = named(top, "http")
     block: list[dict[str, Any]] = http["block"]
     return block
