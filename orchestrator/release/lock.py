@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.release.plan import Order
 
 RETRY_EVERY = 0.3
+NAMELESS = 2.0  # seconds; the engine refuses a name before it lists the container that has it
 LOST = "the lock was lost: the engine restarted or the connection was cut"
 PUT_RIGHT = "run the command again: it puts right first what this one has left"
 HELD_BY = ("holder", "host", "since", "command", "ci")
@@ -31,28 +32,39 @@ def hold_lock(house: House, command: str, wait: float = 0.0) -> Iterator[Lease]:
     """Hold the stack's lock for a while. Raises LockedError after `wait` seconds without it."""
     if not wait >= 0:  # which is true of what is no number as well
         raise ConfigurationError(f"`{wait:g}` seconds are no time to wait for the lock")
-    told = ""
-
-    def take() -> Lease | None:
-        nonlocal told
-        try:
-            return house.engine.hold(_lock_spec(house, command))
-        except Conflict:
-            if wait and (who := _describe_holder(house)) != told:
-                house.emit(Warned(f"waiting: {who}"))  # progress is shown on terminals only
-                told = who
-            return None
-
-    lease = poll(take, clock=house.clock, every=RETRY_EVERY, within=wait)
-    if lease is None:
-        raise LockedError(
-            _describe_holder(house),
-            "wait for it with `--wait`; the lock frees itself when its holder ends",
-        )
+    lease = _take(house, command, wait)
     try:
         yield lease
     finally:
         lease.release()
+
+
+def _take(house: House, command: str, wait: float) -> Lease:
+    holder = ""
+
+    def attempt() -> Lease | None:
+        nonlocal holder
+        try:
+            return house.engine.hold(_lock_spec(house, command))
+        except Conflict:
+            seen = _describe_holder(house)
+            if seen and not wait:
+                raise _locked(seen) from None
+            if seen and seen != holder:
+                house.emit(Warned(f"waiting: {seen}"))  # progress is shown on terminals only
+                holder = seen
+            return None
+
+    lease = poll(attempt, clock=house.clock, every=RETRY_EVERY, within=wait or NAMELESS)
+    if lease is None:
+        raise _locked(holder or f"somebody unknown holds the lock `{_name(house)}`")
+    return lease
+
+
+def _locked(holder: str) -> LockedError:
+    return LockedError(
+        holder, "wait for it with `--wait`; the lock frees itself when its holder ends"
+    )
 
 
 def require_held(lease: Lease) -> None:
@@ -104,6 +116,10 @@ def ci_link(environment: Mapping[str, str]) -> str:
     return environment.get("CI_JOB_URL", "")
 
 
+def _name(house: House) -> str:
+    return naming.part_name(house.stack.name, "lock")
+
+
 def _lock_spec(house: House, command: str) -> ContainerSpec:
     facts = {
         "holder": operator(),
@@ -114,7 +130,7 @@ def _lock_spec(house: House, command: str) -> ContainerSpec:
     }
     stack = house.stack
     return ContainerSpec(
-        name=naming.part_name(stack.name, "lock"),
+        name=_name(house),
         image=stack.gateway.image,  # any image with `cat`; this one is there already
         labels=naming.labels(stack.name, "lock", **facts),
         network=None,
@@ -122,11 +138,11 @@ def _lock_spec(house: House, command: str) -> ContainerSpec:
 
 
 def _describe_holder(house: House) -> str:
-    name = naming.part_name(house.stack.name, "lock")
-    found = (c for c in house.engine.containers(house.stack.name) if c.name == name)
+    """Return who holds the lock; empty where the engine lists nobody (any more, or yet)."""
+    found = (c for c in house.engine.containers(house.stack.name) if c.name == _name(house))
     facts = describe_lock(next(found, None))
     if facts is None:
-        return f"somebody held the lock `{name}` a moment ago"
+        return ""
     who = f"{facts['holder'] or 'somebody'} on {facts['host'] or 'another machine'}"
     since = f" since {facts['since']}" if facts["since"] else ""
     link = f" ({facts['ci']})" if facts["ci"] else ""

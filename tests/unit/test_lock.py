@@ -163,11 +163,28 @@ def test_whoever_waits_in_vain_is_told_after_that_time(world: World) -> None:
 
 def test_without_waiting_the_answer_comes_at_once(world: World) -> None:
     """The lock is asked for once."""
-    world.engine.fail(Fault("hold", times=ALWAYS, error=taken))
-    with pytest.raises(LockedError, match="somebody held the lock `shop-lock` a moment ago"):
-        hold_lock(world.house, "up").__enter__()
+    with hold_lock(world.house, "up"), pytest.raises(LockedError, match=r"^`up` by"):
+        hold_lock(world.house, "prune").__enter__()
 
     assert world.clock.slept == []
+
+
+def test_a_holder_whom_the_engine_does_not_list_yet_is_waited_for(world: World) -> None:
+    """The name of a container is taken some time before it is listed: who it is can be said then."""
+    world.engine.fail(Fault("hold", times=2, error=taken))
+    with hold_lock(world.house, "up") as lease:
+        assert lease.held
+
+    assert 0 < world.clock.monotonic() < 2
+
+
+def test_a_holder_who_stays_unknown_is_waited_for_in_vain(world: World) -> None:
+    """A container of that name which is not of this stack, say."""
+    world.engine.fail(Fault("hold", times=ALWAYS, error=taken))
+    with pytest.raises(LockedError, match="somebody unknown holds the lock `shop-lock`"):
+        hold_lock(world.house, "up").__enter__()
+
+    assert 2 <= world.clock.monotonic() < 3
 
 
 def test_an_engine_that_fails_is_not_a_lock_that_is_taken(world: World) -> None:
