@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.clock import Clock
     from orchestrator.stack.model import Health
 
-EAGER = 0.05  # seconds between probes while a replica boots: its first answer is not waited for
+EAGER = 0.03  # seconds between probes while a replica boots: its first answer is not waited for
 LARGEST_BODY = 64 * 1024  # bytes that are read for a version
 BODY_SHOWN = 120  # characters of an unhealthy answer's body
 CRASH_CHECK = 0.5  # seconds between looks at the container states
@@ -104,7 +104,7 @@ class Gate:
         self._refuse_late(streaks, crashed())
 
     def _pause(self, streaks: Mapping[str, int]) -> float:
-        return self._health.interval if all(streaks.values()) else min(EAGER, self._health.interval)
+        return self._health.interval if all(streaks.values()) else EAGER
 
     def _probe(self, ask: Ask, attempt: int) -> Callable[[str], Verdict]:
         def probe(replica: str) -> Verdict:

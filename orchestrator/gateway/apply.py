@@ -127,6 +127,26 @@ class Gateway:
             )
         return accepting
 
+    def await_reload(self, known: Collection[int]) -> frozenset[int]:
+        """Return the workers that accept once as many have begun since the `known` ones as those were.
+
+        All workers of a config begin within some milliseconds, but not at once: whoever knows that
+        one of them answers does not know of the last. Raises GatewayError where they do not begin.
+        """
+
+        def begun() -> frozenset[int] | None:
+            accepting, leaving = self.workers()
+            replaced = (accepting | leaving) & frozenset(known)
+            return accepting if len(accepting - replaced) >= len(replaced) else None
+
+        accepting = poll(begun, clock=self._clock, every=CONFIRM_EVERY, within=RELOAD_PATIENCE)
+        if accepting is None:
+            raise GatewayError(
+                f"NGINX has not started all its workers {RELOAD_PATIENCE:g} s after the reload",
+                "see why: `stackctl logs gateway`",
+            )
+        return accepting
+
     def restore(self, identity: str, known: Collection[int]) -> None:
         """Make an earlier config serve again; workers that are not `known` must leave.
 

@@ -23,6 +23,7 @@ FOLDER = "/etc/stackctl"  # inside the gateway's container: its configs, one fol
 CURRENT = f"{FOLDER}/current/nginx.conf"
 PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
 ADMIN_PORT = 8081
+PREVIEW_PORT = 8082  # on the container's own loopback
 
 
 class Upstream(NamedTuple):
@@ -99,6 +100,7 @@ def render(stack: Stack, routing: Routing) -> str:
             },
             public_port=PUBLIC_PORT,
             admin_port=ADMIN_PORT,
+            preview_port=PREVIEW_PORT,
             admitted=ADMITTED,
         )
     )

@@ -189,15 +189,15 @@ class Attempt:
     def stage(self, plan: Plan) -> None:
         """Add the candidate to the gateway, where only a preview reaches it, and ask it there.
 
-        That the preview answers proves the reload. Old workers may still accept: for users both
-        configs are the same, and the next reload need not wait for them.
+        That the preview answers proves the reload. Old workers still accept: for users both configs
+        are the same, and the next reload need not wait for them.
         """
         with self._in(Phase.STAGE), beside() as pool:
             house = self._house
             found = find_candidate(house.engine, house.stack.name, plan)
-            kept = pool.submit(keep_candidate, house.engine, found)
             self._dismissed = house.clock.monotonic()
             self._reload(plan.staged)
+            kept = pool.submit(keep_candidate, house.engine, found)
             addresses = {container.address for container in found}
             prove_preview(house.admin, house.clock, plan.order, self._service, addresses)
             self._emit_switched(plan.staged)
@@ -206,7 +206,7 @@ class Attempt:
     def promote(self, plan: Plan) -> None:
         """Move the live pointer; whoever accepted before must accept no more."""
         with self._in(Phase.PROMOTE):
-            self._outdated = self._gateway.workers().accepting
+            self._outdated = self._gateway.await_reload(self._first_workers)
             self._reload(plan.promoted)
 
     def confirm(self, plan: Plan) -> None:

@@ -135,6 +135,16 @@ def test_a_reload_makes_a_staged_config_serve_and_old_workers_leave(door: Door) 
     assert set(door.gateway.stored()) == {"first.boot", "second.stage"}
 
 
+def test_a_reload_is_awaited_to_its_last_worker(door: Door) -> None:
+    """As many begin as there were; those may go on to accept for a while."""
+    before = door.gateway.workers().accepting
+    second = door.make("second", Lane())
+    door.gateway.stage(second)
+    door.gateway.reload(second.routing.id)
+
+    assert len(door.gateway.await_reload(before) - before) == len(before)
+
+
 def test_a_config_that_is_discarded_is_gone(door: Door) -> None:
     """The one that serves goes on."""
     door.switch(door.make("second", Lane()))
@@ -177,12 +187,14 @@ def test_a_replica_is_probed_by_its_name(door: Door) -> None:
 
 
 def test_a_preview_reaches_every_replica_and_names_it(door: Door) -> None:
-    """Once its name is resolved; a service without a preview has none."""
+    """Once its name is resolved, old workers or not; a service without a preview has none."""
     for number in (1, 2):
         door.bench.run(f"app-blue-{number}", APP)
     assert door.admin.preview("app", "/health", 2).status_code == 404
 
-    door.switch(door.make("second", Lane(None, V1)))
+    second = door.make("second", Lane(None, V1))
+    door.gateway.stage(second)
+    door.gateway.reload(second.routing.id)
     containers = door.bench.engine.containers(door.bench.stack)
     addresses = {f"{c.address}:8000" for c in containers if "-app-" in c.name}
     seen: set[str] = set()

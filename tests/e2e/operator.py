@@ -289,7 +289,7 @@ def describe_app(path: str) -> dict[str, object]:
         "port": 8000,
         "replicas": 2,
         "read_only": True,
-        "health": {"interval": "50ms", "deadline": "5s"},
+        "health": {"interval": "20ms", "deadline": "5s"},
         "routes": [{"path": path}],
         "stop_grace": "3s",
         "witness": [

@@ -14,7 +14,7 @@ import pytest
 
 from orchestrator.gateway.admin import Admin
 from orchestrator.gateway.admission import PLACE
-from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
+from orchestrator.gateway.render import ADMIN_PORT, PREVIEW_PORT, PUBLIC_PORT
 from orchestrator.gateway.routing import MARK
 from orchestrator.stack.load import load_stack
 from orchestrator.stack.quantities import Address
@@ -284,7 +284,8 @@ def test_nobody_but_the_host_sees_a_preview(shared: Operator) -> None:
     address = networks(shared)[shared.name]
     stranger = start_stranger(shared, shared.name)
     asked = [
-        (address["gateway"], ADMIN_PORT, request)
+        (address["gateway"], port, request)
+        for port in (ADMIN_PORT, PREVIEW_PORT)
         for request in (plain("/preview/app/health"), *tricks("/preview/app/", address["host"]))
     ]
     version = f"v{secrets.token_hex(3)}"

@@ -33,6 +33,7 @@ class NginxHabits:
     refuses: dict[str, str] = field(default_factory=dict)  # part of a config's id -> its words
     ignores_reloads: int = 0  # so many of the next HUPs have no effect
     reload_takes: float = 0.01  # seconds from HUP to effect
+    workers_apart: float = 0.0  # seconds between the begins of two new workers
     workers_linger: float = 0.05  # seconds that an old worker takes to leave
     resolves_after: float = 0.03  # seconds from a reload until names that are new to it are known
     keeps_out: bool = False  # takes its own host for a stranger
@@ -49,6 +50,7 @@ class Worker:
 
     pid: int
     text: str  # of the config that it was started with, and keeps to
+    begins_at: float
     gone_at: float | None = None
 
 
@@ -113,7 +115,7 @@ class FakeNginx:
         """Return master and workers by pid, with the titles that they give themselves."""
         self._settle()
         titles = {self._master: f"nginx: master process nginx -c {self._path}"}
-        for worker in self._workers:
+        for worker in self._begun():
             leaving = " is shutting down" if worker.gone_at is not None else ""
             titles[worker.pid] = f"nginx: worker process{leaving}"
         return titles
@@ -183,6 +185,9 @@ class FakeNginx:
             self._load()
         self._workers = [w for w in self._workers if w.gone_at is None or w.gone_at > now]
 
+    def _begun(self) -> list[Worker]:
+        return [w for w in self._workers if w.begins_at <= self._clock.monotonic()]
+
     def _load(self) -> None:
         fault = self.test(self._path)
         if fault:
@@ -193,7 +198,10 @@ class FakeNginx:
         for worker in self._workers:
             if worker.gone_at is None:
                 worker.gone_at = now + min(self._habits.workers_linger, self._longest())
-        self._workers += [Worker(next(self._pids), self.text) for _ in range(WORKERS)]
+        self._workers += [
+            Worker(next(self._pids), self.text, now + number * self._habits.workers_apart)
+            for number in range(WORKERS)
+        ]
         zones = re.findall(r"zone (\S+) ", self.text)
         self._zones = {zone: self._zones.get(zone, now) for zone in zones}
 

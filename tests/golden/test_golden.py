@@ -16,7 +16,7 @@ import docker.errors
 import pytest
 
 from orchestrator.gateway.admission import ADMITTED
-from orchestrator.gateway.render import ADMIN_PORT, FOLDER, PUBLIC_PORT, render
+from orchestrator.gateway.render import ADMIN_PORT, FOLDER, PREVIEW_PORT, PUBLIC_PORT, render
 from orchestrator.gateway.routing import Lane, Routing, Target, parse_config
 from orchestrator.stack.load import load_stack
 from tests.golden.cases import Case, load_text, read_cases
@@ -135,20 +135,19 @@ def test_the_config_says_what_was_meant(case: Case, tmp_path: Path) -> None:
     """Read by another parser: who serves, who is previewed, and not one directive more."""
     http = parse(case.expected, tmp_path)
     upstreams = {block["args"][0]: block["block"] for block in named(http, "upstream")}
-    public, admin = (server["block"] for server in named(http, "server"))
+    public, admin, *preview = (server["block"] for server in named(http, "server"))
 
     assert {name: servers(block) for name, block in upstreams.items()} == wanted_upstreams(case)
     assert locations(public) == wanted_locations(case)
-    assert {
-        path: answer for path, answer in locations(admin).items() if path.startswith("/preview/")
-    } == wanted_previews(case)
+    assert locations(admin)["/preview/"] == f"http://127.0.0.1:{PREVIEW_PORT}"
+    assert [locations(block) for block in preview] == wanted_previews(case)
     assert versions(http) == wanted_versions(case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> None:
     """The id of the config as JSON, and the whole text of this one and of the next to start with."""
-    _, server = named(parse(case.expected, tmp_path), "server")
+    _, server, *_ = named(parse(case.expected, tmp_path), "server")
     admin = {block["args"][-1]: block["block"] for block in named(server["block"], "location")}
     (answer,) = named(admin["/release"], "return")
     code, text = answer["args"]
@@ -165,9 +164,12 @@ def test_the_admin_listener_is_for_the_host(case: Case, tmp_path: Path) -> None:
     (known,) = (m["block"] for m in named(http, "map") if m["args"][1] == "$stackctl_stranger")
     rows = {row["directive"]: row["args"] for row in known}
     assert rows == {"default": ["1"], "include": [ADMITTED]}
-    public, admin = named(http, "server")
+    public, admin, *preview = named(http, "server")
     assert named(public["block"], "listen")[0]["args"][0] == str(PUBLIC_PORT)
     assert [listen["args"] for listen in named(admin["block"], "listen")] == [[str(ADMIN_PORT)]]
+    for server in preview:  # reached through the admin listener only
+        (listen,) = named(server["block"], "listen")
+        assert listen["args"] == [f"127.0.0.1:{PREVIEW_PORT}"]
     (door,) = named(admin["block"], "if")
     assert door["args"] == ["$stackctl_stranger"]
     assert [(answer["directive"], answer["args"]) for answer in door["block"]] == [
@@ -261,13 +263,14 @@ def wanted_locations(case: Case) -> dict[str, str]:
     return wanted
 
 
-def wanted_previews(case: Case) -> dict[str, str]:
-    """Return the candidates that the admin listener leads to."""
-    return {
+def wanted_previews(case: Case) -> list[dict[str, str]]:
+    """Return the candidates that the preview's listener leads to; there is none without any."""
+    previews = {
         f"/preview/{service}/": f"http://{upstream(service, lane.preview.color)}/"
         for service, lane in case.routing.lanes.items()
         if lane.preview and service in case.stack.services
     }
+    return [previews | {"/": "404"}] if previews else []
 
 
 def upstream(service: str, color: Color) -> str:

@@ -39,6 +39,7 @@ class Config(NamedTuple):
     upstreams: dict[str, list[str]]  # name -> addresses
     public: Block
     admin: Block
+    preview: Block  # empty where there is none
 
 
 def read_config(text: str, folder: Path) -> Config:
@@ -52,7 +53,7 @@ def read_config(text: str, folder: Path) -> Config:
     (http,) = named(top, "http")
     upstreams = [(one["args"][0], one["block"]) for one in named(http["block"], "upstream")]
     assert len({name for name, _ in upstreams}) == len(upstreams)
-    public, admin = (server["block"] for server in named(http["block"], "server"))
+    public, admin, *preview = (server["block"] for server in named(http["block"], "server"))
     return Config(
         top,
         http["block"],
@@ -62,6 +63,7 @@ def read_config(text: str, folder: Path) -> Config:
         },
         public,
         admin,
+        [line for block in preview for line in block],
     )
 
 

@@ -102,7 +102,7 @@ def test_the_rest_of_the_config_says_what_was_meant(
     versions = rows(config.http, "$stackctl_version")
     assert versions == {"default": ""} | {u: target.version for u, (_, target) in listed.items()}
     previews = {
-        p: set(say(b)) for p, b in locations(config.admin).items() if p.startswith("/preview/")
+        p: set(say(b)) for p, b in locations(config.preview).items() if p.startswith("/preview/")
     }
     assert previews == {
         f"/preview/{name}/": {

@@ -69,6 +69,30 @@ def test_a_reload_that_nginx_ignores_is_noticed_and_undone(
     assert world.states() == {"gateway": "running", **BLUE}
 
 
+def test_a_worker_that_begins_late_is_waited_for(world: World) -> None:
+    """Before the pointer moves: who accepted until then must accept no more afterwards."""
+    world.host.habits.workers_linger = 20.0
+    world.host.habits.workers_apart = 5.0
+    result = world.deploy("v2")
+
+    assert result.outcome == "deployed"
+    assert result.seconds["promote"] > 4
+
+
+def test_a_worker_that_never_begins_is_not_taken_for_one(tmp_path: Path) -> None:
+    """The preview is answered by the other one, but NGINX is not well."""
+    world = World(tmp_path, gateway={"image": "nginx:1.30", "drain_timeout": "60s"})
+    world.up()
+    world.host.habits.workers_linger = 20.0
+    world.host.habits.workers_apart = 99.0
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("reverted", 1)
+    assert result.error is not None
+    assert "has not started all its workers" in result.error.message
+    assert world.serving() == {"v1"}
+
+
 def test_a_config_that_cannot_be_restored_calls_for_a_person(world: World) -> None:
     """Exit code 4; both versions keep running, since nobody knows who is asked."""
     world.on_begin(Phase.PROMOTE, lambda: world.host.habits.ignore(99))

@@ -127,7 +127,7 @@ def test_a_candidate_that_boots_slowly_passes() -> None:
     """Refused connections are waited out, more eagerly than healthy answers are repeated."""
     trial = Trial()
     trial.run(Replicas(a=["refused"] * 40 + ["v2"]))
-    assert trial.clock.slept == pytest.approx([0.05] * 40 + [0.5] * 2)
+    assert trial.clock.slept == pytest.approx([0.03] * 40 + [0.5] * 2)
     assert "no answer (ConnectError)" in str(trial.events[0])
 
 

@@ -76,7 +76,7 @@ WRONG = [
     (f"{WEB}.resources.cpus", "2", "expected a number"),
     (f"{WEB}.resources.pids", 0, "greater than or equal to 1"),
     (f"{WEB}.health", "/health", "expected a mapping"),
-    (f"{WEB}.health.interval", "1ms", "greater than or equal to 0.05"),
+    (f"{WEB}.health.interval", "1ms", "greater than or equal to 0.02"),
     (f"{WEB}.health.successes", 0, "greater than or equal to 1"),
     (f"{WEB}.health.deadline", True, "expected a duration"),
     (f"{WEB}.keep", "forever", "'stopped', 'running' or 'removed', got `forever`"),
