@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from orchestrator.events import Event, PhaseBegan, PhaseEnded
+from orchestrator.events import Event, PhaseBegan, PhaseEnded, Started
 from orchestrator.gateway.admin import Admin
 from orchestrator.gateway.render import FOLDER
 from orchestrator.release.converge import Convergence, bring_up
@@ -143,6 +143,10 @@ class World:
         ]
         self.host.changes.clear()
         return found
+
+    def on_start(self, act: Callable[[], object]) -> None:
+        """Let something happen when a release has its lock."""
+        self.hooks.append(lambda event: act() if isinstance(event, Started) else None)
 
     def on_begin(self, phase: Phase, act: Callable[[], object]) -> None:
         """Let something happen in the moment that a phase begins."""

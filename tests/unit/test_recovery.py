@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestrator.errors import GatewayError, LockedError, StackctlError
-from orchestrator.events import Event, Recovered, Started
+from orchestrator.events import Recovered
 from orchestrator.evidence.audit import Audit
 from orchestrator.release.phases import UNDO, Phase, Undo
 from orchestrator.release.plan import Order
 from orchestrator.release.rollout import deploy
 from tests.fakes.apps import App
+from tests.fakes.death import BLUE, GREEN, Killed, assert_clean, colors, die, kill
 from tests.fakes.faults import ALWAYS, Fault
 from tests.fakes.world import NOTES, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from orchestrator.release.result import Result
 
-BLUE = ("notes-blue-1", "notes-blue-2")
-GREEN = ("notes-green-1", "notes-green-2")
 FORWARD = {phase for phase in Phase if UNDO[phase] is Undo.FORWARD}
-
-
-class Killed(BaseException):
-    """What kill -9 does: nothing that would be done afterwards is done."""
 
 
 @pytest.fixture
@@ -40,51 +32,6 @@ def world(tmp_path: Path) -> World:
     world.changes()
     world.events.clear()
     return world
-
-
-def kill(world: World) -> None:
-    """End the command here; the engine hears nothing more of it."""
-    world.engine.fail(Fault(times=ALWAYS, error=Killed))
-    raise Killed
-
-
-def die(world: World, command: Callable[[], object]) -> None:
-    """Run a command that is killed; its connections to the engine end with it."""
-    with pytest.raises(Killed):
-        command()
-    bury(world)
-
-
-def bury(world: World) -> None:
-    """Let the engine notice that the command is dead."""
-    world.hooks.clear()
-    world.engine.faults.clear()
-    world.host.lose_connections()
-
-
-def colors(world: World) -> dict[str, str]:
-    """Return the states of the service's containers."""
-    return {name: state for name, state in world.states().items() if name != "gateway"}
-
-
-def assert_clean(world: World, dead: int = 1) -> None:
-    """One color runs whole, another one sleeps whole or is not there; all evidence is closed."""
-    (served,) = world.serving()
-    states = colors(world)
-    running = {name for name, state in states.items() if state == "running"}
-    assert running in (set(BLUE), set(GREEN)), states
-    idle = set(states) - running
-    assert idle in (set(), set(BLUE), set(GREEN)), states
-    assert {states[name] for name in idle} <= {"exited"}
-    assert world.host.cut == []
-    assert world.status().recovery == ()
-    findings = Audit(world.house.releases).check_all()
-    assert {finding.state for finding in findings} == {"sound"}, findings
-    outcomes = [world.evidence_of(finding.release)["outcome"] for finding in findings]
-    assert outcomes.count("interrupted") <= dead
-    assert world.deploy("v9").outcome == "deployed", served
-    assert world.serving() == {"v9"}
-    assert world.stored_configs() == (world.house.admin.serving(),)
 
 
 @pytest.mark.parametrize("moment", ["begin", "end"])
@@ -111,95 +58,6 @@ def test_a_release_that_dies_is_put_right_by_the_next_command(
         assert colors(world) == dict.fromkeys(BLUE, "running")
     assert world.stored_configs() == (world.house.admin.serving(),) or not closed
     assert_clean(world)
-
-
-def calls_of(world: World, command: Callable[[], object]) -> int:
-    """Return how many calls of the engine a command makes."""
-    before = len(world.engine.calls)
-    command()
-    return len(world.engine.calls) - before
-
-
-def on_start(world: World, act: Callable[[], object]) -> None:
-    """Let something happen when the release has its lock."""
-
-    def hook(event: Event) -> None:
-        if isinstance(event, Started):
-            act()
-
-    world.hooks[:] = [hook]
-
-
-@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-def test_death_at_any_call_of_a_deploy(tmp_path: Path, late: bool) -> None:  # noqa: FBT001
-    """Killed just before, or just after, each single call of the engine."""
-    assert_survives(tmp_path, lambda world: world.deploy("v2"), late=late)
-
-
-@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-def test_death_at_any_call_of_a_rollback(tmp_path: Path, late: bool) -> None:  # noqa: FBT001
-    """What it woke goes back to sleep, or serves."""
-
-    def roll_back(world: World) -> Result:
-        return world.rollback("v0")
-
-    assert_survives(tmp_path, roll_back, late=late, earlier="v0")
-
-
-def assert_survives(
-    folder: Path, command: Callable[[World], object], *, late: bool, earlier: str | None = None
-) -> None:
-    """Kill a command at each call of the engine in turn, in a world of its own."""
-
-    def make(number: int) -> World:
-        (folder / str(number)).mkdir()
-        world = World(folder / str(number))
-        world.up()
-        if earlier:
-            world.deploy(earlier)
-            world.deploy("v1")
-        return world
-
-    rehearsed = make(-1)
-    for skip in range(calls_of(rehearsed, lambda: command(rehearsed))):
-        world = make(skip)
-        served = world.serving()
-        fault = Fault(skip=skip, times=ALWAYS, late=late, error=Killed)
-        on_start(world, partial(world.engine.fail, fault))
-        try:
-            command(world)
-        except Killed:
-            pass
-        else:
-            continue  # it was over before
-        bury(world)
-        assert world.serving() <= {*served, "v2", "v0"}, skip
-        assert len(world.serving()) == 1, skip
-        world.up()
-        assert_clean(world)
-
-
-def test_death_at_any_call_while_things_are_put_right(tmp_path: Path) -> None:
-    """The command after the next one puts right what both have left."""
-    number = 0
-    while True:
-        (tmp_path / str(number)).mkdir()
-        world = World(tmp_path / str(number))
-        world.up()
-        world.on_begin(Phase.DRAIN, partial(kill, world))
-        die(world, partial(world.deploy, "v2"))
-        world.engine.fail(Fault(skip=number, times=ALWAYS, error=Killed))
-        try:
-            world.up()
-        except Killed:
-            bury(world)
-        else:
-            break  # it was over before
-        assert len(world.serving()) == 1, number
-        world.up()
-        assert_clean(world, dead=2)
-        number += 1
-    assert number > 20
 
 
 def test_a_first_release_that_dies_leaves_nothing(tmp_path: Path) -> None:
@@ -309,7 +167,7 @@ def test_a_lost_lock_changes_nothing_more(world: World, phase: Phase) -> None:
     """Somebody else may be at work: what is left over is theirs to put right."""
     phases = list(Phase)
     if phase is phases[0]:
-        on_start(world, world.host.lose_connections)
+        world.on_start(world.host.lose_connections)
     else:
         world.on_end(phases[phases.index(phase) - 1], world.host.lose_connections)
     seen: list[str] = []
