@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
@@ -17,6 +17,7 @@ from orchestrator.release.removal import prune, take_down
 from orchestrator.release.rollout import deploy, rollback
 from orchestrator.release.status import Status, read_status
 from orchestrator.stack.model import Stack
+from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine
 from tests.fakes.host import FakeHost
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from orchestrator.release.result import Result
 
 DOCKERFILE = "FROM python:3.13-slim\nUSER 10001\n"
+MONGO = {"image": "mongo:8", "port": 27017, "volumes": ["data:/data/db"]}
 HEALTH = {"interval": "100ms", "successes": 2, "deadline": "5s"}
 NOTES: dict[str, Any] = {
     "build": "notes",
@@ -86,6 +88,13 @@ class World:
             emit=self._emit,
             variables=self.variables,
         )
+
+    def begin(self) -> Self:
+        """Bring it up, and forget how that went."""
+        self.up()
+        self.changes()
+        self.events.clear()
+        return self
 
     def up(self, *, allow_downtime: bool = False) -> Convergence:
         """Run `stackctl up`."""
@@ -164,3 +173,11 @@ class World:
         self.events.append(event)
         for hook in self.hooks:
             hook(event)
+
+
+def open_pair(folder: Path) -> World:
+    """Return a stack of two services, of which `web` needs `notes`, and a database; nothing runs."""
+    services = {"web": {**NOTES, "needs": ["notes"], "replicas": 1}, "notes": dict(NOTES)}
+    world = World(folder, services=services, accessories={"db": dict(MONGO)})
+    world.host.apps["mongo:8"] = App(port=27017, ready_after=3.0)
+    return world

@@ -8,32 +8,23 @@ import pytest
 
 from orchestrator.errors import EngineError, GatewayError
 from orchestrator.events import Event, PhaseBegan, Started
-from tests.fakes.apps import App
 from tests.fakes.faults import Fault
-from tests.fakes.world import NOTES, World
+from tests.fakes.world import World, open_pair
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MONGO = {"image": "mongo:8", "port": 27017, "volumes": ["data:/data/db"]}
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Return a stack of two services, of which `web` needs `notes`, and a database."""
-    services = {"web": {**NOTES, "needs": ["notes"], "replicas": 1}, "notes": dict(NOTES)}
-    world = World(tmp_path, services=services, accessories={"db": dict(MONGO)})
-    world.host.apps["mongo:8"] = App(port=27017, ready_after=3.0)
-    return world
+    return open_pair(tmp_path)
 
 
 @pytest.fixture
 def running(world: World) -> World:
     """Return the same stack, up."""
-    world.up()
-    world.changes()
-    world.events.clear()
-    return world
+    return world.begin()
 
 
 def test_a_first_up_starts_everything(world: World) -> None:

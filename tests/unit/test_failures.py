@@ -21,11 +21,8 @@ GREEN = {"notes-green-1": "running", "notes-green-2": "running"}
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Return a stack that serves v1 from blue, and whose v2 needs a second to become healthy."""
-    world = World(tmp_path)
-    world.up()
+    world = World(tmp_path).begin()
     world.host.apps["v2"] = App(healthy_after=1.0)
-    world.changes()
-    world.events.clear()
     return world
 
 

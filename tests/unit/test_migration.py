@@ -24,10 +24,7 @@ BLUE = {"notes-blue-1": "running", "notes-blue-2": "running"}
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Return a stack that serves v1."""
-    world = World(tmp_path)
-    world.up()
-    world.changes()
-    return world
+    return World(tmp_path).begin()
 
 
 def started(world: World) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from orchestrator.errors import Interrupted, UnsafeError
-from orchestrator.events import Event, Failed, Recovered, Started
+from orchestrator.events import Event, Failed, Recovered
 from orchestrator.release.candidate import beside, in_parallel
 from orchestrator.release.phases import UNDO, Phase, Undo
 from orchestrator.signals import listen, put_off
@@ -20,7 +20,7 @@ from tests.fakes.faults import ALWAYS, Fault, listening, press
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -33,27 +33,14 @@ PHASES = list(Phase)
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Return a stack that serves v1 from blue, and whose v2 needs a second to become healthy."""
-    world = World(tmp_path)
-    world.up()
+    world = World(tmp_path).begin()
     world.host.apps["v2"] = App(healthy_after=1.0)
-    world.changes()
-    world.events.clear()
     return world
 
 
 def interrupt(number: int) -> NoReturn:
     """Do as the signal handler does."""
     raise Interrupted(number)
-
-
-def on_start(world: World, act: Callable[[], object]) -> None:
-    """Let something happen when the release has its lock."""
-
-    def hook(event: Event) -> None:
-        if isinstance(event, Started):
-            act()
-
-    world.hooks[:] = [hook]
 
 
 def inject(world: World, phase: Phase, fault: str) -> None:
@@ -146,7 +133,8 @@ def test_no_single_call_that_fails_takes_users_away(world: World, late: bool) ->
     serving = "v0"
     for skip in range(calls_of_a_release(world)):
         fault = Fault(skip=skip, late=late)
-        on_start(world, partial(world.engine.fail, fault))
+        world.hooks.clear()
+        world.on_start(partial(world.engine.fail, fault))
         result = world.deploy(f"v{skip}-spoiled")
 
         assert result.outcome in ("deployed", "reverted"), (skip, result.error)
@@ -163,7 +151,8 @@ def test_an_engine_that_goes_away_for_good_leaves_users_where_they_are(world: Wo
     serving = {"v0"}
     for skip in range(0, calls_of_a_release(world), 2):
         fault = Fault(skip=skip, times=ALWAYS)
-        on_start(world, partial(world.engine.fail, fault))
+        world.hooks.clear()
+        world.on_start(partial(world.engine.fail, fault))
         result = world.deploy(f"v{skip}-spoiled")
         world.engine.faults.clear()
 
@@ -190,7 +179,8 @@ def test_a_signal_at_any_call_is_undone_by_phase(world: World, late: bool) -> No
     for skip in range(calls_of_a_release(world)):
         listen()
         fault = Fault(skip=skip, late=late, error=press)
-        on_start(world, partial(world.engine.fail, fault))
+        world.hooks.clear()
+        world.on_start(partial(world.engine.fail, fault))
         result = world.deploy(f"v{skip}-torn")
 
         assert result.exit_code == 130, skip

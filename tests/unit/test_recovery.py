@@ -27,11 +27,7 @@ FORWARD = {phase for phase in Phase if UNDO[phase] is Undo.FORWARD}
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Return a stack that serves v1 from blue."""
-    world = World(tmp_path)
-    world.up()
-    world.changes()
-    world.events.clear()
-    return world
+    return World(tmp_path).begin()
 
 
 @pytest.mark.parametrize("moment", ["begin", "end"])

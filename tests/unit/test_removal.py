@@ -16,12 +16,10 @@ from orchestrator.release.removal import find_old_images
 from orchestrator.stack import naming
 from tests.fakes.apps import App
 from tests.fakes.faults import Fault
-from tests.fakes.world import NOTES, World
+from tests.fakes.world import MONGO, NOTES, World
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-MONGO = {"image": "mongo:8", "port": 27017, "volumes": ["data:/data/db"]}
 
 
 @pytest.fixture
@@ -30,9 +28,7 @@ def world(tmp_path: Path) -> World:
     services = {"notes": dict(NOTES), "web": {**NOTES, "replicas": 1}}
     world = World(tmp_path, services=services, accessories={"db": dict(MONGO)})
     world.host.apps["mongo:8"] = App(port=27017)
-    world.up()
-    world.changes()
-    return world
+    return world.begin()
 
 
 def stored(world: World) -> list[str]:

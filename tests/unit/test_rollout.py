@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     """Return a stack whose service serves v1 from blue."""
-    world = World(tmp_path)
-    world.up()
-    world.changes()
-    world.events.clear()
-    return world
+    return World(tmp_path).begin()
 
 
 def test_a_deploy_moves_users_to_the_new_version(world: World) -> None:
