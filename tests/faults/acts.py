@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -29,19 +30,25 @@ if TYPE_CHECKING:
     from orchestrator.drill.faults import Scene
     from orchestrator.engine.base import Container
 
+DYING = 10.0  # seconds that the kernel may take to end a process
 FILLER = "filler"  # a file that takes all the room there is
 
 
 def crash(container: Container | None) -> None:
-    """Kill a container's first process, as the kernel does for want of memory.
+    """Kill a container's first process, as the kernel does for want of memory; it is dead afterwards.
 
-    Unlike a kill through the engine this is no wish of anybody: the engine may start it again.
+    Unlike a kill through the engine this is no wish of anybody: the engine may start it again. Its
+    sockets take requests until the kernel has closed them, some milliseconds after the signal.
     """
     assert container is not None
     client = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
+    process = os.pidfd_open(client.inspect_container(container.id)["State"]["Pid"])
     try:
-        os.kill(client.inspect_container(container.id)["State"]["Pid"], signal.SIGKILL)
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+        dead, _, _ = select.select([process], [], [], DYING)
+        assert dead, f"`{container.name}` outlives SIGKILL"
     finally:
+        os.close(process)
         client.close()
 
 
