@@ -118,14 +118,7 @@ class Gateway:
             accepting = self.workers().accepting
             return None if accepting & frozenset(outdated) else accepting
 
-        accepting = poll(in_effect, clock=self._clock, every=CONFIRM_EVERY, within=RELOAD_PATIENCE)
-        if accepting is None:
-            raise GatewayError(
-                f"NGINX does not serve the config of `{identity}` {RELOAD_PATIENCE:g} s after the"
-                " reload",
-                "see why: `stackctl logs gateway`",
-            )
-        return accepting
+        return self._await(in_effect, f"does not serve the config of `{identity}`")
 
     def await_reload(self, known: Collection[int]) -> frozenset[int]:
         """Return the workers that accept once as many have begun since the `known` ones as those were.
@@ -139,13 +132,7 @@ class Gateway:
             replaced = (accepting | leaving) & frozenset(known)
             return accepting if len(accepting - replaced) >= len(replaced) else None
 
-        accepting = poll(begun, clock=self._clock, every=CONFIRM_EVERY, within=RELOAD_PATIENCE)
-        if accepting is None:
-            raise GatewayError(
-                f"NGINX has not started all its workers {RELOAD_PATIENCE:g} s after the reload",
-                "see why: `stackctl logs gateway`",
-            )
-        return accepting
+        return self._await(begun, "has not started all its workers")
 
     def restore(self, identity: str, known: Collection[int]) -> None:
         """Make an earlier config serve again; workers that are not `known` must leave.
@@ -191,6 +178,16 @@ class Gateway:
         """Return the ids of all configs in the volume."""
         listed = self._engine.execute(self._id, ("ls", FOLDER))
         return tuple(name for name in listed.text.split() if name not in ("current", "next"))
+
+    def _await(self, check: Callable[[], frozenset[int] | None], fault: str) -> frozenset[int]:
+        """Return the workers that `check` finds. Raises GatewayError where a reload has no effect."""
+        found = poll(check, clock=self._clock, every=CONFIRM_EVERY, within=RELOAD_PATIENCE)
+        if found is None:
+            raise GatewayError(
+                f"NGINX {fault} {RELOAD_PATIENCE:g} s after the reload",
+                "see why: `stackctl logs gateway`",
+            )
+        return found
 
     def _point(self, identity: str) -> None:
         try:

@@ -8,9 +8,8 @@ import os
 import re
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import crossplane
 import docker
 import docker.errors
 import pytest
@@ -20,7 +19,7 @@ from orchestrator.gateway.render import ADMIN_PORT, FOLDER, PREVIEW_PORT, PUBLIC
 from orchestrator.gateway.routing import Lane, Routing, Target, parse_config
 from orchestrator.stack.load import load_stack
 from tests.golden.cases import Case, load_text, read_cases
-from tests.properties.nginx import KNOWN
+from tests.properties.nginx import Block, locations, named, read_config, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -133,96 +132,56 @@ def test_nginx_takes_the_config(verdicts: Mapping[str, str], name: str) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_config_says_what_was_meant(case: Case, tmp_path: Path) -> None:
     """Read by another parser: who serves, who is previewed, and not one directive more."""
-    http = parse(case.expected, tmp_path)
-    upstreams = {block["args"][0]: block["block"] for block in named(http, "upstream")}
-    public, admin, *preview = (server["block"] for server in named(http, "server"))
+    config = read_config(case.expected, tmp_path)
 
-    assert {name: servers(block) for name, block in upstreams.items()} == wanted_upstreams(case)
-    assert locations(public) == wanted_locations(case)
-    assert locations(admin)["/preview/"] == f"http://127.0.0.1:{PREVIEW_PORT}"
-    assert [locations(block) for block in preview] == wanted_previews(case)
-    assert versions(http) == wanted_versions(case)
+    assert config.upstreams == wanted_upstreams(case)
+    assert answers(config.public) == wanted_locations(case)
+    assert answers(config.admin)["/preview/"] == f"http://127.0.0.1:{PREVIEW_PORT}"
+    assert answers(config.preview) == wanted_previews(case)
+    assert rows(config.http, "$stackctl_version") == {"default": ""} | wanted_versions(case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> None:
     """The id of the config as JSON, and the whole text of this one and of the next to start with."""
-    _, server, *_ = named(parse(case.expected, tmp_path), "server")
-    admin = {block["args"][-1]: block["block"] for block in named(server["block"], "location")}
-    (answer,) = named(admin["/release"], "return")
+    admin = locations(read_config(case.expected, tmp_path).admin)
+    (answer,) = named(admin["= /release"], "return")
     code, text = answer["args"]
     assert code == "200"
     assert json.loads(text) == {"config": case.routing.id, "release": case.routing.release}
-    files = [named(admin[path], "alias")[0]["args"] for path in ("/config", "/current")]
+    files = [named(admin[path], "alias")[0]["args"] for path in ("= /config", "= /current")]
     assert files == [[f"{FOLDER}/{case.routing.id}/nginx.conf"], [f"{FOLDER}/current/nginx.conf"]]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_the_admin_listener_is_for_the_host(case: Case, tmp_path: Path) -> None:
     """Before any location is looked for, whoever is not let in by address is refused."""
-    http = parse(case.expected, tmp_path)
-    (known,) = (m["block"] for m in named(http, "map") if m["args"][1] == "$stackctl_stranger")
-    rows = {row["directive"]: row["args"] for row in known}
-    assert rows == {"default": ["1"], "include": [ADMITTED]}
-    public, admin, *preview = named(http, "server")
-    assert named(public["block"], "listen")[0]["args"][0] == str(PUBLIC_PORT)
-    assert [listen["args"] for listen in named(admin["block"], "listen")] == [[str(ADMIN_PORT)]]
-    for server in preview:  # reached through the admin listener only
-        (listen,) = named(server["block"], "listen")
-        assert listen["args"] == [f"127.0.0.1:{PREVIEW_PORT}"]
-    (door,) = named(admin["block"], "if")
+    config = read_config(case.expected, tmp_path)
+    (known,) = (
+        m["block"] for m in named(config.http, "map") if m["args"][1] == "$stackctl_stranger"
+    )
+    assert {row["directive"]: row["args"] for row in known} == {
+        "default": ["1"],
+        "include": [ADMITTED],
+    }
+    assert named(config.public, "listen")[0]["args"][0] == str(PUBLIC_PORT)
+    assert [listen["args"] for listen in named(config.admin, "listen")] == [[str(ADMIN_PORT)]]
+    previews = [listen["args"] for listen in named(config.preview, "listen")]
+    assert previews == ([[f"127.0.0.1:{PREVIEW_PORT}"]] if config.preview else [])
+    (door,) = named(config.admin, "if")
     assert door["args"] == ["$stackctl_stranger"]
     assert [(answer["directive"], answer["args"]) for answer in door["block"]] == [
         ("return", ["403"])
     ]
 
 
-def parse(config: str, folder: Path) -> list[dict[str, Any]]:
-    """Return the directives of the http block, after a check that all directives are known."""
-    file = folder / "nginx.conf"
-    file.write_text(config)
-    payload = crossplane.parse(str(file), single=True, catch_errors=True)
-    assert payload["errors"] == []
-    top = payload["config"][0]["parsed"]
-    assert {*names(top)} <= KNOWN
-    (http,) = named(top, "http")
-    block: list[dict[str, Any]] = http["block"]
-    return block
-
-
-def names(block: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield the names of all directives, however deep; the rows of a map have none."""
-    for directive in block:
-        yield directive["directive"]
-        if directive["directive"] != "map":
-            yield from names(directive.get("block", []))
-
-
-def named(block: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Return the directives of that name."""
-    return [directive for directive in block if directive["directive"] == name]
-
-
-def servers(upstream: list[dict[str, Any]]) -> list[str]:
-    """Return the addresses of an upstream."""
-    return [server["args"][0] for server in named(upstream, "server")]
-
-
-def locations(server: list[dict[str, Any]]) -> dict[str, str]:
+def answers(server: Block) -> dict[str, str]:
     """Return what answers each path: where it is passed to, or the status."""
     found = {}
-    for location in named(server, "location"):
-        answers = named(location["block"], "proxy_pass") or named(location["block"], "return")
-        found[" ".join(location["args"])] = answers[0]["args"][0] if answers else ""
+    for path, block in locations(server).items():
+        said = named(block, "proxy_pass") or named(block, "return")
+        found[path] = said[0]["args"][0] if said else ""
     return found
-
-
-def versions(http: list[dict[str, Any]]) -> dict[str, str]:
-    """Return the version of each upstream, from the map that the log uses."""
-    (block,) = (m["block"] for m in named(http, "map") if m["args"][1] == "$stackctl_version")
-    rows = {row["directive"]: row["args"][0] for row in block}
-    assert rows.pop("default") == ""
-    return rows
 
 
 def targets(case: Case) -> Iterator[tuple[str, Target]]:
@@ -263,14 +222,14 @@ def wanted_locations(case: Case) -> dict[str, str]:
     return wanted
 
 
-def wanted_previews(case: Case) -> list[dict[str, str]]:
+def wanted_previews(case: Case) -> dict[str, str]:
     """Return the candidates that the preview's listener leads to; there is none without any."""
     previews = {
         f"/preview/{service}/": f"http://{upstream(service, lane.preview.color)}/"
         for service, lane in case.routing.lanes.items()
         if lane.preview and service in case.stack.services
     }
-    return [previews | {"/": "404"}] if previews else []
+    return previews | {"/": "404"} if previews else {}
 
 
 def upstream(service: str, color: Color) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
@@ -119,77 +118,11 @@ def test_an_interruption_at_the_end_of_a_phase_is_one_of_that_phase(
     assert world.host.cut == []
 
 
-def calls_of_a_release(world: World) -> int:
-    """Return how many calls of the engine a release makes."""
-    before = len(world.engine.calls)
-    world.deploy("v0")
-    return len(world.engine.calls) - before
-
-
-@pytest.mark.parametrize("late", [False, True], ids=["refused", "answer lost"])
-def test_no_single_call_that_fails_takes_users_away(world: World, late: bool) -> None:  # noqa: FBT001
-    """Each call of the engine fails once: users have the old or the new version, as is said."""
-    world.host.apps.clear()
-    serving = "v0"
-    for skip in range(calls_of_a_release(world)):
-        fault = Fault(skip=skip, late=late)
-        world.hooks.clear()
-        world.on_start(partial(world.engine.fail, fault))
-        result = world.deploy(f"v{skip}-spoiled")
-
-        assert result.outcome in ("deployed", "reverted"), (skip, result.error)
-        serving = result.version if result.outcome == "deployed" else serving
-        assert world.serving() == {serving}, (skip, result)
-        assert world.host.cut == [], (skip, world.engine.calls[-40:])
-        assert (world.folder / str(result.evidence) / "evidence.json").exists()
-        world.engine.faults.clear()
-
-
-def test_an_engine_that_goes_away_for_good_leaves_users_where_they_are(world: World) -> None:
-    """From each call on none succeeds: nobody is cut off, and the evidence is there."""
-    world.host.apps.clear()
-    serving = {"v0"}
-    for skip in range(0, calls_of_a_release(world), 2):
-        fault = Fault(skip=skip, times=ALWAYS)
-        world.hooks.clear()
-        world.on_start(partial(world.engine.fail, fault))
-        result = world.deploy(f"v{skip}-spoiled")
-        world.engine.faults.clear()
-
-        assert world.serving() <= {*serving, result.version}, (skip, result)
-        assert len(world.serving()) == 1
-        assert world.host.cut == []
-        assert world.evidence(result)["outcome"] == result.outcome
-        serving = world.serving()
-
-
 @pytest.fixture
 def armed() -> Iterator[None]:
     """Take signals as the command line does."""
     with listening():
         yield
-
-
-@pytest.mark.usefixtures("armed")
-@pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-def test_a_signal_at_any_call_is_undone_by_phase(world: World, late: bool) -> None:  # noqa: FBT001
-    """At each call of the engine: exit 130, one version serves, and nothing else is left over."""
-    world.host.apps.clear()
-    serving = "v0"
-    for skip in range(calls_of_a_release(world)):
-        listen()
-        fault = Fault(skip=skip, late=late, error=press)
-        world.hooks.clear()
-        world.on_start(partial(world.engine.fail, fault))
-        result = world.deploy(f"v{skip}-torn")
-
-        assert result.exit_code == 130, skip
-        assert result.outcome in ("deployed", "reverted"), (skip, result.error)
-        serving = result.version if result.outcome == "deployed" else serving
-        assert world.serving() == {serving}, skip
-        assert result.outcome == "deployed" or world.status().recovery == (), skip
-        assert world.host.cut == [], skip
-        assert world.evidence(result)["outcome"] == result.outcome
 
 
 @pytest.mark.usefixtures("armed")
