@@ -193,11 +193,7 @@ class DockerEngine:
 
     def remove_image(self, image: str) -> None:
         """Remove an image and its tags."""
-        try:
-            with translated(f"removing image `{image}`"):
-                self._client.remove_image(image, force=False)
-        except NotFound:
-            return
+        images.remove_image(self._client, image)
 
     def ensure_network(
         self, name: str, labels: Mapping[str, str], *, internal: bool = False

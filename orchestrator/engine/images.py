@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.engine.base import BuildOrder, Image
 from orchestrator.engine.connection import FOREIGN, translated
@@ -15,7 +16,20 @@ if TYPE_CHECKING:
 
     import docker
 
+Answer = TypeVar("Answer")
 TAIL = 12  # lines of a failed build that are shown
+TRIES = 3
+
+# What the engine says where somebody else removes or builds upon the same cached images at the same
+# moment (moby's image/store.go, image/fs.go, layer/layer.go and daemon/images/image_delete.go).
+RACED = (
+    "failed to get digest sha256:",
+    "unrecognized image ID sha256:",
+    "unknown parent image ID sha256:",
+    "No such image: sha256:",
+    "layer does not exist",
+    "image has dependent child images",
+)
 
 
 def find_image(client: docker.APIClient, reference: str) -> Image:
@@ -41,12 +55,22 @@ def list_images(client: docker.APIClient, stack: str) -> tuple[Image, ...]:
 def build_image(
     client: docker.APIClient, order: BuildOrder, report: Callable[[str], None]
 ) -> Image:
-    """Build with the engine's classic builder, which is the one its API offers."""
+    """Build with the engine's classic builder, which is the one its API offers.
+
+    The builder takes from its cache what another stack's `prune` removes at the same moment, and
+    fails; building again is all there is to do about it.
+    """
     if not (order.context / order.dockerfile).is_file():
         raise ImageError(
             f"`{order.context / order.dockerfile}` does not exist",
             "see `build` in stack.yaml: it is a folder, relative to that file",
         )
+    return _repeat(lambda: _build_once(client, order, report), lambda: report("building again"))
+
+
+def _build_once(
+    client: docker.APIClient, order: BuildOrder, report: Callable[[str], None]
+) -> Image:
     doing = f"building `{order.tag}` from `{order.context}`"
     try:
         with translated(doing):
@@ -78,6 +102,34 @@ def pull_image(client: docker.APIClient, reference: str, report: Callable[[str],
         raise ImageError(
             error.message, "check the name and that its registry answers, or build it here"
         ) from error
+
+
+def remove_image(client: docker.APIClient, image: str) -> None:
+    """Remove an image and its tags, unless it is gone. Raises EngineError where it is in use."""
+
+    def remove() -> None:
+        with translated(f"removing image `{image}`"):
+            client.remove_image(image, force=False)
+
+    with suppress(NotFound):
+        _repeat(remove)
+
+
+def _repeat(act: Callable[[], Answer], told: Callable[[], None] = lambda: None) -> Answer:
+    """Do it again where another client got between; `told` is called before each time."""
+    from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+    attempts = Retrying(
+        retry=retry_if_exception(_is_race),
+        stop=stop_after_attempt(TRIES),
+        before_sleep=lambda _: told(),
+        reraise=True,
+    )
+    return attempts(act)
+
+
+def _is_race(error: BaseException) -> bool:
+    return not isinstance(error, NotFound) and any(words in str(error) for words in RACED)
 
 
 def _follow(steps: Iterable[Mapping[str, Any]], doing: str, report: Callable[[str], None]) -> None:

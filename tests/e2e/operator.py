@@ -21,6 +21,7 @@ import docker.utils
 import yaml
 
 from orchestrator.clock import SystemClock, poll
+from orchestrator.engine.docker import DockerEngine
 from orchestrator.gateway.admin import Admin
 from orchestrator.stack.load import load_variables
 from orchestrator.stack.quantities import Address
@@ -259,7 +260,7 @@ class Operator:
             self.engine.remove_volume(volume["Name"])
         for image in self.engine.images(filters=label):
             for tag in image["RepoTags"] or (image["Id"],):
-                self.engine.remove_image(tag)
+                DockerEngine(self.engine).remove_image(tag)
         self.engine.close()
 
     def _remove_container(self, container: str) -> None:
@@ -302,10 +303,12 @@ def describe_app(path: str) -> dict[str, object]:
 def wait_for(process: subprocess.Popen[str], phase: str) -> None:
     """Return once a release has come to the end of a phase."""
     assert process.stderr is not None
+    told = []
     for line in process.stderr:
+        told.append(line)
         if f"done {phase}" in line:
             return
-    raise AssertionError(f"the release ended before the end of {phase}")
+    raise AssertionError(f"the release ended before the end of {phase}:\n{''.join(told)}")
 
 
 def wait_until(seen: Callable[[], Seen | None], within: float = 30) -> Seen:

@@ -64,7 +64,7 @@ OWNERS = {  # of foreign packages: modules, or packages with all that is in them
     "pydantic": {"stack"},
     "pydantic_core": {"stack"},
     "yaml": {"stack"},
-    "tenacity": {"clock"},
+    "tenacity": {"clock", "engine.images"},
     "rich": {"console", "dashboard", "terminal"},
     "typer": {"cli", "commands"},
 }
