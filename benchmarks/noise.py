@@ -1,6 +1,6 @@
 """How well `stackctl bench` tells a slower version from noise, on the notes service.
 
-It takes half an hour on a machine that does nothing else: `python -m benchmarks noise`, not part of
+It takes an hour on a machine that does nothing else: `python -m benchmarks noise`, not part of
 `make benchmark`.
 """
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TIMES = 10
-DURATION = "3s"
 SCRIPT = "lists"
 # Pages of a hundred notes, past the gateway's cache: it would answer nearly all of them by itself.
 # With pauses of uneven length, so that users neither queue nor march in step.
@@ -84,10 +83,10 @@ def measure() -> Iterator[Figure]:
         try:
             _prepare(operator)
             operator.up()
-            assert _bench(operator, "--duration", DURATION) is None  # makes the notes
-            assert _bench(operator, "--save-baseline", "v1", "--duration", DURATION) is None
+            assert _bench(operator) is None  # makes the notes
+            assert _bench(operator, "--save-baseline", "v1") is None
             against = ("--against", "v1")
-            turns = ("--alternate", "notes", "--duration", DURATION)
+            turns = ("--alternate", "notes")
             yield _count(operator, "same notes called slower, --against", against, expected=False)
             _release(operator, "v2")
             yield _count(operator, "same notes called slower, --alternate", turns, expected=False)

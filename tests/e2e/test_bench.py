@@ -137,7 +137,7 @@ def test_a_missed_threshold_is_exit_6(loaded: Operator) -> None:
 
 def test_a_slower_version_is_found(loaded: Operator) -> None:
     """Against a baseline of the version before: it waits 20 % longer, and that is no noise."""
-    load = ("--vus", "1", "--duration", "2s")
+    load = ("--vus", "1", "--duration", "2s", "--runs", "5")
     assert loaded.run("bench", "--save-baseline", "v1", *load).code == 0
     server = loaded.folder / "app" / "server.py"
     wait = 'float(wishes.get("seconds", 0))'
@@ -145,7 +145,7 @@ def test_a_slower_version_is_found(loaded: Operator) -> None:
     server.write_text(server.read_text().replace(wait, f"1.2 * {wait}"))
     assert loaded.deploy("v2").code == 0
 
-    done = loaded.run("bench", "--against", "v1", "--output", "json")
+    done = loaded.run("bench", "--against", "v1", "--runs", "5", "--output", "json")
 
     assert done.code == 6, done.stderr
     assert done.document["comparison"]["verdict"] == "slower"
@@ -163,7 +163,7 @@ def test_versions_take_turns_before_users(loaded: Operator) -> None:
     junit = loaded.folder / "junit.xml"
 
     done = loaded.run(
-        *("bench", "--alternate", "app", "--vus", "1", "--duration", "1s"),
+        *("bench", "--alternate", "app", "--vus", "1", "--duration", "1s", "--runs", "5"),
         *("--output", "json", "--junit", str(junit)),
     )
 

@@ -376,6 +376,6 @@ def test_like_is_compared_with_like() -> None:
 
 def test_a_baseline_is_of_short_runs() -> None:
     """Unless the command line says how many or how long."""
-    assert choose_load(Wish("a", Overrides(), save="main"), None).duration == "10s"
+    assert choose_load(Wish("a", Overrides(), save="main"), None).duration == "3s"
     assert choose_load(Wish("a", Overrides(), runs=2, save="main"), None).duration is None
     assert choose_load(Wish("a", Overrides(duration="1s"), save="main"), None).duration == "1s"
