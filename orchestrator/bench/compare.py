@@ -35,9 +35,8 @@ def compare(
 ) -> list[Change]:
     """Hold the figures of runs against those of a baseline's runs, which may have fewer.
 
-    `pace` is how many times as long the machine itself takes for the same work. Not every request
-    depends on it to the full: slower is what is slower with it and without it, and what is slower
-    only with it or only without it is undecided.
+    `pace` is how many times as long the machine itself takes for the same work. What is not slower
+    any more when that is taken out is undecided.
     """
     return [
         _compare_paced(name, [run[name] for run in baseline], [run[name] for run in now], pace)
@@ -84,8 +83,8 @@ def _compare_paced(
     plain = compare_figure(name, baseline, now)
     factor = pace if WORSE_IF[name] == "higher" else 1 / pace
     paced = compare_figure(name, [value * factor for value in baseline], now)
-    agreed = (plain.verdict == "slower") is (paced.verdict == "slower")
-    return plain if agreed else plain._replace(verdict="undecided")
+    explained = plain.verdict == "slower" != paced.verdict
+    return plain._replace(verdict="undecided") if explained else plain
 
 
 def can_tell(baseline: Sequence[object], now: Sequence[object]) -> bool:

@@ -226,7 +226,7 @@ def _compare(
 def _explain(enough: bool) -> str:  # noqa: FBT001
     """Return why there is no verdict."""
     if enough:
-        return "the machine itself changed; let the versions take turns (`--alternate`)"
+        return "the machine itself is slower too; let the versions take turns (`--alternate`)"
     return "too few runs"
 
 
