@@ -14,7 +14,6 @@ LEAST = 0.10  # the change that is worth a word, however sure it is
 # The fastest tenth has hardly waited for anything: it tells what the work itself takes, and is the
 # steadiest figure on a machine that has other things to do.
 WORSE_IF = {"p10_ms": "higher", "p50_ms": "higher", "p95_ms": "higher", "rate": "lower"}
-MACHINE = "machine_ms"  # what the yardstick took before a run
 
 Verdict = Literal["slower", "faster", "same", "undecided"]
 
@@ -31,26 +30,14 @@ class Change(NamedTuple):
 
 
 def compare(
-    baseline: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], pace: float = 1.0
+    baseline: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
 ) -> list[Change]:
-    """Hold the figures of runs against those of a baseline's runs, which may have fewer.
-
-    `pace` is how many times as long the machine itself takes for the same work. What is not slower
-    any more when that is taken out is undecided.
-    """
+    """Hold the figures of runs against those of a baseline's runs, which may have fewer."""
     return [
-        _compare_paced(name, [run[name] for run in baseline], [run[name] for run in now], pace)
+        compare_figure(name, [run[name] for run in baseline], [run[name] for run in now])
         for name in WORSE_IF
         if all(name in run for run in baseline)
     ]
-
-
-def find_pace(
-    baseline: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
-) -> float | None:
-    """Return how many times as long the machine takes for the same work; None if nobody measured."""
-    before, after = ([run.get(MACHINE, 0.0) for run in runs] for runs in (baseline, now))
-    return median(after) / median(before) if all(before) and all(after) else None
 
 
 def choose_turns(runs: int) -> list[bool]:
@@ -69,27 +56,12 @@ def compare_figure(name: str, baseline: Sequence[float], now: Sequence[float]) -
     p = rank_test(baseline, now) if grown else rank_test(now, baseline)
     change = (after - before) / before if before else None
     verdict: Verdict = "same"
-    if not can_tell(baseline, now):
-        verdict = "undecided"
+    if rank_test([0.0] * len(baseline), [1.0] * len(now)) > ALPHA:
+        verdict = "undecided"  # not even a complete separation would be sure
     elif p <= ALPHA and change is not None and abs(round(change, 9)) >= LEAST:
         worse = grown == (WORSE_IF[name] == "higher")
         verdict = "slower" if worse else "faster"
     return Change(name, before, after, None if change is None else round(change, 4), p, verdict)
-
-
-def _compare_paced(
-    name: str, baseline: Sequence[float], now: Sequence[float], pace: float
-) -> Change:
-    plain = compare_figure(name, baseline, now)
-    factor = pace if WORSE_IF[name] == "higher" else 1 / pace
-    paced = compare_figure(name, [value * factor for value in baseline], now)
-    explained = plain.verdict == "slower" != paced.verdict
-    return plain._replace(verdict="undecided") if explained else plain
-
-
-def can_tell(baseline: Sequence[object], now: Sequence[object]) -> bool:
-    """Whether there are runs enough: a complete separation of the two would be sure."""
-    return rank_test([0.0] * len(baseline), [1.0] * len(now)) <= ALPHA
 
 
 def rank_test(low: Sequence[float], high: Sequence[float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.bench.compare import MACHINE, WORSE_IF, can_tell, compare, find_pace, judge
+from orchestrator.bench.compare import WORSE_IF, compare, judge
 from orchestrator.bench.figures import (
     draw_columns,
     join_checks,
@@ -64,7 +64,7 @@ def build_document(
     judged; the runs are all there.
     """
     runs = [list(points) for points in session.points]
-    taken = [n for n, run in enumerate(runs) if run]
+    taken = [run for run in runs if run]
     judged = [n for n in range(len(runs)) if turns is None or turns.runs[n] == turns.now]
     summaries = [session.summaries[n] for n in judged if n < len(session.summaries)]
     error = session.error
@@ -83,9 +83,9 @@ def build_document(
         "overrides": asdict(occasion.overrides),
         "environment": dict(occasion.environment),
         "figures": pool([runs[number] for number in judged if runs[number]])._asdict(),
-        "runs": [{**measure(runs[n])._asdict(), MACHINE: session.machine[n]} for n in taken],
+        "runs": [measure(run)._asdict() for run in taken],
         **_read_summaries(summaries),
-        "series": draw_columns([point for run in runs for point in run], label),
+        "series": draw_columns([point for run in taken for point in run], label),
         "previous": None,
         "turns": None if turns is None else {**asdict(turns), "runs": turns.runs[: len(taken)]},
         "comparison": None,
@@ -130,12 +130,7 @@ def compare_baseline(document: Document, baseline: Mapping[str, Any] | None) -> 
         return document
     changed = baseline["script"]["sha256"] != document["script"]["sha256"]
     notes = ["the script is not the one of the baseline any more"] if changed else []
-    pace = find_pace(baseline["runs"], document["runs"])
-    if pace is not None:
-        notes.append(f"the machine's own time for work that is always the same: {pace - 1:+.1%}")
-    found = _compare(
-        baseline["runs"], document["runs"], f"baseline {baseline['name']}", notes, pace
-    )
+    found = _compare(baseline["runs"], document["runs"], f"baseline {baseline['name']}", notes)
     return document | {"comparison": {"bench": baseline["bench"], **found}}
 
 
@@ -165,15 +160,14 @@ def _tell_good(comparison: Mapping[str, Any] | None) -> str:
     if not comparison:
         return ""
     if comparison["verdict"] == "undecided":
-        return f", undecided against {comparison['against']}: {comparison['reason']}"
+        return f", undecided against {comparison['against']}: too few runs"
     return f", not slower than {comparison['against']}"
 
 
 def make_baseline(document: Document, name: str) -> Document:
     """Return what later load tests are held against."""
     kept = ("schema", "bench", "script", "overrides", "environment")
-    kept_of_run = (*WORSE_IF, "error_rate", MACHINE)
-    figures = [{key: run[key] for key in kept_of_run} for run in document["runs"]]
+    figures = [{key: run[key] for key in (*WORSE_IF, "error_rate")} for run in document["runs"]]
     return {"name": name, **{key: document[key] for key in kept}, "runs": figures}
 
 
@@ -209,25 +203,15 @@ def _compare(
     now: Sequence[Mapping[str, Any]],
     against: str,
     notes: Sequence[str],
-    pace: float | None = None,
 ) -> dict[str, Any]:
-    changes = compare(before, now, pace or 1.0)
-    verdict = judge(changes)
+    changes = compare(before, now)
     return {
         "against": against,
         "runs": [len(before), len(now)],
-        "verdict": verdict,
-        "reason": _explain(can_tell(before, now)) if verdict == "undecided" else None,
+        "verdict": judge(changes),
         "figures": [change._asdict() for change in changes],
         "notes": list(notes),
     }
-
-
-def _explain(enough: bool) -> str:  # noqa: FBT001
-    """Return why there is no verdict."""
-    if enough:
-        return "the machine itself is slower too; let the versions take turns (`--alternate`)"
-    return "too few runs"
 
 
 def _grow(before: float, now: float) -> float | None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from orchestrator.bench.k6 import K6, THRESHOLD_MISSED, Inspected, Load
 from orchestrator.bench.points import Points
 from orchestrator.bench.script import find_length
-from orchestrator.bench.yardstick import time_machine
 from orchestrator.errors import GatewayError, Interrupted, StackctlError
 
 if TYPE_CHECKING:
@@ -64,7 +63,6 @@ class Session:
     """What was measured, however it ended."""
 
     points: list[Points] = field(default_factory=list)
-    machine: list[float] = field(default_factory=list)  # ms of the yardstick before each run
     summaries: list[dict[str, Any]] = field(default_factory=list)
     outcome: Outcome = "completed"
     error: StackctlError | None = None
@@ -90,7 +88,6 @@ def run_session(
             try:
                 prepare(number)
                 ask_gateway(task.gateway)
-                session.machine.append(time_machine(clock))
                 _run(task, session, Path(folder), clock, (number, show, beside))
             except StackctlError as error:
                 session.error = error

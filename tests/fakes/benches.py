@@ -66,18 +66,15 @@ def make_document(  # noqa: PLR0913  one argument a fact
     error: StackctlError | None = None,
     turns: Turns | None = None,
     slower: float = 0.0,
-    machine: float = 2.0,
 ) -> dict[str, Any]:
     """Return the document of a load test with a threshold that is kept.
 
-    Where versions take turns, the one that is judged needs `slower` milliseconds more. `machine` is
-    what the yardstick took, in milliseconds.
+    Where versions take turns, the one that is judged needs `slower` milliseconds more.
     """
     more = [slower if turns and turns.runs[n] == turns.now else 0.0 for n in range(runs)]
     session = Session(
         points=[make_points(ms=ms + more[number] + number / 100) for number in range(runs)],
         summaries=[summary or make_summary()] * runs,
-        machine=[machine] * runs,
         outcome="failed" if error else "completed",
         error=error,
     )

@@ -41,7 +41,7 @@ def make_session(world: World, until: float) -> Session:
         [HEAD, *(f"http_req_duration,{at.timestamp() * 1000:.0f},5,true,,200" for at in times)]
     )
     assert until >= world.clock.monotonic()
-    return Session([points], machine=[2.0])
+    return Session([points])
 
 
 def test_a_release_happens_once_and_not_too_early(world: World) -> None:

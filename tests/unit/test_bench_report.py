@@ -174,36 +174,6 @@ def test_too_few_runs_are_no_verdict() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("machine", "ms", "verdict"),
-    [(2.0, 6.0, "slower"), (2.4, 6.0, "undecided"), (2.4, 7.5, "slower"), (1.6, 5.0, "same")],
-    ids=["same machine", "slower machine", "slower in spite of it", "faster machine"],
-)
-def test_what_the_machine_may_explain_is_not_slower(
-    machine: float, ms: float, verdict: str
-) -> None:
-    """Nor is it the same: nobody knows. How the machine changed is told in any case."""
-    baseline = make_baseline(make_document(12), "main")
-    document = add_verdict(compare_baseline(make_document(12, ms=ms, machine=machine), baseline))
-    assert document["comparison"]["verdict"] == verdict
-    assert document["verdict"]["passed"] is (verdict != "slower")
-    assert f"the same: {machine / 2 - 1:+.1%}" in summarize(document)
-    if verdict == "undecided":
-        assert "undecided against baseline main: the machine itself is slower" in summarize(
-            document
-        )
-
-
-def test_a_baseline_without_the_yardstick_is_compared_without() -> None:
-    """An earlier stackctl did not measure the machine."""
-    baseline = make_baseline(make_document(5), "main")
-    for run in baseline["runs"]:
-        del run["machine_ms"]
-    document = compare_baseline(make_document(5, ms=7.0, machine=9.0), baseline)
-    assert document["comparison"]["verdict"] == "slower"
-    assert document["comparison"]["notes"] == []
-
-
 def test_a_test_that_broke_off_is_compared_with_nothing() -> None:
     """Half a run says nothing of the whole."""
     broken = make_document(error=StackctlError("boom"))
