@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 TAIL = 12  # lines of a failed build that are shown
 TRIES = 3
+UNTAGGED = "<none>:<none>"  # what older engines list where an image has no tag
 
 # What the engine says where somebody else removes or builds upon the same cached images at the same
 # moment (moby's image/store.go, image/fs.go, layer/layer.go and daemon/images/image_delete.go).
@@ -45,7 +46,7 @@ def list_images(client: docker.APIClient, stack: str) -> tuple[Image, ...]:
     return tuple(
         Image(
             id=image["Id"],
-            tags=tuple(image.get("RepoTags") or ()),
+            tags=tuple(tag for tag in image.get("RepoTags") or () if tag != UNTAGGED),
             labels=image.get("Labels") or {},
         )
         for image in found

@@ -71,6 +71,17 @@ def test_the_images_of_a_stack_are_listed_newest_first(bench: Bench) -> None:
     assert bench.engine.images(f"{bench.stack}-other") == ()
 
 
+def test_an_image_whose_tag_went_to_another_has_none(bench: Bench) -> None:
+    """It is listed, without a tag, and is removed by its id."""
+    old = build(bench, "USER 10001")
+    new = build(bench, "USER 10002")
+
+    tags = {image.id: image.tags for image in bench.engine.images(bench.stack)}
+    assert tags == {old.id: (), new.id: new.tags}
+    bench.engine.remove_image(old.id)
+    assert [image.id for image in bench.engine.images(bench.stack)] == [new.id]
+
+
 def no_dockerfile(bench: Bench) -> BuildOrder:
     """Return an order for a folder without a Dockerfile."""
     wanted = order(bench)

@@ -258,9 +258,10 @@ class Operator:
             self.engine.remove_network(network["Id"])
         for volume in self.engine.volumes(filters=label)["Volumes"] or ():
             self.engine.remove_volume(volume["Name"])
-        for image in self.engine.images(filters=label):
-            for tag in image["RepoTags"] or (image["Id"],):
-                DockerEngine(self.engine).remove_image(tag)
+        engine = DockerEngine(self.engine)
+        for image in engine.images(self.name):
+            for tag in image.tags or (image.id,):
+                engine.remove_image(tag)
         self.engine.close()
 
     def _remove_container(self, container: str) -> None:
