@@ -90,7 +90,7 @@ def test_work_that_takes_longer_is_found_in_spite_of_a_busy_machine() -> None:
     before = [{"p10_ms": 4.0 + n / 10, "p50_ms": 5.0 * wait} for n, wait in enumerate(waits)]
     now = [{"p10_ms": 4.8 + n / 10, "p50_ms": 6.0 * wait} for n, wait in enumerate(waits)]
     runs = [[{**run, "p95_ms": 9.0, "rate": 9.0} for run in side] for side in (before, now)]
-    verdicts = {change.figure: change.verdict for change in compare(runs[0], runs[1])}
+    verdicts = {change.figure: change.verdict for change in compare(*runs)}
     assert verdicts == {"p10_ms": "slower", "p50_ms": "same", "p95_ms": "same", "rate": "same"}
 
 
