@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.figure import Figure
-from tests.e2e.operator import Operator, free_ports
+from tests.e2e.operator import Operator
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def _compare(operator: Operator) -> tuple[list[float], list[float]]:
     client, image = operator.engine, f"{operator.environment['IMAGE_PREFIX']}nginx:1.30"
     replica = f"{operator.name}-app-blue-1"
     client.remove_container(replica, force=True)
-    (port,) = free_ports(1)
+    port = free_port()
     started = []
     try:
         published: dict[int | str, Any] = {8080: ("127.0.0.1", port)}

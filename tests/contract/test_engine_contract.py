@@ -12,7 +12,7 @@ from orchestrator.engine.base import HealthCommand
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack.quantities import Address
 from tests.contract.bench import DONE, FAILING, PYTHON, SLEEPER, TALKING, Bench, archive
-from tests.contract.ports import free_port
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ def test_a_port_on_the_host_has_one_owner(bench: Bench) -> None:
     container = bench.run("first", ports=((8080, address),))
     assert bench.look(container).published == (address.port,)
 
-    with pytest.raises(EngineError):
+    with pytest.raises(EngineError, match=f"`{address}` is taken"):
         bench.run("second", ports=((8080, address),))
     assert bench.names() == [bench.name("first")]
 

@@ -16,8 +16,8 @@ from orchestrator.gateway.routing import Lane, Routing, Step, Target, parse_conf
 from orchestrator.release.specs import gateway_spec
 from orchestrator.stack.model import Stack
 from tests.contract.bench import NGINX, Bench
-from tests.contract.ports import free_port
 from tests.fakes.engine import FakeEngine
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from orchestrator.bench.session import Session, Task, ask_gateway, run_session
 from orchestrator.clock import SystemClock
 from orchestrator.errors import GatewayError, Interrupted
 from orchestrator.stack.quantities import Address
-from tests.e2e.operator import free_ports
 from tests.fakes.server import GOOD, Request, serving
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,7 @@ def test_a_setup_that_fails_is_told(tmp_path: Path) -> None:
 
 def test_a_gateway_that_is_down_is_told_before_the_load(tmp_path: Path) -> None:
     """With where it was looked for."""
-    address = Address("127.0.0.1", free_ports(1)[0])
+    address = Address("127.0.0.1", free_port())
     with pytest.raises(GatewayError, match=f"does not answer at `{address}`: connection refused"):
         ask_gateway(address)
     session = run(make_task(tmp_path, address, SCRIPT % OPTIONS))

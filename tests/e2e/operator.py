@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from orchestrator.engine.docker import DockerEngine
 from orchestrator.gateway.admin import Admin
 from orchestrator.stack.load import load_variables
 from orchestrator.stack.quantities import Address
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +58,7 @@ class Operator:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.name = name
-        self.public, self.admin = free_ports(2)
+        self.public, self.admin = free_port(), free_port()
         self.engine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
         self.environment = {
             **os.environ,
@@ -260,7 +260,7 @@ class Operator:
             self.engine.remove_volume(volume["Name"])
         engine = DockerEngine(self.engine)
         for image in engine.images(self.name):
-            for tag in image.tags or (image.id,):
+            for tag in image.handles:
                 engine.remove_image(tag)
         self.engine.close()
 
@@ -324,15 +324,3 @@ def interrupt(process: subprocess.Popen[str], number: int = signal.SIGINT) -> tu
     process.send_signal(number)
     stdout, stderr = process.communicate(timeout=PATIENCE)
     return process.returncode, stdout, stderr
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports on which nobody listens at the moment."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

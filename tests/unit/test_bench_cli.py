@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests.e2e.operator import free_ports
 from tests.fakes.command_line import Run
 from tests.fakes.stacks import shop_with
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ BODY = "export const options = { vus: 1, duration: '1s' };\nexport default funct
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a folder with a stack that does not run, and scripts."""
-    listen = f"127.0.0.1:{free_ports(1)[0]}"
+    listen = f"127.0.0.1:{free_port()}"
     (tmp_path / "stack.yaml").write_text(yaml.safe_dump(shop_with("gateway.listen", listen)))
     (tmp_path / "k6").mkdir()
     (tmp_path / "k6" / "test.js").write_text(BODY)
