@@ -1,6 +1,6 @@
 // Files: a user stores a picture or some bytes, reads them back, whole, in part and as known already,
 // and deletes them. One iteration is five requests, and leaves no file behind. See load.js for the
-// settings; SUMMARY names the file for the result as JSON.
+// settings.
 //
 // The gateway lets one address write 50 times a second. This is written to stay below: 10 users that
 // each store and delete a file twice a second at most. With more, 429 is the right answer, and here
@@ -10,8 +10,8 @@ import crypto from 'k6/crypto';
 import encoding from 'k6/encoding';
 import http from 'k6/http';
 import exec from 'k6/execution';
-import { check, sleep } from 'k6';
-import { base, load } from './load.js';
+import { check } from 'k6';
+import { atMostEvery, base, load } from './load.js';
 import { signUp } from './users.js';
 
 const SECONDS_BETWEEN_FILES = 0.5;
@@ -51,7 +51,10 @@ export function setup() {
 }
 
 export default function (user) {
-  const started = Date.now();
+  atMostEvery(SECONDS_BETWEEN_FILES, () => useFile(user));
+}
+
+function useFile(user) {
   const file = files[exec.scenario.iterationInTest % files.length];
 
   const form = { file: http.file(file.content, file.name, file.type) };
@@ -67,11 +70,6 @@ export default function (user) {
     read(address, file);
     const deleted = http.del(address, null, { headers: user, tags: { name: 'delete' } });
     check(deleted, { 'delete is 204': ({ status }) => status === 204 });
-  }
-
-  // With RATE the files are paced from outside.
-  if (!__ENV.RATE) {
-    sleep(Math.max(0, SECONDS_BETWEEN_FILES - (Date.now() - started) / 1000));
   }
 }
 
@@ -102,8 +100,4 @@ function read(address, file) {
 
   const copy = get('copy', { 'If-None-Match': tag });
   check(copy, { 'a copy is not sent again': ({ status }) => status === 304 });
-}
-
-export function handleSummary(summary) {
-  return __ENV.SUMMARY ? { [__ENV.SUMMARY]: JSON.stringify(summary, null, 2) } : {};
 }

@@ -5,6 +5,8 @@
 //             with RATE: users ready at the start
 //   DURATION  as in 30s or 5m
 
+import { sleep } from 'k6';
+
 export const base = (__ENV.BASE_URL || 'http://127.0.0.1:8080').replace(/\/+$/, '');
 
 export const json = { 'Content-Type': 'application/json' };
@@ -26,4 +28,14 @@ export function load({ rate, vus, duration }) {
     maxVUs: Math.max(users, wanted),
     gracefulStop: '10s',
   };
+}
+
+// Runs an iteration and waits until the user's next may start: `seconds` after this one at the
+// earliest. With RATE the iterations are paced from outside.
+export function atMostEvery(seconds, iterate) {
+  const started = Date.now();
+  iterate();
+  if (!__ENV.RATE) {
+    sleep(Math.max(0, seconds - (Date.now() - started) / 1000));
+  }
 }

@@ -7,8 +7,8 @@
 
 import http from 'k6/http';
 import exec from 'k6/execution';
-import { check, sleep } from 'k6';
-import { base, json, load } from './load.js';
+import { check } from 'k6';
+import { atMostEvery, base, json, load } from './load.js';
 import { signUp } from './users.js';
 
 // Few, because each costs two hashes of a password; the load's users share them.
@@ -38,13 +38,7 @@ export function setup() {
 }
 
 export default function (users) {
-  const started = Date.now();
-  useNotes(users);
-
-  // With RATE the notes are paced from outside.
-  if (!__ENV.RATE) {
-    sleep(Math.max(0, SECONDS_BETWEEN_NOTES - (Date.now() - started) / 1000));
-  }
+  atMostEvery(SECONDS_BETWEEN_NOTES, () => useNotes(users));
 }
 
 function useNotes(users) {
