@@ -63,7 +63,7 @@ def _remove(house: House) -> None:
     """Remove a copy with its data and its images."""
     take_down(house, volumes=True, wait=LOCK_WAIT)
     for image in house.engine.images(house.stack.name):
-        for tag in image.tags or (image.id,):
+        for tag in image.handles:
             house.engine.remove_image(tag)
 
 

@@ -97,6 +97,11 @@ class Image:
     user: str = ""
     digests: tuple[str, ...] = ()
 
+    @property
+    def handles(self) -> tuple[str, ...]:
+        """What is to be removed for it to go: each of its tags, or its id where it has none."""
+        return self.tags or (self.id,)
+
 
 @dataclass(frozen=True)
 class BuildOrder:

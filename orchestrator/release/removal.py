@@ -127,10 +127,8 @@ def _is_built(house: House, image: Image) -> bool:
 
 def _removed(house: House, image: Image) -> bool:
     try:
-        for tag in image.tags or (image.id,):
+        for tag in image.handles:
             house.engine.remove_image(tag)
-    except NotFound:
-        return True
     except EngineError as error:  # in use by a container of somebody else
         house.emit(Warned(error.message))
         return False

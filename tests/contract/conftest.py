@@ -60,7 +60,7 @@ def remove_everything(engine: Engine, stack: str) -> None:
     for container in engine.containers(stack):
         engine.remove(container.id)
     for image in engine.images(stack):
-        for reference in image.tags or (image.id,):
+        for reference in image.handles:
             with suppress(EngineError):
                 engine.remove_image(reference)
     for volume in engine.volumes(stack):
