@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -29,6 +30,11 @@ FOREIGN = (
     urllib3.exceptions.ProxySchemeUnsupported,
     OSError,
 )
+# How engines from 20.10 to 29 say that somebody else has a port of the host.
+TAKEN = re.compile(
+    r"(\d+(?:\.\d+){3}:\d+)(?::[\d.]+:\d+)?(?:/tcp)?(?: failed)?:"
+    r" (?:bind: )?(?:port is already allocated|address already in use)"
+)
 
 
 @contextmanager
@@ -41,6 +47,11 @@ def translated(doing: str) -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code == HTTPStatus.CONFLICT:
             raise Conflict(f"{doing}: {_reason(error)}") from error
+        if taken := TAKEN.search(_reason(error)):
+            raise EngineError(
+                f"`{taken[1]}` is taken by somebody else",
+                "`docker ps` or `ss -ltnp` shows by whom; or choose another address in stack.yaml",
+            ) from error
         raise EngineError(f"{doing}: {_reason(error)}") from error
     except (requests.exceptions.ConnectionError, urllib3.exceptions.ProtocolError) as error:
         raise EngineError(

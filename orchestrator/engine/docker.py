@@ -91,7 +91,7 @@ class DockerEngine:
 
     def start(self, container: str) -> None:
         """Start a container that does not run."""
-        with translated(f"starting `{container[:64]}`"):
+        with translated(f"starting `{container[:12]}`"):
             self._client.start(container)
 
     def stop(self, container: str, grace: float) -> None:

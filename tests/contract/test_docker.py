@@ -39,6 +39,16 @@ except PermissionError:
 ON_DOCKER = pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
 
 
+def refuse(status: int, words: str) -> None:
+    """Raise what docker-py raises where the engine answers so."""
+    answer = requests.Response()
+    answer.status_code = status
+    answer._content = json.dumps({"message": words}).encode()
+    answer.headers["Content-Type"] = "application/json"
+    answer.url = "http://engine/"
+    docker.errors.create_api_error_from_http_exception(HTTPError(response=answer))
+
+
 def inspected(container: str) -> Any:
     """Return all that the engine knows of a container."""
     client = connect()
@@ -171,16 +181,30 @@ def test_the_status_of_an_answer_tells_the_kinds_apart(
     status: int, expected: type[EngineError]
 ) -> None:
     """Never the words, which change with the engine's version."""
-    answer = requests.Response()
-    answer.status_code = status
-    answer._content = json.dumps({"message": "because."}).encode()
-    answer.headers["Content-Type"] = "application/json"
-    answer.url = "http://engine/"
     with pytest.raises(EngineError) as caught, translated("doing it"):
-        docker.errors.create_api_error_from_http_exception(HTTPError(response=answer))
+        refuse(status, "because.")
 
     assert type(caught.value) is expected
     assert caught.value.message == "doing it: because"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Bind for 127.0.0.1:8080 failed: port is already allocated",
+        "Error starting userland proxy: listen tcp4 127.0.0.1:8080: bind: address already in use",
+        "failed to bind host port for 127.0.0.1:8080:172.18.0.2:80/tcp: address already in use",
+        "failed to bind host port 127.0.0.1:8080/tcp: address already in use",
+    ],
+)
+def test_a_port_that_is_taken_is_named(words: str) -> None:
+    """As engines of different ages tell it, among much else."""
+    with pytest.raises(EngineError) as caught, translated("starting `it`"):
+        refuse(500, f"driver failed programming external connectivity on endpoint it: {words}")
+
+    assert caught.value.message == "`127.0.0.1:8080` is taken by somebody else"
+    assert caught.value.hint
+    assert "ss -ltnp" in caught.value.hint
 
 
 @ON_DOCKER

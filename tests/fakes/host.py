@@ -112,7 +112,7 @@ class FakeHost:
         )
         for _, address in spec.ports:
             if address.port in taken:
-                raise EngineError(f"port {address.port} is already allocated")
+                raise EngineError(f"`{address}` is taken by somebody else")
         self.changed("start", spec.name)
         number = next(self._numbers)
         box.address = f"10.0.{number // 256}.{number % 256}"
