@@ -22,12 +22,14 @@ TRIES = 3
 UNTAGGED = "<none>:<none>"  # what older engines list where an image has no tag
 
 # What the engine says where somebody else removes or builds upon the same cached images at the same
-# moment (moby's image/store.go, image/fs.go, layer/layer.go and daemon/images/image_delete.go).
+# moment (moby's image/store.go, image/fs.go, image/cache/cache.go, layer/layer.go and
+# daemon/images/image_delete.go).
 RACED = (
     "failed to get digest sha256:",
     "unrecognized image ID sha256:",
     "unknown parent image ID sha256:",
     "No such image: sha256:",
+    'unable to find image "sha256:',
     "layer does not exist",
     "image has dependent child images",
 )
