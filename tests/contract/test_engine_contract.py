@@ -177,10 +177,14 @@ def test_a_signal_reaches_a_container_that_runs(bench: Bench) -> None:
 
 def test_the_processes_of_a_container_have_pids_and_titles(bench: Bench) -> None:
     """One for each, by the host's pid."""
-    processes = bench.engine.processes(bench.run("app"))
+    container = bench.run("app")
 
-    assert list(processes.values()) == [" ".join(SLEEPER)]
-    assert min(processes) > 0
+    def processes() -> dict[int, str] | None:
+        found = bench.engine.processes(container)
+        return found if list(found.values()) == [" ".join(SLEEPER)] else None
+
+    found = bench.until(processes)  # what makes the container is seen in it for a moment
+    assert min(found) > 0
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,13 @@ def door(bench: Bench) -> Iterator[Door]:
     engine.start(container)
     bench.until(admin.serving)
     gateway = Gateway(engine, bench.look(container), admin, bench.clock)
+    looks = [gateway.workers().accepting]
+
+    def all_begun() -> bool | None:
+        looks.append(gateway.workers().accepting)
+        return looks[-1] == looks[-2] or None
+
+    bench.until(all_begun)
     yield Door(bench, stack, admin, gateway, container, config)
     gateway.close()
 
@@ -182,7 +189,7 @@ def test_a_replica_is_probed_by_its_name(door: Door) -> None:
         return answer.status_code == 200 or None
 
     assert door.bench.until(healthy)
-    absent = door.admin.probe(door.bench.name("app-blue-2"), 8000, "/health", 2)
+    absent = door.admin.probe(door.bench.name("app-blue-2"), 8000, "/health", 10)
     assert absent.status_code >= 500
 
 

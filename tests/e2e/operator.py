@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Seen = TypeVar("Seen")
 REPOSITORY = Path(__file__).parents[2]
 APP = Path(__file__).parent / "app"
+IMPATIENT: dict[str, object] = {
+    "health": {"interval": "20ms", "deadline": "5s"}
+}  # for versions that never get well
 STACKCTL = (sys.executable, "-m", "orchestrator")
 PATIENCE = 180  # seconds after which a command counts as hanging
 
@@ -239,6 +242,10 @@ class Operator:
         name = f"{self.name}-app-{color}-{number}"
         return Admin(Address("127.0.0.1", self.admin)).probe(name, 8000, "/", 10)
 
+    def gateway_log(self) -> str:
+        """Return what the gateway has printed so far."""
+        return self.engine.logs(f"{self.name}-gateway").decode()
+
     def config_id(self) -> str:
         """Return the id of the config that NGINX serves, from a fresh connection."""
         return Admin(Address("127.0.0.1", self.admin)).serving() or ""
@@ -291,7 +298,7 @@ def describe_app(path: str) -> dict[str, object]:
         "port": 8000,
         "replicas": 2,
         "read_only": True,
-        "health": {"interval": "20ms", "deadline": "5s"},
+        "health": {"interval": "20ms", "deadline": "20s"},
         "routes": [{"path": path}],
         "stop_grace": "3s",
         "witness": [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tests.e2e.operator import PATIENCE, REPOSITORY, Operator
+from tests.e2e.operator import REPOSITORY, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +95,7 @@ def run_script(operator: Operator, script: str, variables: Mapping[str, str]) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=PATIENCE,
+        timeout=600,  # seconds; it installs what it needs
         check=False,
     )
     return ended.returncode, ended.stdout

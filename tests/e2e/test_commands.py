@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.e2e.operator import IMPATIENT
+
 if TYPE_CHECKING:
     from tests.e2e.operator import Operator
 
@@ -119,6 +121,7 @@ def test_logs_are_those_of_the_part(app: Operator) -> None:
 def test_history_and_evidence_tell_of_past_releases(app: Operator) -> None:
     """Past releases are listed newest first, and the newest one's evidence is shown."""
     app.deploy("v2")
+    app.write_stack(IMPATIENT)
     app.deploy("sick")
 
     history = app.run("history", "--output", "json").document["releases"]

@@ -36,7 +36,7 @@ def speak(client: ClientConnection) -> str:
 def test_a_client_that_never_hangs_up_is_cut(operator: Operator) -> None:
     """No old worker lives longer than `drain_timeout`; the release goes well and says whom it cut."""
     # What was replaced goes on running, so nothing but the gateway can end the connection.
-    operator.write_stack({"keep": "running"}, keepalive="1s", drain_timeout="4s")
+    operator.write_stack({"keep": "running"}, keepalive="1s", drain_timeout="10s")
     operator.up()
     with connected(operator) as client:
         done = operator.deploy("v2")

@@ -10,34 +10,33 @@ from tests.e2e.operator import Operator, interrupt, wait_for
 
 
 @pytest.mark.parametrize(
-    ("version", "reason"),
+    ("version", "deadline", "reason"),
     [
-        ("sick", "gave no 3 healthy answers in a row within 2 s"),
-        ("fickle", "gave no 3 healthy answers in a row within 2 s"),
-        ("crash", "crashed at start"),
-        ("liar", "answers version `v0`, asked for was `liar`"),
-        ("unbuildable", "returned a non-zero code: 9"),
+        ("sick", 2, "gave no 3 healthy answers in a row within 2 s"),
+        ("fickle", 2, "gave no 3 healthy answers in a row within 2 s"),
+        ("crash", 20, "crashed at start"),
+        ("liar", 20, "answers version `v0`, asked for was `liar`"),
+        ("unbuildable", 20, "returned a non-zero code: 9"),
     ],
 )
 def test_a_bad_candidate_is_removed_and_the_active_version_serves(
-    operator: Operator, version: str, reason: str
+    app: Operator, version: str, deadline: int, reason: str
 ) -> None:
     """Whatever is wrong with a candidate: exit 1, the reason, and everything is as it was."""
-    operator.write_stack({"health": {"interval": "50ms", "deadline": "2s"}})
-    operator.up()
-    before = operator.containers(running=False)
+    app.write_stack({"health": {"interval": "50ms", "deadline": f"{deadline}s"}})
+    before = app.containers(running=False)
 
-    done = operator.deploy(version)
+    done = app.deploy(version)
 
     assert done.code == 1
     assert done.document["outcome"] == "reverted"
     assert reason in done.document["error"]["message"]
     assert reason in done.stderr
     assert "Traceback" not in done.stderr
-    assert operator.serving() == "v1"
-    assert operator.containers(running=False) == before
+    assert app.serving() == "v1"
+    assert app.containers(running=False) == before
     assert done.document["witness"]["lost"] == 0
-    evidence = operator.evidence(done)
+    evidence = app.evidence(done)
     assert evidence["outcome"] == "reverted"
     assert reason in evidence["failure"]["reason"]
 

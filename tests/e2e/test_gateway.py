@@ -27,7 +27,7 @@ ROUTES = [
     {"path": "/cached/", "cache": {"ttl": "1s"}},
     {"path": "/long/", "cache": {"ttl": "60s"}},
     {"path": "/small/", "max_body": "1k"},
-    {"path": "/quick", "timeouts": {"read": "300ms"}},
+    {"path": "/quick", "timeouts": {"read": "1s"}},
     {"path": "/unbuffered/", "buffering": False},
     {"path": "/readonly/", "methods": ["GET", "HEAD"]},
     {"path": "/large/", "max_body": "4m"},
@@ -57,7 +57,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         # A release takes a second to its switch, and kept connections outlive that by far.
         gate = {"interval": "100ms", "successes": 10}
         service = {"routes": ROUTES, "witness": [{"path": "/app/"}], "health": gate}
-        operator.write_stack(service, keepalive="6s", drain_timeout="12s")
+        operator.write_stack(service, keepalive="12s", drain_timeout="24s")
         operator.up()
         yield operator
     finally:
@@ -175,7 +175,7 @@ def test_only_reads_are_kept(gateway: Operator) -> None:
 def test_who_comes_too_often_is_told_when_to_come_again(gateway: Operator) -> None:
     """Readers are counted apart from writers, and other paths not at all."""
     with client(gateway) as connection:
-        reads = [send(connection, "/limited/") for _ in range(12)]
+        reads = [send(connection, "/limited/") for _ in range(40)]
         refused = [answer for answer in reads if answer.status == 429]
         assert [answer.status for answer in reads[:4]] == [200] * 4
         assert len(refused) >= 5
@@ -254,7 +254,7 @@ def test_what_is_no_request_for_a_service_is_told_what_is_wrong(
 def test_a_service_that_does_not_answer_in_time_is_a_504(gateway: Operator) -> None:
     """The log keeps who it was; a path that only begins alike is another path."""
     mark = secrets.token_hex(8)
-    answer = ask(gateway, "/quick?seconds=1", headers={"X-Request-ID": mark})
+    answer = ask(gateway, "/quick?seconds=3", headers={"X-Request-ID": mark})
     assert_problem(answer, 504, "Gateway Timeout")
     entry = wait_until(lambda: find_in_log(gateway, mark))
     assert (entry["color"], entry["version"], entry["status"]) == ("blue", "v1", "504")
@@ -265,8 +265,7 @@ def test_a_service_that_does_not_answer_in_time_is_a_504(gateway: Operator) -> N
 
 def find_in_log(operator: Operator, request_id: str) -> Any:
     """Return the access log's entry of a request, once it is there."""
-    log = operator.engine.logs(f"{operator.name}-gateway", stderr=False).decode()
-    lines = [line for line in log.splitlines() if request_id in line]
+    lines = [line for line in operator.gateway_log().splitlines() if request_id in line]
     return json.loads(lines[-1]) if lines else None
 
 
@@ -352,7 +351,7 @@ def test_no_old_answer_comes_from_the_cache_after_the_switch(gateway: Operator) 
         assert first == ["v1"] * 10
         assert ask(gateway, path).headers["X-Cache"] == "HIT"
         process.send_signal(signal.SIGCONT)
-        wait_until(lambda: gateway.config_id().endswith("-v2.promote") or None)
+        wait_for(process, "confirm")
 
         assert ask(gateway, path).document["version"] == "v2"
         last = [send(each, path) for each in kept]

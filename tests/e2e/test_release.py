@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.load import under_load
-from tests.e2e.operator import wait_for
+from tests.e2e.operator import wait_for, wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.operator import Operator
@@ -58,7 +58,8 @@ def test_releases_and_rollbacks_under_load_lose_no_request(app: Operator) -> Non
 
 def test_real_traffic_stands_beside_the_witness(app: Operator) -> None:
     """The evidence counts users' requests by version, from the gateway's access log."""
-    with under_load(f"http://127.0.0.1:{app.public}/", app.folder, rate=50):
+    with under_load(f"http://127.0.0.1:{app.public}/?load", app.folder, rate=50):
+        wait_until(lambda: "?load" in app.gateway_log() or None)
         done = app.deploy("v2")
 
     traffic = app.evidence(done)["traffic"]
@@ -110,9 +111,14 @@ def test_an_idle_connection_survives_the_reloads(operator: Operator) -> None:
     """A client that idled through both reloads, within the keep-alive, still has its connection."""
     operator.write_stack(keepalive="20s", drain_timeout="40s")
     operator.up()
-    clients = connect(operator, 20)
 
     with operator.running("deploy", "app", "--version", "v2") as process:
+        wait_for(process, "start")
+        process.send_signal(
+            signal.SIGSTOP
+        )  # they idle from before the reloads, and not much longer
+        clients = connect(operator, 20)
+        process.send_signal(signal.SIGCONT)
         wait_for(process, "confirm")
         # Old workers answer on the old config, so the old version must still be there.
         assert {speak(client) for client in clients} == {"v1"}

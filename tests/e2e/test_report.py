@@ -18,6 +18,7 @@ from orchestrator.catalogue.index import write_catalogue
 from orchestrator.events import Failed, Warned
 from orchestrator.plots import draw_bench
 from tests.e2e.load import under_load
+from tests.e2e.operator import IMPATIENT, wait_until
 from tests.fakes.benches import HOSTILE as MARKUP
 from tests.fakes.benches import leave_bench, make_document
 from tests.fakes.releases import HOSTILE, Releases
@@ -107,7 +108,8 @@ def show_report(app: Operator, done: Done) -> Shown:
 
 def test_a_browser_shows_what_the_evidence_says(app: Operator) -> None:
     """The verdict, a point for each bucket and version, the numbers themselves, and no error."""
-    with under_load(f"http://127.0.0.1:{app.public}/", app.folder, rate=50):
+    with under_load(f"http://127.0.0.1:{app.public}/?load", app.folder, rate=50):
+        wait_until(lambda: "?load" in app.gateway_log() or None)
         done = app.deploy("v2")
 
     evidence = app.evidence(done)
@@ -133,6 +135,7 @@ def test_a_browser_shows_what_the_evidence_says(app: Operator) -> None:
 
 def test_a_browser_shows_a_release_that_was_put_back(app: Operator) -> None:
     """What failed and why, in words; no line says that users moved."""
+    app.write_stack(IMPATIENT)
     shown = show_report(app, app.deploy("sick"))
 
     assert shown.console == []
@@ -145,6 +148,7 @@ def test_evidence_is_verified_as_it_was_left(app: Operator) -> None:
     """After real releases, good and bad, all holds; then a byte is changed, and no more."""
     app.deploy("v2")
     rude = app.deploy("rude")
+    app.write_stack(IMPATIENT)
     app.deploy("sick")
 
     assert app.run("evidence", "verify").stdout.endswith("4 sound\n")

@@ -38,7 +38,9 @@ class User(NamedTuple):
 def open_client(platform: Operator) -> Iterator[httpx.Client]:
     """Give a client of the gateway."""
     base = f"http://127.0.0.1:{platform.public}"
-    with httpx.Client(base_url=base, timeout=30, verify=False) as client:  # noqa: S501  plain HTTP
+    # Kept connections are given up before the gateway does it at the moment of a request.
+    kept = httpx.Limits(keepalive_expiry=1.5)
+    with httpx.Client(base_url=base, timeout=30, limits=kept, verify=False) as client:  # noqa: S501  plain HTTP
         yield client
 
 

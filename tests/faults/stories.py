@@ -44,7 +44,9 @@ def nginx_refuses(operator: Operator) -> Account:
     """A template that renders to something that NGINX does not take."""
     tree = operator.folder / "tree"
     for part in ("orchestrator", "templates"):
-        shutil.copytree(REPOSITORY / part, tree / part)
+        shutil.copytree(
+            REPOSITORY / part, tree / part, ignore=shutil.ignore_patterns("__pycache__")
+        )
     template = tree / "templates" / "nginx.conf.j2"
     template.write_text(template.read_text().replace("daemon off;", "daemon off; nonsense on;"))
     known = operator.environment["PYTHONPATH"]

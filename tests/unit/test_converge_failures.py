@@ -37,7 +37,7 @@ def running(world: World) -> World:
 def test_a_gateway_whose_port_is_taken_leaves_nothing_behind(world: World) -> None:
     """The error says so, the container is gone, the lock is free and the next `up` succeeds."""
     world.host.taken_ports.add(8080)
-    with pytest.raises(EngineError, match="`.*:8080` is taken by somebody else"):
+    with pytest.raises(EngineError, match=":8080` is taken by somebody else"):
         world.up()
     assert world.states() == {"db": "running"}
 
