@@ -13,6 +13,7 @@ import pytest
 from assets_forms import BOUNDARY, assert_problem, form, post, upload
 from assets_issuer import Issuer
 from assets_processes import SERVICE_HOME, Database, image_prefix, wait_until
+from tenacity import Retrying, stop_after_attempt
 
 pytestmark = pytest.mark.engine
 
@@ -35,7 +36,9 @@ def image(engine: Any) -> Iterator[str]:
     """Build the image under a name of its own, and remove it afterwards."""
     tag = f"stackctl-test-assets:{uuid4().hex[:12]}"
     arguments = {"IMAGE_PREFIX": image_prefix(), "VERSION": "v7"}
-    engine.images.build(path=str(SERVICE_HOME), tag=tag, buildargs=arguments, rm=True)
+    # Another test may remove what the builder has just found in its cache.
+    attempts = Retrying(stop=stop_after_attempt(3), reraise=True)
+    attempts(engine.images.build, path=str(SERVICE_HOME), tag=tag, buildargs=arguments, rm=True)
     yield tag
     engine.images.remove(tag, force=True)
 

@@ -112,7 +112,9 @@ class Postgres:
 
     def _sweep(self) -> None:
         """Remove what tests that were killed have left behind."""
-        for container in self._engine.containers.list(all=True, filters={"label": NAME}):
+        for container in self._engine.containers.list(
+            all=True, filters={"label": NAME}, ignore_removed=True
+        ):
             made = datetime.fromisoformat(container.attrs["Created"][:19] + "+00:00")
             if (datetime.now(UTC) - made).total_seconds() > STALE_SECONDS:
                 with suppress(APIError):  # another worker was faster

@@ -32,6 +32,7 @@ HEAD = (
     b"POST /auth/register HTTP/1.1\r\nHost: auth\r\nContent-Type: application/json\r\n"
     b"Content-Length: %d\r\n\r\n" % len(BODY)
 )
+EXPECTING = b"\r\nExpect: 100-continue\r\n\r\n"
 SLOW_HASHES = {"AUTH_ARGON2_MEMORY_KIB": "49152", "AUTH_ARGON2_PASSES": "10"}
 
 
@@ -47,7 +48,8 @@ def test_a_request_in_flight_outlives_the_stop(own_service: AuthService) -> None
     """A request half sent at SIGTERM is taken to its end and answered; new ones are refused."""
     address = ("127.0.0.1", own_service.port)
     with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(HEAD + BODY[:5])
+        connection.sendall(HEAD.replace(b"\r\n\r\n", EXPECTING) + BODY[:5])
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")  # now it is read
         wait_until(lambda: said(own_service, "Uvicorn running"))
         own_service.running.send_signal(signal.SIGTERM)
         wait_until(lambda: said(own_service, "Waiting for connections to close"))

@@ -16,7 +16,7 @@ from notes_processes import SERVICE_HOME, NotesService, wait_until
 BODY = b'{"title": "written across a stop"}'
 HEAD = (
     "POST /notes/ HTTP/1.1\r\nHost: notes\r\nContent-Type: application/json\r\n"
-    "Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n"
+    "Authorization: Bearer {}\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n"
 )
 
 
@@ -39,6 +39,7 @@ def test_a_request_in_flight_outlives_the_stop(empty_service: NotesService) -> N
     with socket.create_connection(address, timeout=10) as connection:
         head = HEAD.format(empty_service.issuer.token(), len(BODY))
         connection.sendall(head.encode() + BODY[:5])
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 ")  # now it is read
         wait_for_log(empty_service, "Uvicorn running")
         empty_service.send(signal.SIGTERM)
         wait_for_log(empty_service, "Waiting for connections to close")
