@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.release.plan import Order
 
 RETRY_EVERY = 0.3
-NAMELESS = 15.0  # seconds; the engine refuses a name before it lists the container that has it
+NAMELESS = 10.0  # seconds; the engine refuses a name before it lists the container that has it
 LOST = "the lock was lost: the engine restarted or the connection was cut"
 PUT_RIGHT = "run the command again: it puts right first what this one has left"
 HELD_BY = ("holder", "host", "since", "command", "ci")
