@@ -59,7 +59,7 @@ def _add_comparison(suite: Element, comparison: Mapping[str, Any], text: str) ->
     if comparison["verdict"] == "slower":
         _fail(case, text, "")
     elif comparison["verdict"] == "undecided":
-        SubElement(case, "skipped", message="too few runs to tell")
+        SubElement(case, "skipped", message=comparison["doubt"])
 
 
 def _add_release(suite: Element, release: Mapping[str, Any]) -> None:

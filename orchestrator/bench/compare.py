@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from statistics import median
+from math import sqrt
+from statistics import mean, median, variance
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 ALPHA = 0.01  # the chance at which mere noise may look like a difference
 LEAST = 0.10  # the change that is worth a word, however sure it is
+# A machine that differs from one run to the next differs by more from one minute to another: while
+# nothing else had changed, by up to 3.8 standard deviations of single runs (31 comparisons).
+MOODS = 4
 # The fastest tenth has hardly waited for anything: it tells what the work itself takes, and is the
 # steadiest figure on a machine that has other things to do.
 WORSE_IF = {"p10_ms": "higher", "p50_ms": "higher", "p95_ms": "higher", "rate": "lower"}
@@ -30,11 +34,16 @@ class Change(NamedTuple):
 
 
 def compare(
-    baseline: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]]
+    baseline: Sequence[Mapping[str, Any]], now: Sequence[Mapping[str, Any]], *, apart: bool = False
 ) -> list[Change]:
-    """Hold the figures of runs against those of a baseline's runs, which may have fewer."""
+    """Hold the figures of runs against those of a baseline's runs, which may have fewer.
+
+    Where they are `apart` in time, a difference may be the machine's own.
+    """
     return [
-        compare_figure(name, [run[name] for run in baseline], [run[name] for run in now])
+        compare_figure(
+            name, [run[name] for run in baseline], [run[name] for run in now], apart=apart
+        )
         for name in WORSE_IF
         if all(name in run for run in baseline)
     ]
@@ -49,18 +58,27 @@ def choose_turns(runs: int) -> list[bool]:
     return [turn for pair in pairs for turn in pair]
 
 
-def compare_figure(name: str, baseline: Sequence[float], now: Sequence[float]) -> Change:
+def can_tell(baseline: int, now: int) -> bool:
+    """Return whether so many runs, if they were all different, would be sure to be so."""
+    return rank_test([0.0] * baseline, [1.0] * now) <= ALPHA
+
+
+def compare_figure(
+    name: str, baseline: Sequence[float], now: Sequence[float], *, apart: bool = False
+) -> Change:
     """Say what became of one figure: a difference must be sure, and large enough to matter."""
     before, after = median(baseline), median(now)
     grown = after >= before
     p = rank_test(baseline, now) if grown else rank_test(now, baseline)
     change = (after - before) / before if before else None
     verdict: Verdict = "same"
-    if rank_test([0.0] * len(baseline), [1.0] * len(now)) > ALPHA:
-        verdict = "undecided"  # not even a complete separation would be sure
+    if not can_tell(len(baseline), len(now)):
+        verdict = "undecided"
     elif p <= ALPHA and change is not None and abs(round(change, 9)) >= LEAST:
         worse = grown == (WORSE_IF[name] == "higher")
         verdict = "slower" if worse else "faster"
+        if apart and abs(after - before) < MOODS * spread(baseline, now):
+            verdict = "undecided"
     return Change(name, before, after, None if change is None else round(change, 4), p, verdict)
 
 
@@ -80,6 +98,11 @@ def rank_test(low: Sequence[float], high: Sequence[float]) -> float:
                 ways[size][total + rank] += number
     dealt = ways[len(high)]
     return sum(number for total, number in dealt.items() if total >= seen) / dealt.total()
+
+
+def spread(*sides: Sequence[float]) -> float:
+    """Return the standard deviation of single runs, pooled over the sides that have some."""
+    return sqrt(mean(variance(side) for side in sides if len(side) > 1))
 
 
 def _rank(values: Sequence[float]) -> list[int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.bench.compare import WORSE_IF, compare, judge
+from orchestrator.bench.compare import WORSE_IF, can_tell, compare, judge
 from orchestrator.bench.figures import (
     draw_columns,
     join_checks,
@@ -130,7 +130,8 @@ def compare_baseline(document: Document, baseline: Mapping[str, Any] | None) -> 
         return document
     changed = baseline["script"]["sha256"] != document["script"]["sha256"]
     notes = ["the script is not the one of the baseline any more"] if changed else []
-    found = _compare(baseline["runs"], document["runs"], f"baseline {baseline['name']}", notes)
+    against = f"baseline {baseline['name']}"
+    found = _compare(baseline["runs"], document["runs"], against, notes, apart=True)
     return document | {"comparison": {"bench": baseline["bench"], **found}}
 
 
@@ -160,7 +161,7 @@ def _tell_good(comparison: Mapping[str, Any] | None) -> str:
     if not comparison:
         return ""
     if comparison["verdict"] == "undecided":
-        return f", undecided against {comparison['against']}: too few runs"
+        return f", undecided against {comparison['against']}: {comparison['doubt']}"
     return f", not slower than {comparison['against']}"
 
 
@@ -186,12 +187,7 @@ def _find_faults(document: Document) -> Sequence[str]:
         faults.append(f"{len(missed)} of {len(document['thresholds'])} thresholds missed")
     comparison = document["comparison"]
     if comparison and comparison["verdict"] == "slower":
-        worse = [
-            f"{each['figure'].removesuffix('_ms')} {tell_change(each)}"
-            for each in comparison["figures"]
-            if each["verdict"] == "slower"
-        ]
-        faults.append(f"slower than {comparison['against']}: {', '.join(worse)}")
+        faults.append(f"slower than {comparison['against']}: {_list(comparison, 'slower')}")
     release = document["release"]
     if release and release["exit_code"]:
         faults.append(f"the release of {release['service']} {release['version']} failed")
@@ -203,15 +199,35 @@ def _compare(
     now: Sequence[Mapping[str, Any]],
     against: str,
     notes: Sequence[str],
+    *,
+    apart: bool = False,
 ) -> dict[str, Any]:
-    changes = compare(before, now)
-    return {
+    changes = compare(before, now, apart=apart)
+    found = {
         "against": against,
         "runs": [len(before), len(now)],
         "verdict": judge(changes),
         "figures": [change._asdict() for change in changes],
         "notes": list(notes),
     }
+    return found | {"doubt": _doubt(found) if found["verdict"] == "undecided" else None}
+
+
+def _doubt(comparison: Mapping[str, Any]) -> str:
+    """Return why there is no verdict."""
+    if not can_tell(*comparison["runs"]):
+        return "too few runs"
+    unsure = _list(comparison, "undecided")
+    return f"{unsure} may be the machine itself; let the versions take turns (--alternate)"
+
+
+def _list(comparison: Mapping[str, Any], verdict: str) -> str:
+    """Return the figures of which this was said, with their changes."""
+    return ", ".join(
+        f"{each['figure'].removesuffix('_ms')} {tell_change(each)}"
+        for each in comparison["figures"]
+        if each["verdict"] == verdict
+    )
 
 
 def _grow(before: float, now: float) -> float | None:

@@ -28,7 +28,8 @@ Users = Annotated[int | None, typer.Option(help="Users at once.", min=1)]
 Length = Annotated[str | None, typer.Option(help="How long, such as 30s.")]
 Rate = Annotated[int | None, typer.Option(help="Iterations a second.", min=1)]
 Runs = Annotated[
-    int | None, typer.Option(help="Runs; 1, or 5 short ones with a baseline.", min=1, max=50)
+    int | None,
+    typer.Option(help="Runs; 1, or 12 short ones where they are compared.", min=1, max=50),
 ]
 Against = Annotated[str | None, typer.Option(help="A baseline; exit 6 where this is slower.")]
 Save = Annotated[

@@ -56,6 +56,27 @@ def test_slower_is_sure_and_large(now: list[float], verdict: str) -> None:
     assert compare_figure("p95_ms", BASE, now).verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("base", "factor", "verdict"),
+    [
+        (BASE, 1.2, "slower"),
+        (BASE, 0.8, "faster"),
+        (BASE, 1.08, "same"),
+        ([94.0, 97.0, 100.0, 103.0, 106.0], 1.2, "undecided"),
+        ([94.0, 97.0, 100.0, 103.0, 106.0], 0.85, "undecided"),
+        ([94.0, 97.0, 100.0, 103.0, 106.0], 1.5, "slower"),
+    ],
+    ids=["steady", "better", "small", "unsteady", "unsteady_better", "far_apart"],
+)
+def test_between_two_moments_a_machine_may_change_by_itself(
+    base: list[float], factor: float, verdict: str
+) -> None:
+    """By as much more as its runs differ among themselves; in turns it meets both alike."""
+    now = [value * factor for value in base]
+    assert compare_figure("p50_ms", base, now, apart=True).verdict == verdict
+    assert compare_figure("p50_ms", base, now).verdict != "undecided"
+
+
 @pytest.mark.parametrize(("factor", "verdict"), [(0.8, "slower"), (1.2, "faster")])
 def test_a_lower_rate_is_slower(factor: float, verdict: str) -> None:
     """Of requests a second, fewer are worse."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestrator.announce.junit import bench_to_junit
 from orchestrator.bench.archive import (
     BEGIN,
     END,
@@ -21,7 +22,7 @@ from orchestrator.bench.archive import (
     write_whole,
 )
 from orchestrator.bench.campaign import Wish, choose_load, find_exit_code
-from orchestrator.bench.compare import choose_turns
+from orchestrator.bench.compare import WORSE_IF, choose_turns
 from orchestrator.bench.document import (
     Turns,
     add_verdict,
@@ -172,6 +173,21 @@ def test_too_few_runs_are_no_verdict() -> None:
         "passed": True,
         "text": "all 1 thresholds kept, undecided against baseline main: too few runs",
     }
+
+
+def test_what_may_be_the_machine_is_no_verdict() -> None:
+    """It passes, says which figures it was, and what tells better."""
+    runs = [dict.fromkeys(WORSE_IF, value) for value in (9.4, 9.7, 10.0, 10.3, 10.6)]
+    baseline = make_baseline(make_document(5), "main") | {"runs": runs}
+    slower = [{name: value * 1.2 for name, value in run.items()} for run in runs]
+    document = add_verdict(compare_baseline(make_document(5) | {"runs": slower}, baseline))
+    told = "undecided against baseline main: p10 +20.0%, p50 +20.0%, p95 +20.0%, rate +20.0%"
+    assert document["verdict"] == {
+        "passed": True,
+        "text": f"all 1 thresholds kept, {told} may be the machine itself;"
+        " let the versions take turns (--alternate)",
+    }
+    assert f'<skipped message="{document["comparison"]["doubt"]}"' in bench_to_junit(document)
 
 
 def test_a_test_that_broke_off_is_compared_with_nothing() -> None:

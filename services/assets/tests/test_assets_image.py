@@ -173,15 +173,20 @@ def test_a_new_volume_belongs_to_the_service(
 def test_the_image_migrates(engine: Any, image: str, server: Database) -> None:
     """The same image makes the tables, read-only as it is."""
     database = server.another()
-    said = engine.containers.run(
+    container = engine.containers.run(
         image,
         ["python", "-m", "assets.migrate"],
+        detach=True,
         environment=database.environment,
         network="bridge",
         read_only=True,
-        remove=True,
         cap_drop=["ALL"],
         mem_limit=MEMORY,
     )
+    try:
+        assert container.wait()["StatusCode"] == 0
+        said = container.logs()
+    finally:
+        container.remove(force=True, v=True)
     assert [line.split(b'"')[7] for line in said.splitlines()] == [b"migrated", b"up to date"]
     assert database.rows() == 0
