@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ALPHA = 0.01  # the chance at which mere noise may look like a difference
 LEAST = 0.10  # the change that is worth a word, however sure it is
 # A machine that differs from one run to the next differs by more from one minute to another: while
-# nothing else had changed, by up to 3.8 standard deviations of single runs (30 comparisons).
+# nothing else had changed, by up to 3.8 standard deviations of single runs (20 comparisons).
 MOODS = 4
 # The fastest tenth has hardly waited for anything: it tells what the work itself takes, and is the
 # steadiest figure on a machine that has other things to do.
