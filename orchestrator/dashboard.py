@@ -53,8 +53,8 @@ def _head(status: Status) -> Text:
     line = f"{status.stack}: gateway {gateway.state} on {gateway.listen}"
     if gateway.requests is not None:
         line += f", {gateway.connections} connections, {gateway.requests:,} requests served"
-    if gateway.release:
-        line += f"\nlast change: {gateway.release}"
+    if gateway.config:
+        line += f"\nconfig: {gateway.config}"
     return Text(line)
 
 

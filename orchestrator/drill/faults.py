@@ -57,7 +57,7 @@ class Scene:
 
     @property
     def _switched(self) -> bool:
-        return self.seen.routing is not None and self.seen.routing.step == "promote"
+        return self.seen.lane(self.service).step == "promoted"
 
     def _running(self, *, new: bool) -> tuple[Replica, ...]:
         live = self.seen.live_color(self.service) or "green"

@@ -87,16 +87,15 @@ def render(stack: Stack, routing: Routing) -> str:
             upstreams=[
                 _to_upstream(stack, name, service, target)
                 for name, service in stack.services.items()
-                for target in (lanes[name].active, lanes[name].preview)
-                if target is not None
+                for target in lanes[name].listed
             ],
             locations=locations,
             limits=[limit for location in locations for limit in location.limits],
             caches=any(location.route.cache for location in locations),
             previews={
-                name: naming.upstream_name(name, lane.preview.color)
+                name: naming.upstream_name(name, lane.previewed.color)
                 for name, lane in lanes.items()
-                if lane.preview is not None
+                if lane.previewed is not None
             },
             public_port=PUBLIC_PORT,
             admin_port=ADMIN_PORT,

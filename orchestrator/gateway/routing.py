@@ -10,19 +10,20 @@ import json
 import re
 from dataclasses import asdict, dataclass, field, replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from orchestrator.stack.model import VERSION, Color
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MARK = "# stackctl "
-RELEASE = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,230}"  # with a step behind it the name of a folder
+RELEASE = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,230}"  # with a word behind it the name of a folder
+IDENTITY = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,240}"
 MOST_REPLICAS = 50
 LONGEST_PIECE = 3000  # NGINX reads no comment and no word of 4 KiB or more
-Step = Literal["boot", "stage", "promote", "retire", "converge", "recover"]
-STEPS: tuple[Step, ...] = get_args(Step)
+Step = Literal["staged", "promoted", "settled"]
+EARLIER_STEPS = ("boot", "stage", "promote", "retire", "converge", "recover")  # of stackctl 0.1
 
 
 @dataclass(frozen=True)
@@ -37,39 +38,65 @@ class Target:
 
 @dataclass(frozen=True)
 class Lane:
-    """The colors of one service: the one that users get, the one that only a preview reaches, and
-    the one that is kept for a rollback: NGINX knows it no more, but what else has its color is none.
-    """
+    """The colors of one service by what users get of them, and so how far a switch is."""
 
-    active: Target | None = None
-    preview: Target | None = None
-    previous: Target | None = None
+    active: Target | None = None  # users get it
+    candidate: Target | None = None  # on its way in: only a preview reaches it
+    outgoing: Target | None = None  # was active until the promote; answers its last requests
+    kept: Target | None = None  # for a rollback; NGINX knows it no more
+
+    @property
+    def step(self) -> Step:
+        """How far a switch is; `settled` where there is none."""
+        if self.candidate is not None:
+            return "staged"
+        return "settled" if self.outgoing is None else "promoted"
+
+    @property
+    def listed(self) -> tuple[Target, ...]:
+        """The colors that NGINX must be able to reach."""
+        return tuple(one for one in (self.active, self.candidate, self.outgoing) if one)
+
+    @property
+    def previewed(self) -> Target | None:
+        """The color that only a preview reaches: what comes, or what has just gone."""
+        return self.candidate or self.outgoing
+
+    def stage(self, candidate: Target) -> Lane:
+        """Return the lane with a candidate in it."""
+        return Lane(self.active, candidate=candidate, kept=self.kept)
+
+    def promote(self) -> Lane:
+        """Return the lane after the switch: users get the candidate."""
+        return Lane(self.candidate, outgoing=self.active)
+
+    def retire(self) -> Lane:
+        """Return the lane once nobody is served by the outgoing color any more."""
+        return Lane(self.active, kept=self.outgoing or self.kept)
+
+    def abandon(self) -> Lane:
+        """Return the lane without the candidate."""
+        return replace(self, candidate=None)
+
+    def go_back(self) -> Lane:
+        """Return the lane from before the switch."""
+        return Lane(self.outgoing)
 
 
 @dataclass(frozen=True)
 class Routing:
-    """All lanes, and which release in which step made them so."""
+    """The lanes of all services, and what the admin listener answers while NGINX serves them."""
 
-    release: str
-    step: Step
+    id: str
     lanes: Mapping[str, Lane] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        """What the admin listener answers while this is what NGINX serves."""
-        return f"{self.release}.{self.step}"
 
     def lane(self, service: str) -> Lane:
         """Return a service's lane; an unknown service has an empty one."""
         return self.lanes.get(service, Lane())
 
-    def with_lane(self, release: str, step: Step, service: str, lane: Lane) -> Routing:
+    def with_lane(self, identity: str, service: str, lane: Lane) -> Routing:
         """Return the routing with one lane replaced."""
-        return Routing(release, step, {**self.lanes, service: lane})
-
-    def stamped(self, release: str, step: Step) -> Routing:
-        """Return the same lanes as the work of another release."""
-        return replace(self, release=release, step=step)
+        return Routing(identity, {**self.lanes, service: lane})
 
     def to_json(self) -> str:
         """Return the routing in one line."""
@@ -88,16 +115,10 @@ def parse_routing(text: str) -> Routing | None:
     """
     try:
         raw = json.loads(text)
-        lanes = {
-            str(name): _to_lane(
-                _to_target(lane["active"]),
-                _to_target(lane["preview"]),
-                _to_target(lane.get("previous")),  # a config of an older stackctl has none
-            )
-            for name, lane in raw["lanes"].items()
-        }
-        step: Step = raw["step"]
-        return Routing(_to_word(raw["release"], RELEASE), step, lanes) if step in STEPS else None
+        read = _read_earlier_lane(raw["step"]) if "step" in raw else _read_lane
+        identity = f"{raw['release']}.{raw['step']}" if "step" in raw else raw["id"]
+        lanes = {str(name): read(lane) for name, lane in raw["lanes"].items()}
+        return Routing(_to_word(identity, IDENTITY), lanes)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -108,10 +129,30 @@ def parse_config(text: str) -> Routing | None:
     return parse_routing("".join(line.removeprefix(MARK) for line in marked))
 
 
-def _to_lane(active: Target | None, preview: Target | None, previous: Target | None) -> Lane:
-    if active and active.color in {other.color for other in (preview, previous) if other}:
+def _read_lane(raw: Mapping[str, Any]) -> Lane:
+    active, candidate, outgoing, kept = (
+        _to_target(raw[name]) for name in ("active", "candidate", "outgoing", "kept")
+    )
+    if active and active.color in {one.color for one in (candidate, outgoing, kept) if one}:
         raise ValueError(active.color)
-    return Lane(active, preview, previous)
+    if candidate and outgoing:
+        raise ValueError(outgoing)
+    return Lane(active, candidate, outgoing, kept)
+
+
+def _read_earlier_lane(step: str) -> Callable[[Mapping[str, Any]], Lane]:
+    """Return how a lane of stackctl 0.1 is read, which had one step for all services."""
+    if step not in EARLIER_STEPS:
+        raise ValueError(step)
+
+    def read(raw: Mapping[str, Any]) -> Lane:
+        beside = "outgoing" if step == "promote" else "candidate"
+        empty = {"candidate": None, "outgoing": None}
+        return _read_lane(
+            {**empty, "active": raw["active"], "kept": raw.get("previous"), beside: raw["preview"]}
+        )
+
+    return read
 
 
 def _to_target(raw: Mapping[str, object] | None) -> Target | None:

@@ -206,7 +206,7 @@ def _boot_gateway(house: House, spec: ContainerSpec, snapshot: Snapshot) -> None
     try:
         known = snapshot.routing and settle(snapshot.routing)
         routing = known or _left_behind(house, container, snapshot)
-        routing = routing.stamped(_name(house), "boot")
+        routing = replace(routing, id=f"{_name(house)}.boot")
         house.engine.write(container, FOLDER, pack(Config(routing, render(house.stack, routing))))
         house.engine.write(container, FOLDER, pack_link("current", routing.id))
         house.engine.start(container)
@@ -228,7 +228,7 @@ def _left_behind(house: House, container: str, snapshot: Snapshot) -> Routing:
         if lane.active
         and any(replica.container.running for replica in snapshot.of(name, lane.active.color))
     }
-    return Routing("none", "boot", lanes)
+    return Routing("", lanes)
 
 
 def _reconfigure(house: House) -> bool:
@@ -241,7 +241,7 @@ def _reconfigure(house: House) -> bool:
     gateway = open_gateway(house, snapshot.gateway)
     wanted = house.stack.services.keys()
     lanes = {name: lane for name, lane in snapshot.routing.lanes.items() if name in wanted}
-    routing = Routing(_name(house), "converge", lanes)
+    routing = Routing(f"{_name(house)}.converge", lanes)
     try:
         switch_config(house.stack, gateway, snapshot.routing, routing)
     finally:

@@ -53,7 +53,7 @@ def render_current(house: House) -> str:
             name: Lane(Target("blue", service.version, service.replicas, "first"))
             for name, service in house.stack.services.items()
         }
-        routing = Routing("first", "boot", lanes)
+        routing = Routing("first", lanes)
     return render(house.stack, routing)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.gateway.apply import Config
 from orchestrator.gateway.render import render
-from orchestrator.gateway.routing import Lane, Routing, Step, Target
+from orchestrator.gateway.routing import Lane, Routing, Target
 from orchestrator.release.specs import migration_spec, replica_specs
 from orchestrator.stack import naming
 from orchestrator.stack.model import VERSION, Stack
@@ -88,14 +88,17 @@ class Plan(Route):
 def plan_route(stack: Stack, snapshot: Snapshot, order: Order, release: str) -> Route:
     """Return the configs of a release. Raises StackctlError where the gateway is not up."""
     gateway, routing = _require_gateway(stack, snapshot)
-    active = routing.lane(order.service).active
+    lane = routing.lane(order.service)
+    active = lane.active
     color = naming.other(active.color) if active else "blue"
     candidate = Target(color, order.version, stack.services[order.service].replicas, release)
 
-    def config(step: Step, lane: Lane) -> Config:
-        moved = routing.with_lane(release, step, order.service, lane)
+    def config(word: str, lane: Lane) -> Config:
+        moved = routing.with_lane(f"{release}.{word}", order.service, lane)
         return Config(moved, render(stack, moved))
 
+    staged = lane.stage(candidate)
+    promoted = staged.promote()
     return Route(
         release=release,
         order=order,
@@ -103,9 +106,9 @@ def plan_route(stack: Stack, snapshot: Snapshot, order: Order, release: str) -> 
         candidate=candidate,
         previous=active,
         base=Config(routing, snapshot.config),
-        staged=config("stage", Lane(active, candidate, routing.lane(order.service).previous)),
-        promoted=config("promote", Lane(candidate, active)),
-        retired=config("retire", Lane(candidate, previous=active)),
+        staged=config("stage", staged),
+        promoted=config("promote", promoted),
+        retired=config("retire", promoted.retire()),
     )
 
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.gateway.routing import Lane
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Mapping
 
     from orchestrator.engine.base import Container
-    from orchestrator.gateway.routing import Routing, Target
+    from orchestrator.gateway.routing import Lane, Routing, Target
     from orchestrator.release.observe import Replica, Snapshot
     from orchestrator.stack.model import Stack
 
@@ -74,55 +73,45 @@ def diagnose(stack: Stack, snapshot: Snapshot, healthy: Collection[str]) -> Reco
 
 def settle(routing: Routing) -> Routing:
     """Return a routing without any color that is on its way, for a gateway that starts anew."""
-    return replace(
-        routing,
-        lanes={
-            name: Lane(
-                lane.active,
-                previous=(routing.step == "promote" and lane.preview) or lane.previous,
-            )
-            for name, lane in routing.lanes.items()
-        },
-    )
+    lanes = {name: lane.abandon().retire() for name, lane in routing.lanes.items()}
+    return replace(routing, lanes=lanes)
 
 
 def needs_health(snapshot: Snapshot) -> bool:
     """Whether the way out depends on who is healthy: users were just moved to another color."""
-    return any(lane.preview for lane in _lanes(snapshot)) and _was_promoted(snapshot)
-
-
-def _lanes(snapshot: Snapshot) -> Iterator[Lane]:
-    return iter(snapshot.routing.lanes.values() if snapshot.routing else ())
-
-
-def _was_promoted(snapshot: Snapshot) -> bool:
-    return snapshot.routing is not None and snapshot.routing.step == "promote"
+    lanes = snapshot.routing.lanes.values() if snapshot.routing else ()
+    return any(lane.step == "promoted" for lane in lanes)
 
 
 def _diagnose_service(
     name: str, snapshot: Snapshot, healthy: Collection[str], *, rests: bool
 ) -> Repair | None:
     lane = snapshot.lane(name)
-    if lane.active and lane.preview and _was_promoted(snapshot):
-        return _finish(name, snapshot, lane.active, lane.preview, healthy)
+    if lane.active and lane.outgoing:
+        return _finish(name, snapshot, lane, lane.active, lane.outgoing, healthy)
     idle = _idle(name, snapshot, lane)
-    kept = tuple(replica for replica in idle if _is(replica, lane.previous))
+    kept = tuple(replica for replica in idle if _is(replica, lane.kept))
     left = tuple(replica for replica in idle if replica not in kept)
-    awake = tuple(r for r in kept if r.container.running) if rests or lane.preview else ()
-    if not (left or awake or lane.preview):
+    awake = tuple(r for r in kept if r.container.running) if rests or lane.candidate else ()
+    if not (left or awake or lane.candidate):
         return None
     said = [f"{_name(left)} never got any traffic: removed"] if left else []
     said += [f"{_name(awake)} is kept for a rollback and ran: stopped"] if awake else []
     return Repair(
         text=f"`{name}`: " + ("; ".join(said) or "only NGINX knew of a candidate: forgotten"),
-        lane=Lane(lane.active, previous=lane.previous),
+        lane=lane.abandon(),
         remove=left,
         stop=awake,
     )
 
 
 def _finish(
-    name: str, snapshot: Snapshot, active: Target, outgoing: Target, healthy: Collection[str]
+    name: str,
+    snapshot: Snapshot,
+    lane: Lane,
+    active: Target,
+    outgoing: Target,
+    healthy: Collection[str],
 ) -> Repair:
     """Bring a switch to its end; back, where the new color is not well and the old one is."""
     new, old = snapshot.of(name, active.color), snapshot.of(name, outgoing.color)
@@ -130,12 +119,12 @@ def _finish(
         return Repair(
             text=f"`{name}`: {active.version} was promoted and is not healthy: users get"
             f" {outgoing.version} again",
-            lane=Lane(outgoing),
+            lane=lane.go_back(),
             remove=new,
         )
     return Repair(
         text=f"`{name}`: {active.version} was promoted and {outgoing.version} not retired: finished",
-        lane=Lane(active, previous=outgoing),
+        lane=lane.retire(),
         stop=old,
     )
 

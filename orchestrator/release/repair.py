@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
@@ -94,7 +95,7 @@ def _carry_out(
     try:
         if recovery.routing is not None and snapshot.routing is not None:
             name = f"{house.clock.now():%Y%m%d-%H%M%S-%f}-recover"
-            routing = recovery.routing.stamped(name, "recover")
+            routing = replace(recovery.routing, id=f"{name}.recover")
             switch_config(house.stack, gateway, snapshot.routing, routing)
         for service, repair in recovery.repairs.items():
             _clear(house, gateway, service, repair, lease)

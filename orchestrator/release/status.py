@@ -54,10 +54,10 @@ class AccessoryStatus:
 
 @dataclass(frozen=True)
 class GatewayStatus:
-    """The gateway, and the release whose config it serves."""
+    """The gateway, and the id of the config that it serves."""
 
     state: str
-    release: str | None
+    config: str | None
     listen: str
     connections: int | None = None
     requests: int | None = None
@@ -164,7 +164,7 @@ def _accessory_drift(house: House, snapshot: Snapshot) -> Iterator[str]:
 def _to_gateway(house: House, snapshot: Snapshot, connections: Connections | None) -> GatewayStatus:
     return GatewayStatus(
         state=snapshot.gateway.state if snapshot.gateway else "absent",
-        release=snapshot.routing.release if snapshot.routing else None,
+        config=snapshot.routing.id if snapshot.routing else None,
         listen=str(house.stack.gateway.listen),
         connections=connections.open if connections else None,
         requests=connections.requests if connections else None,
@@ -214,4 +214,4 @@ def _is_candidate(snapshot: Snapshot, service: str) -> bool:
     command = snapshot.lock.labels.get(naming.PREFIX + "command", "").split()
     named = command[1:3] == [service, idle[0].version]
     newer = command == ["up"] and (active is None or idle[0].release > active.release)
-    return (named or newer) and not (snapshot.routing and snapshot.routing.step == "promote")
+    return (named or newer) and snapshot.lane(service).step != "promoted"

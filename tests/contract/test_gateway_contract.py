@@ -12,7 +12,7 @@ from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.admin import UPSTREAM, Admin
 from orchestrator.gateway.apply import Config, Gateway, pack, pack_link
 from orchestrator.gateway.render import FOLDER, render
-from orchestrator.gateway.routing import Lane, Routing, Step, Target, parse_config
+from orchestrator.gateway.routing import Lane, Routing, Target, parse_config
 from orchestrator.release.specs import gateway_spec
 from orchestrator.stack.model import Stack
 from tests.contract.bench import NGINX, Bench
@@ -51,9 +51,9 @@ class Door:
     container: str
     config: Config
 
-    def make(self, release: str, lane: Lane, step: Step = "stage") -> Config:
+    def make(self, name: str, lane: Lane) -> Config:
         """Return a config."""
-        routing = Routing(release, step, {"app": lane})
+        routing = Routing(f"{name}.stage", {"app": lane})
         return Config(routing, render(self.stack, routing))
 
     def switch(self, config: Config) -> None:
@@ -90,7 +90,7 @@ def door(bench: Bench) -> Iterator[Door]:
     for volume in spec.volumes:
         engine.ensure_volume(volume.name, spec.labels)
     container = engine.create(spec)
-    routing = Routing("first", "boot")
+    routing = Routing("first.boot")
     config = Config(routing, render(stack, routing))
     engine.write(container, FOLDER, pack(config))
     engine.write(container, FOLDER, pack_link("current", routing.id))

@@ -44,10 +44,10 @@ def many_services(number: int = 60) -> tuple[Stack, Routing]:
     )
     stack = load_text(f"version: 1\nname: shop\ngateway: {{ image: nginx }}\nservices:\n{services}")
     lanes = {
-        n: Lane(Target("blue", "v1", 1, f"1-{n}"), Target("green", "v2", 1, f"2-{n}"))
+        n: Lane(Target("blue", "v1", 1, f"1-{n}"), outgoing=Target("green", "v2", 1, f"2-{n}"))
         for n in names
     }
-    return stack, Routing("3", "promote", lanes)
+    return stack, Routing("3.promote", lanes)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -148,7 +148,7 @@ def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> Non
     (answer,) = named(admin["= /release"], "return")
     code, text = answer["args"]
     assert code == "200"
-    assert json.loads(text) == {"config": case.routing.id, "release": case.routing.release}
+    assert json.loads(text) == {"config": case.routing.id}
     files = [named(admin[path], "alias")[0]["args"] for path in ("= /config", "= /current")]
     assert files == [[f"{FOLDER}/{case.routing.id}/nginx.conf"], [f"{FOLDER}/current/nginx.conf"]]
 
@@ -188,7 +188,7 @@ def targets(case: Case) -> Iterator[tuple[str, Target]]:
     """Yield each service's colors that must be listed."""
     for service, lane in case.routing.lanes.items():
         if service in case.stack.services:
-            yield from ((service, target) for target in (lane.active, lane.preview) if target)
+            yield from ((service, target) for target in lane.listed)
 
 
 def wanted_upstreams(case: Case) -> dict[str, list[str]]:
@@ -225,9 +225,9 @@ def wanted_locations(case: Case) -> dict[str, str]:
 def wanted_previews(case: Case) -> dict[str, str]:
     """Return the candidates that the preview's listener leads to; there is none without any."""
     previews = {
-        f"/preview/{service}/": f"http://{upstream(service, lane.preview.color)}/"
+        f"/preview/{service}/": f"http://{upstream(service, lane.previewed.color)}/"
         for service, lane in case.routing.lanes.items()
-        if lane.preview and service in case.stack.services
+        if lane.previewed and service in case.stack.services
     }
     return previews | {"/": "404"} if previews else {}
 

@@ -42,9 +42,11 @@ SHOP = Stack.model_validate(
     }
 )
 LANES = {
-    "web": Lane(Target("blue", "v1", 2, "20300101-000000-web-v1"), Target("green", "v2", 2, "r2"))
+    "web": Lane(
+        Target("blue", "v1", 2, "20300101-000000-web-v1"), candidate=Target("green", "v2", 2, "r2")
+    )
 }
-ROUTING = Routing("20300101-000000-web-v2", "promote", LANES)
+ROUTING = Routing("20300101-000000-web-v2.promote", LANES)
 LINE = {
     "time": str(START + 1),
     "status": "200",
@@ -66,7 +68,7 @@ def test_a_routing_is_ours_or_none(tmp_path: Path, text: str) -> None:
         return
     assert parse_routing(found.to_json()) == found
     config = read_config(render(SHOP, found), tmp_path)
-    for target in (found.lane("web").active, found.lane("web").preview):
+    for target in (found.lane("web").active, found.lane("web").candidate):
         assert (
             target is None or len(config.upstreams[f"web_{target.color}"]) == target.replicas <= 50
         )

@@ -106,11 +106,11 @@ def test_the_rest_of_the_config_says_what_was_meant(
     }
     assert previews == {
         f"/preview/{name}/": {
-            ("proxy_pass", f"http://{name}_{lane.preview.color}/"),
+            ("proxy_pass", f"http://{name}_{lane.previewed.color}/"),
             ("add_header", "X-Stackctl-Upstream", "$upstream_addr", "always"),
         }
         for name, lane in routing.lanes.items()
-        if lane.preview and name in stack.services
+        if lane.previewed and name in stack.services
     }
     zones = {tuple(zone["args"]) for zone in named(config.http, "limit_req_zone")}
     assert zones == {
@@ -246,7 +246,7 @@ def list_targets(stack: Stack, routing: Routing) -> Iterator[tuple[str, Target]]
     """Yield the colors of the stack's services that a routing lists."""
     for name in stack.services:
         lane = routing.lane(name)
-        yield from ((name, target) for target in (lane.active, lane.preview) if target)
+        yield from ((name, target) for target in lane.listed)
 
 
 def ask_nginx(texts: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from orchestrator.gateway.routing import STEPS, Lane, Routing, Target
+from orchestrator.gateway.routing import Lane, Routing, Target
 from orchestrator.stack.model import Stack
 from orchestrator.stack.relations import find_relation_faults
 
@@ -137,9 +137,10 @@ def routings(draw: DrawFn, stack: Stack) -> Routing:
 
     lanes = {}
     for name in (*stack.services, "gone"):
-        active, preview = draw(st.sampled_from(BOTH))
+        active, other = draw(st.sampled_from(BOTH))
+        place = draw(st.sampled_from(["candidate", "outgoing", "kept"]))
         lanes[name] = Lane(
             target(active) if draw(st.booleans()) else None,
-            target(preview) if draw(st.booleans()) else None,
+            **({place: target(other)} if draw(st.booleans()) else {}),
         )
-    return Routing(draw(WORDS), draw(st.sampled_from(STEPS)), lanes)
+    return Routing(draw(WORDS), lanes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,6 @@ from orchestrator.gateway.routing import (
     MARK,
     Lane,
     Routing,
-    Step,
     Target,
     parse_config,
     parse_routing,
@@ -28,16 +26,23 @@ BLUE, GREEN = (
     st.none() | st.builds(Target, st.just(color), WORDS, st.integers(1, 50), WORDS)
     for color in ("blue", "green")
 )
-LANES = st.builds(Lane, BLUE, GREEN) | st.builds(Lane, GREEN, BLUE)
-ROUTINGS = st.builds(
-    Routing, WORDS, st.sampled_from(get_args(Step)), st.dictionaries(NAMES, LANES, max_size=30)
+LANES = st.one_of(
+    [
+        st.builds(Lane, active, **{place: other})
+        for active, other in ((BLUE, GREEN), (GREEN, BLUE))
+        for place in ("candidate", "outgoing", "kept")
+    ]
 )
+ROUTINGS = st.builds(Routing, WORDS, st.dictionaries(NAMES, LANES, max_size=30))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["lanes", "release", "step", "active", "preview", "color"]), inner
+            st.sampled_from(
+                ["lanes", "id", "release", "step", "active", "candidate", "kept", "color"]
+            ),
+            inner,
         )
     ),
     max_leaves=8,
@@ -102,13 +107,47 @@ def test_half_a_routing_is_none(text: str) -> None:
 
 def test_lanes_are_replaced_and_not_changed() -> None:
     """A routing is a value: a new one comes of each step."""
-    first = Routing("r1", "boot")
+    first = Routing("r1.boot")
     target = Target("blue", "v1", 1, "r2")
-    second = first.with_lane("r2", "promote", "web", Lane(target))
+    second = first.with_lane("r2.promote", "web", Lane(target))
     assert first.lane("web") == Lane()
     assert second.lane("web").active == target
-    assert second.stamped("r3", "converge") == Routing("r3", "converge", second.lanes)
     assert second.id == "r2.promote"
+
+
+def test_a_lane_says_by_itself_how_far_a_switch_is() -> None:
+    """Each step of a release makes another lane of it, and no step loses a version."""
+    one, two = Target("blue", "v1", 1, "r1"), Target("green", "v2", 1, "r2")
+    settled = Lane(one)
+    staged = settled.stage(two)
+    promoted = staged.promote()
+
+    assert (settled.step, settled.listed, settled.previewed) == ("settled", (one,), None)
+    assert (staged.step, staged.listed, staged.previewed) == ("staged", (one, two), two)
+    assert (promoted.step, promoted.listed, promoted.previewed) == ("promoted", (two, one), one)
+    assert promoted.retire() == Lane(two, kept=one)
+    assert (promoted.retire().step, promoted.retire().listed) == ("settled", (two,))
+    assert staged.abandon() == promoted.go_back() == settled
+    assert promoted.retire().retire() == promoted.retire()
+
+
+@pytest.mark.parametrize(
+    ("step", "lane"),
+    [
+        ("stage", Lane(Target("blue", "v1", 1, "r1"), candidate=Target("green", "v2", 1, "r2"))),
+        ("promote", Lane(Target("blue", "v1", 1, "r1"), outgoing=Target("green", "v2", 1, "r2"))),
+    ],
+)
+def test_a_routing_of_an_earlier_stackctl_is_read(step: str, lane: Lane) -> None:
+    """It had one step for all services, and one name for what comes and what goes."""
+    blue, green = (
+        {"color": color, "version": version, "replicas": 1, "release": release}
+        for color, version, release in (("blue", "v1", "r1"), ("green", "v2", "r2"))
+    )
+    web = {"active": blue, "preview": green, "previous": None}
+    text = json.dumps({"release": "r2", "step": step, "lanes": {"web": web}})
+
+    assert parse_routing(text) == Routing(f"r2.{step}", {"web": lane})
 
 
 def test_workers_are_told_apart() -> None:

@@ -49,7 +49,7 @@ def color(
 def snapshot(*replicas: Replica, live: Color | None = "blue", version: str = "v1") -> Snapshot:
     """Return a stack whose gateway runs and serves a version from a color."""
     lane = Lane(Target(live, version, 2, "earlier")) if live else Lane()
-    routing = Routing("earlier", "retire", {"notes": lane})
+    routing = Routing("earlier.retire", {"notes": lane})
     config = render(stack(), routing)
     return Snapshot(
         tuple(replicas), gateway=GATEWAY, routing=routing, current=routing, config=config
@@ -76,7 +76,7 @@ def lanes(plan: Plan) -> list[tuple[str | None, str | None]]:
     return [
         (
             lane.active.version if lane.active else None,
-            lane.preview.version if lane.preview else None,
+            lane.previewed.version if lane.previewed else None,
         )
         for lane in found
     ]

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.engine.base import Container
 from orchestrator.errors import GatewayError, LockedError, StackctlError
 from orchestrator.events import Recovered
 from orchestrator.evidence.audit import Audit
+from orchestrator.gateway.routing import Lane, Routing, Target
+from orchestrator.release.observe import Snapshot
 from orchestrator.release.phases import UNDO, Phase, Undo
 from orchestrator.release.plan import Order
+from orchestrator.release.recovery import diagnose
 from orchestrator.release.rollout import deploy
+from orchestrator.stack.model import Stack
 from tests.fakes.apps import App
 from tests.fakes.death import BLUE, GREEN, Killed, assert_clean, colors, die, kill
 from tests.fakes.faults import ALWAYS, Fault
@@ -54,6 +59,23 @@ def test_a_release_that_dies_is_put_right_by_the_next_command(
         assert colors(world) == dict.fromkeys(BLUE, "running")
     assert world.stored_configs() == (world.house.admin.serving(),) or not closed
     assert_clean(world)
+
+
+def test_each_service_tells_by_itself_how_far_it_is() -> None:
+    """That one service was promoted makes no candidate of another one promoted."""
+    blue, green = Target("blue", "v1", 1, "r1"), Target("green", "v2", 1, "r2")
+    staged, promoted = Lane(blue).stage(green), Lane(blue).stage(green).promote()
+    gateway = Container("g", "shop-gateway", "", "running", {})
+    routing = Routing("r2.promote", {"notes": staged, "web": promoted})
+    services = {name: {"image": "app", "port": 80} for name in ("notes", "web")}
+    stack = Stack.model_validate(
+        {"version": 1, "name": "shop", "gateway": {"image": "nginx"}, "services": services}
+    )
+
+    found = diagnose(stack, Snapshot(gateway=gateway, routing=routing, current=routing), ())
+
+    assert found.routing is not None
+    assert found.routing.lanes == {"notes": Lane(blue), "web": Lane(green, kept=blue)}
 
 
 def test_a_first_release_that_dies_leaves_nothing(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_the_json_has_the_promised_shape(world: World) -> None:
     assert {"stack", "gateway", "lock", "services", "accessories", "drift"} <= facts.keys()
     assert (facts["stack"], facts["lock"], facts["drift"]) == ("shop", None, [])
     assert facts["gateway"]["state"] == "running"
-    assert facts["gateway"]["release"].endswith("-notes-v2")
+    assert facts["gateway"]["config"].endswith("-notes-v2.retire")
     assert facts["services"] == [
         {
             "name": "notes",
@@ -138,7 +138,7 @@ def test_a_stack_of_which_nothing_runs_has_a_status(tmp_path: Path) -> None:
     """Everything is absent, and the drift says what to expect."""
     status = World(tmp_path, accessories={"db": {"image": "mongo:8", "port": 27017}}).status()
 
-    assert (status.gateway.state, status.gateway.release) == ("absent", None)
+    assert (status.gateway.state, status.gateway.config) == ("absent", None)
     assert status.services[0].active is None
     assert status.accessories[0].state == "absent"
     assert status.drift == ("the gateway does not exist",)
