@@ -12,8 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import httpx
-
+from orchestrator.asking import Answer, Unanswered
 from orchestrator.errors import CandidateError
 from orchestrator.events import Emit, Probed
 
@@ -26,7 +25,7 @@ LARGEST_BODY = 64 * 1024  # bytes that are read for a version
 BODY_SHOWN = 120  # characters of an unhealthy answer's body
 CRASH_CHECK = 0.5  # seconds between looks at the container states
 
-Ask = Callable[[str], httpx.Response]
+Ask = Callable[[str], Answer]
 
 
 @dataclass(frozen=True)
@@ -39,11 +38,11 @@ class Verdict:
     wrong_version: bool = False
 
 
-def judge(answer: httpx.Response, version: str) -> Verdict:
+def judge(answer: Answer, version: str) -> Verdict:
     """Judge an answer: 2xx, and where it names a version, the one that was asked for."""
-    status = answer.status_code
-    body = answer.content[:LARGEST_BODY].decode(errors="replace")
-    if not answer.is_success:
+    status = answer.status
+    body = answer.body[:LARGEST_BODY].decode(errors="replace")
+    if not answer.good:
         return Verdict(healthy=False, status=status, detail=" ".join(body.split())[:BODY_SHOWN])
     answered = _version_in(body)
     if answered is not None and answered != version:
@@ -111,9 +110,8 @@ class Gate:
             started = self._clock.monotonic()
             try:
                 verdict = judge(ask(replica), self._version)
-            except httpx.TransportError as error:
-                reason = type(error).__name__
-                verdict = Verdict(healthy=False, status=None, detail=f"no answer ({reason})")
+            except Unanswered as error:
+                verdict = Verdict(healthy=False, status=None, detail=f"no answer ({error})")
             milliseconds = round((self._clock.monotonic() - started) * 1000, 1)
             self._emit(
                 Probed(

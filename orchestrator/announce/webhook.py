@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
-
 from orchestrator.errors import StackctlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import httpx
 
     from orchestrator.release.result import Result
 
@@ -36,6 +36,8 @@ def send_message(
     url: str, message: Mapping[str, object], transport: httpx.BaseTransport | None = None
 ) -> None:
     """Post a message. Raises StackctlError, which never names the URL: it may hold a secret."""
+    import httpx
+
     try:
         with httpx.Client(timeout=PATIENCE, transport=transport) as client:
             answer = client.post(url, json=message)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-import httpx
+from orchestrator.asking import Answer, Unanswered, ask
 
 if TYPE_CHECKING:
     from orchestrator.stack.quantities import Address
+
+Ask = Callable[[str, float], Answer]  # a path, and the seconds to wait for its answer
 
 UPSTREAM = "X-Stackctl-Upstream"  # on a preview: the address of the replica that answered
 PATIENCE = 2.0  # seconds for an answer that NGINX gives by itself
@@ -24,27 +29,22 @@ class Connections(NamedTuple):
 class Admin:
     """Asks over fresh connections only: a kept one may belong to a worker of an older config."""
 
-    def __init__(self, address: Address, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = httpx.Client(
-            base_url=f"http://{address}",
-            transport=transport,
-            timeout=PATIENCE,
-            trust_env=False,  # a proxy of the environment is not on the way to our own loopback
-        )
+    def __init__(self, address: Address, ask: Ask | None = None) -> None:
+        self._ask = ask or partial(_ask, address)
 
     def serving(self) -> str | None:
         """Return the id of the config that NGINX serves; None where it does not answer."""
         try:
-            document = self._client.get("/release").json()
-        except (httpx.TransportError, ValueError):
+            document = self._ask("/release", PATIENCE).json()
+        except (Unanswered, ValueError):
             return None
         return str(document.get("config")) if isinstance(document, dict) else None
 
     def refuses(self) -> bool:
         """Whether NGINX answers, but takes us for somebody else than the host that it runs on."""
         try:
-            return self._client.get("/release").status_code == httpx.codes.FORBIDDEN
-        except httpx.TransportError:
+            return self._ask("/release", PATIENCE).status == HTTPStatus.FORBIDDEN
+        except Unanswered:
             return False
 
     def config(self) -> str:
@@ -58,23 +58,27 @@ class Admin:
     def connections(self) -> Connections | None:
         """Return NGINX's own counters; None where it does not answer."""
         try:
-            text = self._client.get("/connections").text
-        except httpx.TransportError:
+            text = self._ask("/connections", PATIENCE).text
+        except Unanswered:
             return None
         numbers = [int(number) for number in re.findall(r"\d+", text)]
         return Connections(numbers[0], numbers[3]) if len(numbers) > 3 else None
 
-    def probe(self, replica: str, port: int, path: str, timeout: float) -> httpx.Response:
-        """Ask one replica directly. Raises httpx.TransportError where no answer comes in time."""
-        return self._client.get(f"/probe/{replica}:{port}{path}", timeout=timeout)
+    def probe(self, replica: str, port: int, path: str, timeout: float) -> Answer:
+        """Ask one replica directly. Raises Unanswered where no answer comes in time."""
+        return self._ask(f"/probe/{replica}:{port}{path}", timeout)
 
-    def preview(self, service: str, path: str, timeout: float) -> httpx.Response:
-        """Ask a staged candidate the way that traffic will take. Raises httpx.TransportError."""
-        return self._client.get(f"/preview/{service}{path}", timeout=timeout)
+    def preview(self, service: str, path: str, timeout: float) -> Answer:
+        """Ask a staged candidate the way that traffic will take. Raises Unanswered."""
+        return self._ask(f"/preview/{service}{path}", timeout)
 
     def _text(self, path: str) -> str:
         try:
-            answer = self._client.get(path)
-        except httpx.TransportError:
+            answer = self._ask(path, PATIENCE)
+        except Unanswered:
             return ""
-        return answer.text if answer.is_success else ""
+        return answer.text if answer.good else ""
+
+
+def _ask(address: Address, path: str, timeout: float) -> Answer:
+    return ask(address.host, address.port, path, timeout)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import httpx
-
+from orchestrator.asking import Unanswered
 from orchestrator.clock import Clock, poll
 from orchestrator.errors import CandidateError
 from orchestrator.gateway.admin import UPSTREAM, Admin
@@ -36,14 +35,14 @@ def prove_preview(
         nonlocal last
         try:
             answer = admin.preview(order.service, service.health.path, service.health.timeout)
-        except httpx.TransportError as error:
-            last = f"no answer ({type(error).__name__})"
+        except Unanswered as error:
+            last = f"no answer ({error})"
             return None
         verdict = judge(answer, order.version)
-        last = f"status {answer.status_code} {verdict.detail}".strip()
+        last = f"status {answer.status} {verdict.detail}".strip()
         if verdict.healthy:
             # After a second try NGINX names every address; the last one answered.
-            missing.discard(answer.headers.get(UPSTREAM, "").split(", ")[-1])
+            missing.discard(answer.header(UPSTREAM).split(", ")[-1])
         return not missing or None
 
     if not poll(ask, clock=clock, every=ASK_EVERY, within=PATIENCE):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import httpx
-
+from orchestrator.asking import Unanswered
 from orchestrator.health import judge
 
 if TYPE_CHECKING:
@@ -39,6 +38,6 @@ def _is_healthy(house: House, replica: Replica) -> bool:
         answer = house.admin.probe(
             replica.container.name, service.port, service.health.path, PATIENCE
         )
-    except httpx.TransportError:
+    except Unanswered:
         return False
     return judge(answer, replica.version).healthy

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
 from orchestrator.errors import EngineError, GatewayError
@@ -17,6 +16,7 @@ from orchestrator.release.specs import gateway_spec
 from orchestrator.stack.model import Stack
 from tests.contract.bench import NGINX, Bench
 from tests.fakes.engine import FakeEngine
+from tests.fakes.wire import ask_by
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def door(bench: Bench) -> Iterator[Door]:
         }
     )
     engine = bench.engine
-    fake = httpx.MockTransport(engine.host.listen) if isinstance(engine, FakeEngine) else None
+    fake = ask_by(engine.host.listen) if isinstance(engine, FakeEngine) else None
     admin = Admin(stack.gateway.admin, fake)
     spec = gateway_spec(stack)
     for volume in spec.volumes:
@@ -186,18 +186,18 @@ def test_a_replica_is_probed_by_its_name(door: Door) -> None:
 
     def healthy() -> bool | None:
         answer = door.admin.probe(door.bench.name("app-blue-1"), 8000, "/health", 2)
-        return answer.status_code == 200 or None
+        return answer.status == 200 or None
 
     assert door.bench.until(healthy)
     absent = door.admin.probe(door.bench.name("app-blue-2"), 8000, "/health", 10)
-    assert absent.status_code >= 500
+    assert absent.status >= 500
 
 
 def test_a_preview_reaches_every_replica_and_names_it(door: Door) -> None:
     """Once its name is resolved, old workers or not; a service without a preview has none."""
     for number in (1, 2):
         door.bench.run(f"app-blue-{number}", APP)
-    assert door.admin.preview("app", "/health", 2).status_code == 404
+    assert door.admin.preview("app", "/health", 2).status == 404
 
     second = door.make("second", Lane(None, V1))
     door.gateway.stage(second)
@@ -208,8 +208,8 @@ def test_a_preview_reaches_every_replica_and_names_it(door: Door) -> None:
 
     def all_seen() -> bool | None:
         answer = door.admin.preview("app", "/health", 2)
-        if answer.status_code == 200:
-            seen.add(answer.headers[UPSTREAM].split(", ")[-1])
+        if answer.status == 200:
+            seen.add(answer.header(UPSTREAM).split(", ")[-1])
         return seen >= addresses or None
 
     assert door.bench.until(all_seen)

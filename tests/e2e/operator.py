@@ -29,7 +29,7 @@ from tests.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import httpx
+    from orchestrator.asking import Answer
 
 Seen = TypeVar("Seen")
 REPOSITORY = Path(__file__).parents[2]
@@ -236,7 +236,7 @@ class Operator:
         self.engine.remove_container(container)
         return printed.decode().strip()
 
-    def ask_replica(self, number: int) -> httpx.Response:
+    def ask_replica(self, number: int) -> Answer:
         """Ask one replica of the active color, past the load balancing."""
         color = self.status()["services"][0]["active"]["color"]
         name = f"{self.name}-app-{color}-{number}"

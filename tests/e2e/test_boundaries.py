@@ -231,7 +231,7 @@ def assert_the_host_is_answered(operator: Operator) -> None:
     assert admin.current() == admin.config()
     assert admin.connections() is not None
     replica, _, path = paths[4].removeprefix("/probe/").partition(":8000")
-    assert admin.probe(replica, 8000, path, 10).status_code == 200
+    assert admin.probe(replica, 8000, path, 10).status == 200
 
 
 def test_no_container_gets_an_answer_of_the_admin_listener(stack: Operator) -> None:
@@ -298,9 +298,9 @@ def test_nobody_but_the_host_sees_a_preview(shared: Operator) -> None:
         slow.sendall(plain("/app/?seconds=6").encode())
         wait_for(release, "promote")
         admin = Admin(Address("127.0.0.1", shared.admin))
-        assert admin.preview("app", "/health", 5).status_code == 200
+        assert admin.preview("app", "/health", 5).status == 200
         answers = ask_inside(shared, stranger, asked)
-        assert admin.preview("app", "/health", 5).status_code == 200  # it was there all the time
+        assert admin.preview("app", "/health", 5).status == 200  # it was there all the time
         release.communicate(timeout=120)
     shared.engine.remove_container(stranger, force=True)
     assert release.returncode == 0

@@ -136,7 +136,7 @@ class FakeHost:
             del self.boxes[box.id]
 
     def listen(self, request: httpx.Request) -> httpx.Response:
-        """Answer for the gateway's admin listener: the handler of an httpx.MockTransport."""
+        """Answer for the gateway's admin listener: what `ask_by` asks."""
         with self.guard:
             if self.silent:
                 self.silent -= 1

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Self
 
-import httpx
-
 from orchestrator.events import Event, PhaseBegan, PhaseEnded, Started
 from orchestrator.gateway.admin import Admin
 from orchestrator.gateway.render import FOLDER
@@ -22,6 +20,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine
 from tests.fakes.host import FakeHost
 from tests.fakes.images import FakeImages
+from tests.fakes.wire import ask_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +82,7 @@ class World:
             stack=stack,
             folder=self.folder,
             engine=self.engine,
-            admin=Admin(stack.gateway.admin, httpx.MockTransport(self.host.listen)),
+            admin=Admin(stack.gateway.admin, ask_by(self.host.listen)),
             clock=self.clock,
             emit=self._emit,
             variables=self.variables,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from orchestrator.asking import Answer, Unanswered
 from orchestrator.gateway.admin import Admin
 from orchestrator.gateway.admission import ADMIT, ENTRYPOINT, PLACE
 from orchestrator.gateway.apply import TEST
@@ -84,9 +84,7 @@ def test_the_container_becomes_nginx_once_it_knows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("status", "refuses"), [(200, False), (403, True), (502, False)])
 def test_a_refusal_is_told_from_silence(status: int, refuses: bool) -> None:  # noqa: FBT001
     """An engine that hides the host's address is another fault than a port that is taken."""
-    admin = Admin(
-        Address("127.0.0.1", 8081), httpx.MockTransport(lambda _: httpx.Response(status, text="-"))
-    )
+    admin = Admin(Address("127.0.0.1", 8081), lambda *_: Answer(status, b"-"))
     assert admin.serving() is None
     assert admin.refuses() is refuses
 
@@ -94,7 +92,7 @@ def test_a_refusal_is_told_from_silence(status: int, refuses: bool) -> None:  # 
 def test_who_does_not_answer_does_not_refuse() -> None:
     """A gateway that is down is not said to keep its host out."""
 
-    def refuse(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("connection refused", request=request)
+    def refuse(_path: str, _timeout: float) -> Answer:
+        raise Unanswered("ConnectError")
 
-    assert Admin(Address("127.0.0.1", 8081), httpx.MockTransport(refuse)).refuses() is False
+    assert Admin(Address("127.0.0.1", 8081), refuse).refuses() is False

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
+from orchestrator.asking import Answer, Unanswered
 from orchestrator.errors import CandidateError
 from orchestrator.events import Event, Probed
 from orchestrator.health import BODY_SHOWN, Gate, Verdict, count_streaks, judge
@@ -24,36 +25,36 @@ SICK = Verdict(healthy=False, status=503)
 @pytest.mark.parametrize(
     ("answer", "healthy", "wrong_version"),
     [
-        (httpx.Response(200, text="ok"), True, False),
-        (httpx.Response(204), True, False),
-        (httpx.Response(200, json={"status": "up"}), True, False),
-        (httpx.Response(200, json=["v2"]), True, False),
-        (httpx.Response(200, json={"version": None}), True, False),
-        (httpx.Response(200, json={"version": "v2"}), True, False),
-        (httpx.Response(200, json={"version": "v1"}), False, True),
-        (httpx.Response(200, json={"version": ""}), False, True),
-        (httpx.Response(200, content=b'{"version": "v1'), True, False),
-        (httpx.Response(200, content=b"\xff\xfe"), True, False),
-        (httpx.Response(301, json={"version": "v2"}), False, False),
-        (httpx.Response(404), False, False),
-        (httpx.Response(503, json={"version": "v1"}), False, False),
+        (Answer(200, b"ok"), True, False),
+        (Answer(204), True, False),
+        (Answer(200, b'{"status": "up"}'), True, False),
+        (Answer(200, b'["v2"]'), True, False),
+        (Answer(200, b'{"version": null}'), True, False),
+        (Answer(200, b'{"version": "v2"}'), True, False),
+        (Answer(200, b'{"version": "v1"}'), False, True),
+        (Answer(200, b'{"version": ""}'), False, True),
+        (Answer(200, b'{"version": "v1'), True, False),
+        (Answer(200, b"\xff\xfe"), True, False),
+        (Answer(301, b'{"version": "v2"}'), False, False),
+        (Answer(404), False, False),
+        (Answer(503, b'{"version": "v1"}'), False, False),
     ],
 )
-def test_an_answer_is_judged(*, answer: httpx.Response, healthy: bool, wrong_version: bool) -> None:
+def test_an_answer_is_judged(*, answer: Answer, healthy: bool, wrong_version: bool) -> None:
     """It is healthy with 2xx and, where it names a version, with the right one."""
     verdict = judge(answer, "v2")
     assert (verdict.healthy, verdict.wrong_version) == (healthy, wrong_version)
-    assert verdict.status == answer.status_code
+    assert verdict.status == answer.status
 
 
 def test_a_version_that_is_a_number_is_one() -> None:
     """JSON may call version `2` what was asked for as text."""
-    assert judge(httpx.Response(200, json={"version": 2}), "2").healthy
+    assert judge(Answer(200, b'{"version": 2}'), "2").healthy
 
 
 def test_the_body_of_a_sick_answer_is_shown_in_one_short_line() -> None:
     """It says why, without its line ends and its length."""
-    verdict = judge(httpx.Response(500, text="no\n  database\n" + "x" * 9999), "v1")
+    verdict = judge(Answer(500, b"no\n  database\n" + b"x" * 9999), "v1")
     assert verdict.detail.startswith("no database xxx")
     assert len(verdict.detail) == BODY_SHOWN
 
@@ -72,17 +73,17 @@ class Replicas:
         self.asked: list[str] = []
         self._lock = threading.Lock()
 
-    def __call__(self, replica: str) -> httpx.Response:
+    def __call__(self, replica: str) -> Answer:
         """Answer as the script says: a status, a version or nothing."""
         with self._lock:
             self.asked.append(replica)
             script = self.scripts[replica]
             said = script.pop(0) if len(script) > 1 else script[0]
         if said == "refused":
-            raise httpx.ConnectError("refused")
+            raise Unanswered("ConnectError")
         if isinstance(said, str):
-            return httpx.Response(200, json={"version": said})
-        return httpx.Response(said)
+            return Answer(200, json.dumps({"version": said}).encode())
+        return Answer(said)
 
 
 class Trial:
