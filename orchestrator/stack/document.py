@@ -10,20 +10,26 @@ false of `no`, 511 of `0777` and 60050 of `1000:50`; here these stay the text th
 from __future__ import annotations
 
 import re
+from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from orchestrator.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 MEND = "mend the file, then `stackctl validate`"
 LARGEST_FILE = 256 * 1024  # bytes
 MOST_NODES = 20_000
 DEEPEST = 40
+DISPUTED = frozenset("\t\ufeff!")  # characters on which PyYAML and libyaml do not agree
 _REFERENCE = re.compile(
     r"\$(?:(\$)|\{([A-Za-z_][A-Za-z0-9_]*)(?::?-((?:[^}$]|\$(?!\{))*))?\}|(\{))"
 )
@@ -59,13 +65,8 @@ def read_document(path: Path, variables: Mapping[str, str]) -> tuple[object, lis
     """
     text = _read_text(path)
     try:
-        _refuse_traps(text)
-        loader = _Loader(text)
-        loader.variables = variables
-        try:
-            return loader.get_single_data(), loader.faults
-        finally:
-            loader.dispose()
+        loader = _Loader(parse(text), variables)
+        return loader.get_single_data(), loader.faults
     except yaml.YAMLError as error:
         raise ConfigurationError(
             f"`{path}` is not valid YAML: {_in_one_line(error)}",
@@ -124,9 +125,21 @@ class _Growth:
             self._sizes[anchor] = size
 
 
-def _refuse_traps(text: str) -> None:
-    growth = _Growth()
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+def parse(text: str, *, fast: bool = yaml.__with_libyaml__) -> list[yaml.Event]:
+    """Return what the text is made of. Raises YAMLError, ValueError where it is a trap.
+
+    libyaml, where PyYAML has it, is many times as fast and says the same but of tabs, tags and byte
+    order marks. What it refuses is read again, so that the words for it are PyYAML's own everywhere.
+    """
+    if fast and not DISPUTED & {*text}:
+        with suppress(yaml.YAMLError):
+            return _refuse_traps(yaml.parse(text, Loader=yaml.CSafeLoader))
+    return _refuse_traps(yaml.parse(text, Loader=yaml.SafeLoader))
+
+
+def _refuse_traps(events: Iterable[yaml.Event]) -> list[yaml.Event]:
+    growth, kept = _Growth(), []
+    for event in events:
         tag = getattr(event, "tag", None)
         if tag:
             raise ValueError(f"it has the tag `{tag}`, expected none")
@@ -135,6 +148,8 @@ def _refuse_traps(text: str) -> None:
             raise ValueError(f"it grows to more than {MOST_NODES:,} values")
         if len(growth.open) > DEEPEST:
             raise ValueError(f"it is nested more than {DEEPEST} levels deep")
+        kept.append(event)
+    return kept
 
 
 def _in_one_line(error: yaml.YAMLError) -> str:
@@ -143,21 +158,33 @@ def _in_one_line(error: yaml.YAMLError) -> str:
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark else problem
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(Composer, SafeConstructor, Resolver):
     """A safe loader that fills in references and reports keys written twice."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.variables: Mapping[str, str] = {}
+    def __init__(self, events: Iterable[yaml.Event], variables: Mapping[str, str]) -> None:
+        Composer.__init__(self)
+        SafeConstructor.__init__(self)
+        Resolver.__init__(self)
         self.faults: list[Fault] = []
+        self._variables = variables
+        self._events = deque(events)
+
+    def peek_event(self) -> yaml.Event:
+        return self._events[0]
+
+    def get_event(self) -> yaml.Event:
+        return self._events.popleft()
+
+    def check_event(self, *kinds: type[yaml.Event]) -> bool:
+        return isinstance(self._events[0], kinds)
 
     def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         node: yaml.ScalarNode = super().compose_scalar_node(anchor)
         if "$" in node.value:
             node.value = self._fill_in(node.value, node.start_mark.line + 1)
-            if node.style is None:  # a plain one, typed as if the value had been written there
+            if not node.style:  # a plain one, typed as if the value had been written there
                 node.tag = self.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
         return node
 
@@ -181,10 +208,10 @@ class _Loader(yaml.SafeLoader):
             if broken:
                 self.faults.append(Fault("", f"line {line}: `${{` without a name and `}}`"))
                 return ""
-            value = self.variables.get(name, "")
+            value = self._variables.get(name, "")
             if value == "" and default is not None:
                 return str(default)
-            if name not in self.variables:
+            if name not in self._variables:
                 self.faults.append(Fault("", f"line {line}: `${{{name}}}` is not set"))
             return value
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.stack.document import parse
 from orchestrator.stack.load import load_stack, read_env_file
 from tests.properties.budget import examples
 from tests.properties.hostile import ANY_TEXT, DOCUMENTS, TEXTS, damaged, damaged_text
@@ -275,3 +276,20 @@ def test_an_env_file_holds_whole_values(tmp_path: Path, value: str) -> None:
         return
     (tmp_path / ".env").write_bytes(raw)
     assert read_env_file(tmp_path / ".env") == {"A": value, "B": "b"}
+
+
+@given(text=st.lists(PIECES, max_size=30).map("".join) | damaged_text(FULL_TEXT))
+def test_both_parsers_read_the_same(text: str) -> None:
+    """What libyaml makes of a text is what PyYAML makes of it, so that no machine has its own truth."""
+    assert read_values(text, fast=True) == read_values(text, fast=False)
+
+
+def read_values(text: str, *, fast: bool) -> list[tuple[object, ...]] | str:
+    """Return what a composer looks at, or the words of a refusal."""
+    try:
+        return [
+            (type(event), *(getattr(event, name, None) for name in ("anchor", "value", "implicit")))
+            for event in parse(text, fast=fast)
+        ]
+    except (yaml.YAMLError, ValueError) as error:
+        return str(error)
