@@ -70,13 +70,16 @@ def connect() -> docker.APIClient:
     host = DEFAULT_HOST
     try:
         host, tls = _endpoint()
-        return docker.APIClient(base_url=host, tls=tls, version="auto")
+        client = docker.APIClient(base_url=host, tls=tls, version="auto")
     except docker.errors.TLSParameterError as error:
         raise EngineError(f"the TLS settings for the Docker Engine are wrong: {error}") from error
     except FOREIGN as error:
         raise EngineError(
             f"no Docker Engine answers at `{host}`", "start it, or name another in DOCKER_HOST"
         ) from error
+    # No proxy and no `.netrc` is on the way to a socket, where they would be looked up for each call.
+    client.trust_env = not host.startswith("unix://")
+    return client
 
 
 def _endpoint() -> tuple[str, docker.tls.TLSConfig | bool]:
