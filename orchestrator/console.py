@@ -6,8 +6,9 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from orchestrator.announce.markers import choose_markers
 from orchestrator.errors import show_controls
@@ -25,12 +26,13 @@ from orchestrator.events import (
     Warned,
 )
 from orchestrator.settings import Settings
-from orchestrator.terminal import open_stream, plain
+from orchestrator.terminal import is_live, open_stream, plain
 from orchestrator.wording import describe, summarize, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from rich.console import Console as Stream
     from rich.status import Status as Spinner
 
     from orchestrator.clock import Clock
@@ -49,11 +51,17 @@ class Console:
     def __init__(self, settings: Settings) -> None:
         self._json = settings.json
         self._color = settings.color and "NO_COLOR" not in os.environ
-        self._out = open_stream(sys.stdout, color=self._color)
-        self._err = open_stream(sys.stderr, color=self._color)
         self._spinner: Spinner | None = None
         self._probes: list[Probed] = []
         self._markers = choose_markers(os.environ)
+
+    @cached_property
+    def _out(self) -> Stream:
+        return open_stream(sys.stdout, color=self._color)
+
+    @cached_property
+    def _err(self) -> Stream:
+        return open_stream(sys.stderr, color=self._color)
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +145,7 @@ class Console:
         from orchestrator.dashboard import draw
         from orchestrator.errors import Interrupted
 
-        if self._json or not self._out.is_terminal:
+        if self._json or not is_live(sys.stdout):
             while not self._out.quiet:
                 self.print_status(read())
                 clock.sleep(every)
@@ -168,13 +176,9 @@ class Console:
 
     def print_valid(self, file: Path, stack: Stack) -> None:
         """Print that a file is fine."""
-        facts = {
-            "valid": True,
-            "stack": stack.name,
-            "services": list(stack.services),
-            "accessories": list(stack.accessories),
-        }
-        count = f"{len(stack.services)} services, {len(stack.accessories)} accessories"
+        names = {"services": list(stack.services), "accessories": list(stack.accessories)}
+        facts = {"valid": True, "stack": stack.name, **names}
+        count = ", ".join(f"{len(found)} {kind}" for kind, found in names.items())
         self.print_either(facts, f"{file} is valid: stack {stack.name}, {count}\n")
 
     def print_config(self, text: str) -> None:
@@ -248,12 +252,7 @@ class Console:
         )
 
     def _write(self, text: str) -> None:
-        self._still()  # while rich's line stands, it takes stdout for its own
-        try:
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            self._out.on_broken_pipe()
+        self._put(sys.stdout, text)
 
     def _line(self, text: str) -> None:
         self._err.print(text)
@@ -261,15 +260,18 @@ class Console:
     def _mark(self, line: str) -> None:
         """Print a line for the CI system, as it is: rich would break it."""
         if line:
-            self._still()
-            try:
-                sys.stderr.write(f"{line}\n")
-                sys.stderr.flush()
-            except BrokenPipeError:
-                self._err.on_broken_pipe()
+            self._put(sys.stderr, f"{line}\n")
+
+    def _put(self, stream: TextIO, text: str) -> None:
+        self._still()  # while rich's line stands, it takes both streams for its own
+        try:
+            stream.write(text)
+            stream.flush()
+        except BrokenPipeError:
+            (self._out if stream is sys.stdout else self._err).on_broken_pipe()
 
     def _spin(self, text: str) -> None:
-        if not self._err.is_terminal:
+        if not is_live(sys.stderr):
             return
         if self._spinner is None:
             self._spinner = self._err.status("")

@@ -30,9 +30,7 @@ def deploy(
     ] = None,
 ) -> int:
     """Release a version: start, gate, stage, promote, confirm, drain, retire; lose no request."""
-    from orchestrator.announce.announcement import Announcement
-    from orchestrator.commands.opening import opened
-    from orchestrator.release.converge import refit
+    from orchestrator.commands.opening import load_ahead, opened
     from orchestrator.release.plan import Order, parse_version
     from orchestrator.release.rollout import deploy as release
     from orchestrator.release.rollout import require_service
@@ -40,9 +38,14 @@ def deploy(
     with opened(context.obj) as (house, console):
         order = Order(service, parse_version(version), build=build)
         if allow_downtime:
+            from orchestrator.release.converge import refit
+
             require_service(house, service)
             refit(house, wait)
+        load_ahead()
         result = release(house, order, wait)
         console.print_result(result)
+        from orchestrator.announce.announcement import Announcement
+
         Announcement(house, result, os.environ).tell(junit)
         return result.exit_code

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 
 from orchestrator.console import Console
 from orchestrator.release.house import House
 from orchestrator.settings import Settings
 from orchestrator.wiring import open_house
+
+# What a release needs after its first event: each is imported by whom needs it, where it is needed.
+LATER = (
+    "jinja2",
+    "orchestrator.evidence.witness",
+    "tenacity",
+    "orchestrator.evidence.report",
+    "orchestrator.catalogue.index",
+    "orchestrator.announce.announcement",
+)
+
+
+def load_ahead() -> None:
+    """Import, while the engine is waited for, what a release needs only later."""
+    threading.Thread(target=lambda: [*map(import_module, LATER)], name="ahead").start()
 
 
 @contextmanager

@@ -23,13 +23,15 @@ def rollback(
     ] = None,
 ) -> int:
     """Go back to the previous version, through the same gate as a release."""
-    from orchestrator.announce.announcement import Announcement
-    from orchestrator.commands.opening import opened
+    from orchestrator.commands.opening import load_ahead, opened
     from orchestrator.release.plan import parse_version
     from orchestrator.release.rollout import rollback as go_back
 
     with opened(context.obj) as (house, console):
+        load_ahead()
         result = go_back(house, service, parse_version(to) if to else None, wait)
         console.print_result(result)
+        from orchestrator.announce.announcement import Announcement
+
         Announcement(house, result, os.environ).tell(junit)
         return result.exit_code

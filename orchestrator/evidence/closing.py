@@ -7,7 +7,6 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from orchestrator.catalogue import index
 from orchestrator.errors import StackctlError
 from orchestrator.evidence import archive
 from orchestrator.evidence.chain import (
@@ -19,7 +18,6 @@ from orchestrator.evidence.chain import (
     seal_folder,
 )
 from orchestrator.evidence.record import EVENTS, SAMPLES, Record, hash_text
-from orchestrator.evidence.report import render_page, render_report
 from orchestrator.evidence.seal import FILE
 from orchestrator.evidence.summary import summarize, testify
 
@@ -64,8 +62,14 @@ def close_record(
     except OSError as error:
         raise StackctlError(f"the evidence cannot be sealed: {error.strerror}") from error
     troubles += _attempt(archive.INDEX, lambda: archive.write_index(releases))
-    troubles += _attempt(index.INDEX, lambda: index.write_catalogue(releases.parent))
+    troubles += _attempt("index.html", lambda: _write_catalogue(releases.parent))
     return troubles
+
+
+def _write_catalogue(reports: Path) -> None:
+    from orchestrator.catalogue.index import write_catalogue
+
+    write_catalogue(reports)
 
 
 def to_document(evidence: Mapping[str, object]) -> str:
@@ -92,12 +96,14 @@ def _name_previous(folder: Path, head: Sealed | None) -> dict[str, str] | None:
 
 def _show(record: Record, evidence: Mapping[str, object], diff: str) -> list[str]:
     """Write the evidence for programs, then for people: a page that breaks stops nothing."""
+    from orchestrator.evidence import report
+
     text = to_document(evidence)
     record.keep("evidence.json", text)
     written = json.loads(text)  # what is shown is what can be read again
     pages: dict[str, Callable[[], str]] = {
-        "evidence.md": lambda: render_page(written, diff),
-        "report.html": lambda: render_report(written, diff),
+        "evidence.md": lambda: report.render_page(written, diff),
+        "report.html": lambda: report.render_report(written, diff),
     }
     return [
         trouble

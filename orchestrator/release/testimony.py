@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.evidence.witness import Witness
 from orchestrator.stack.model import WitnessRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.evidence.samples import Sample
+    from orchestrator.evidence.witness import Witness
     from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
 
@@ -24,6 +24,8 @@ def start_witness(
     house: House, service: str, on_sample: Callable[[Sample], None]
 ) -> Witness | None:
     """Return a witness of a service that runs; None where the service has no route."""
+    from orchestrator.evidence.witness import Witness
+
     stack, clock = house.stack, house.clock
     wanted = stack.services[service]
     requests = wanted.witness or tuple(

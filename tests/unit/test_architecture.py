@@ -197,3 +197,17 @@ def test_the_command_line_starts_without_its_libraries() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == []
+
+
+def test_a_release_begins_before_its_later_libraries_are_loaded() -> None:
+    """Up to its first event a release needs the engine and stack.yaml: all else is loaded meanwhile."""
+    later = (
+        *("rich", "httpx", "jinja2", "tenacity", "h11", "asyncio"),
+        *("orchestrator.evidence.report", "orchestrator.catalogue.index"),
+    )
+    commands = "orchestrator.cli, orchestrator.commands.opening, orchestrator.release.rollout"
+    code = f"import sys, {commands}; print(*[name for name in {later} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == []
