@@ -11,10 +11,9 @@ from orchestrator.errors import StackctlError
 from orchestrator.evidence import archive
 from orchestrator.evidence.chain import (
     Sealed,
-    find_head,
     hash_file,
     last_in_line,
-    read_seals,
+    read_head,
     seal_folder,
 )
 from orchestrator.evidence.record import EVENTS, SAMPLES, Record, hash_text
@@ -49,7 +48,7 @@ def close_record(
     releases = record.folder.parent
     try:
         with last_in_line(releases, clock):
-            head = find_head(read_seals(releases))
+            head = read_head(releases)
             evidence = summarize(
                 record.events,
                 testify(record.events, record.samples),

@@ -85,6 +85,16 @@ def read_seal(text: str) -> Seal:
     return seal
 
 
+def claim_place(text: str) -> tuple[int, str] | None:
+    """Return the number and the release that a seal claims, unchecked; None where it has neither."""
+    try:
+        fields = json.loads(text)
+        number, release = fields["number"], fields["release"]
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return None
+    return (number, release) if type(number) is int and isinstance(release, str) else None
+
+
 def check_schema(fields: Any, known: int) -> None:
     """Raise NewerSchemaError where a later stackctl has written this, ValueError where none has."""
     schema = fields.get("schema") if isinstance(fields, dict) else None

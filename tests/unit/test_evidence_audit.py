@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.evidence.audit import Audit, Finding
-from orchestrator.evidence.chain import find_head, hash_file, last_in_line, read_seals
+from orchestrator.evidence.chain import find_head, hash_file, last_in_line, read_head, read_seals
 from orchestrator.evidence.interruption import close_interrupted
 from orchestrator.evidence.key import FILE_VARIABLE, take_key
 from orchestrator.evidence.seal import KEY_VARIABLE, read_seal, sign, write_seal
@@ -386,6 +386,34 @@ def test_releases_from_before_the_seals_are_unsealed(tmp_path: Path) -> None:
     }
     shutil.rmtree(place(releases, "v3"))
     assert problems(releases)["v4"] == "release missing"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        None,
+        '{"number": 99, "release": "v4"}',
+        '{"number": "4", "release": "v4"}',
+        '{"number": true, "release": 7}',
+        "[]",
+        "[" * 100_000,
+        "",
+        "\ud800",
+    ],
+)
+def test_the_last_seal_is_found_without_checking_all(
+    releases: Releases, written: str | None
+) -> None:
+    """It is the one that checking all of them leads to, whatever lies where the newest was."""
+    if written is not None:
+        content = written.encode(errors="surrogatepass")
+        (place(releases, "v4") / "seal.json").write_bytes(content)
+
+    head = read_head(releases.folder)
+
+    assert head is not None
+    assert head.seal.number == (3 if written is None else 2)
+    assert head == find_head(read_seals(releases.folder))
 
 
 def test_a_release_waits_until_the_other_is_sealed(releases: Releases) -> None:
