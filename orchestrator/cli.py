@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import itertools
 import signal
@@ -18,6 +19,7 @@ from orchestrator.settings import Settings, hoist
 from orchestrator.signals import listen
 
 BUG = 3
+GARBAGE = 50_000  # objects until the first look for it: imports make many, and hardly any garbage
 
 app = typer.Typer(
     name="stackctl",
@@ -60,6 +62,7 @@ def configure(
 def main() -> NoReturn:
     """Run one command and exit with its code."""
     listen()
+    gc.set_threshold(GARBAGE)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
     arguments = hoist(sys.argv[1:]) or ["--help"]
