@@ -18,6 +18,7 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    model_validator,
 )
 
 from orchestrator.stack.quantities import Address, Bytes, HostAddress, RequestRate, Seconds
@@ -170,6 +171,15 @@ class Route(_Strict):
     max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
     timeouts: Timeouts = Timeouts()
     buffering: Annotated[Buffering, BeforeValidator(_switch_to_buffering)] = Buffering()
+    websocket: UrlPath | None = None  # where the witness opens one; `true`: at the route's path
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch_to_path(cls, value: object) -> object:
+        """Let people write `websocket: true`."""
+        if isinstance(value, dict) and isinstance(value.get("websocket"), bool):
+            return value | {"websocket": value.get("path") if value["websocket"] else None}
+        return value
 
 
 class WitnessRequest(_Strict):

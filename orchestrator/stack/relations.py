@@ -81,7 +81,18 @@ def _route_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
                 yield Fault(
                     f"{place}.strip_prefix", f"expected a path that ends with `/`, got `{path}`"
                 )
+            yield from _websocket_faults(place, trunk, route)
             owners.setdefault(trunk, name)
+
+
+def _websocket_faults(place: str, trunk: str, route: dict[str, Any]) -> Iterator[Fault]:
+    path, methods = route.get("websocket"), route.get("methods")
+    if isinstance(path, str) and path != route["path"] and not path.startswith(f"{trunk}/"):
+        yield Fault(
+            f"{place}.websocket", f"`{path}` is not at or below the route's path `{route['path']}`"
+        )
+    if path and isinstance(methods, list) and methods and "GET" not in methods:
+        yield Fault(f"{place}.websocket", "opens with a GET, which `methods` does not list")
 
 
 def _need_faults(

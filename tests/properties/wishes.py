@@ -72,6 +72,7 @@ ROUTES = st.fixed_dictionaries(
         "timeouts": st.fixed_dictionaries(
             {}, optional={"connect": SHORT, "read": SPANS, "send": SPANS}
         ),
+        "websocket": st.booleans(),
         "buffering": st.booleans()
         | st.fixed_dictionaries(
             {}, optional={"requests": st.booleans(), "responses": st.booleans()}

@@ -89,6 +89,10 @@ WRONG = [
     (f"{ROUTE}.strip_prefix", "true", "expected true or false, got `true`"),
     (ROUTE, {"path": "/web", "strip_prefix": True}, "strip_prefix: expected a path that ends with"),
     (f"{ROUTE}.max_body", -1, "greater than or equal to 0"),
+    (f"{ROUTE}.websocket", "live", "expected a path such as `/notes/`"),
+    (f"{ROUTE}.websocket", "/web", "is not at or below"),
+    (f"{ROUTE}.websocket", "/website/live", "is not at or below the route's path `/web/`"),
+    (ROUTE, {"path": "/web", "websocket": True, "methods": ["POST"]}, "opens with a GET"),
     (f"{ROUTE}.timeouts.connect", "76s", "less than or equal to 75"),
     (f"{WEB}.witness.0.method", "get", "'GET', 'HEAD', 'POST'"),
     (f"{WEB}.witness.0.path", "/a b", "expected a path such as `/notes/?page=2`"),
@@ -183,6 +187,25 @@ def test_no_name_breaks_out_of_the_nginx_config(tmp_path: Path, group: str) -> N
         with pytest.raises(ConfigurationError) as raised:
             load_shop(tmp_path, shop_with(group, {f"web{text}": part}))
         assert all(line.isprintable() for line in raised.value.message.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("path", "written", "opened"),
+    [
+        ("/web/", "/web/live", "/web/live"),
+        ("/web/", True, "/web/"),
+        ("/web", "/web", "/web"),
+        ("/web/", False, None),
+        ("/", "/live", "/live"),
+        ("/", True, "/"),
+    ],
+)
+def test_a_websocket_lies_at_or_below_its_route(
+    tmp_path: Path, path: str, written: object, opened: str | None
+) -> None:
+    """`true` stands for the route's own path, `false` for none."""
+    stack = load_shop(tmp_path, shop_with(ROUTE, {"path": path, "websocket": written}))
+    assert stack.services["web"].routes[0].websocket == opened
 
 
 @pytest.mark.parametrize(
