@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from orchestrator.errors import ConfigurationError
 from orchestrator.evidence.chain import Sealed, find_head, hash_file, list_files, read_seals
 from orchestrator.evidence.record import EVENTS, SAMPLES
-from orchestrator.evidence.samples import parse_samples
+from orchestrator.evidence.samples import parse_testimony
 from orchestrator.evidence.seal import FILE, NewerSchemaError, check_schema, is_signed, read_seal
 from orchestrator.evidence.shape import UNREADABLE
 from orchestrator.evidence.summary import SCHEMA, summarize, testify
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 EVIDENCE = "evidence.json"
 FIRST_SEALED_SCHEMA = 2
+FIRST_SCHEMA_WITH_NOTES = 3
+NOTED = {"stale", "closes", "websockets"}
 KEPT = ("closed_early", "failure")  # by the first schema nowhere but in its evidence
 # What the first schema could not draw from the raw files, or did not have.
 NOT_DRAWN = {"schema", "traffic", "files", "previous"}
@@ -239,14 +241,16 @@ def check_verdict(folder: Path, evidence: Mapping[str, Any]) -> None:
 
 def _draw_again(folder: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
     events = [json.loads(line) for line in (folder / EVENTS).read_text().split("\n") if line]
-    samples = parse_samples((folder / SAMPLES).read_text())
+    samples, notes = parse_testimony((folder / SAMPLES).read_text())
     told = evidence["witness"]
     if evidence["schema"] < FIRST_SEALED_SCHEMA:
         kept = {"event": "testified", **{key: told.get(key) for key in KEPT}}
-        witness = testify([*events[:-1], kept, events[-1]], samples)
+        witness = testify([*events[:-1], kept, events[-1]], samples, ())
         witness = {key: witness[key] for key in told}
     else:
-        witness = testify(events, samples)
+        witness = testify(events, samples, notes)
+        if evidence["schema"] < FIRST_SCHEMA_WITH_NOTES:
+            witness = {key: told for key, told in witness.items() if key not in NOTED}
     drawn = summarize(events, witness, evidence.get("traffic"), _get_hashes(evidence))
     again: dict[str, Any] = json.loads(json.dumps(drawn))
     return again

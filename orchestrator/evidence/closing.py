@@ -51,7 +51,7 @@ def close_record(
             head = read_head(releases)
             evidence = summarize(
                 record.events,
-                testify(record.events, record.samples),
+                testify(record.events, record.samples, record.notes),
                 traffic,
                 hashes,
                 _name_previous(record.folder, head),

@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from orchestrator.errors import StackctlError
-from orchestrator.evidence.samples import Sample, parse_sample
+from orchestrator.evidence.samples import Sample, parse_entry, split_testimony
 from orchestrator.files import find_free, replace_file
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from orchestrator.clock import Clock
     from orchestrator.events import Event
+    from orchestrator.evidence.notes import Note
 
 EVENTS, SAMPLES = "events.jsonl", "witness.jsonl"
 Entry = TypeVar("Entry")
@@ -37,6 +38,7 @@ class Record:
         self.trouble = ""
         self.events: list[dict[str, Any]] = []
         self.samples: list[Sample] = []
+        self.notes: list[Note] = []
         self._clock = clock
         self._tolerant = False
         self._guard = threading.Lock()  # probes and the witness emit from threads of their own
@@ -71,7 +73,8 @@ class Record:
             record.close()
             return None
         record.events = _keep_whole(folder / EVENTS, _parse_event)
-        record.samples = _keep_whole(folder / SAMPLES, parse_sample)
+        entries = _keep_whole(folder / SAMPLES, parse_entry)
+        record.samples, record.notes = split_testimony(entries)
         return record
 
     def lock(self) -> bool:
@@ -108,7 +111,17 @@ class Record:
     def sample(self, sample: Sample) -> None:
         """Append a request of the witness."""
         self.samples.append(sample)
-        self._samples.write(json.dumps(sample.facts(), separators=(",", ":")) + "\n")
+        self._testify(sample)
+
+    def note(self, note: Note) -> None:
+        """Append what the witness noted beside its requests."""
+        self.notes.append(note)
+        self._testify(note)
+
+    def _testify(self, entry: Sample | Note) -> None:
+        line = json.dumps(entry.facts(), separators=(",", ":")) + "\n"
+        with self._guard:
+            self._samples.write(line)
 
     def keep(self, name: str, text: str) -> None:
         """Write a file beside the events."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator.evidence.notes import Note, has_promise, list_closes, list_websockets, to_note
 from orchestrator.series import Answer, draw_series, percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Client = Literal["keepalive", "fresh", "slow"]
+STALE = "answered by "  # how the reason of a stale answer begins
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,12 @@ class Sample:
     @property
     def version(self) -> str:
         """Return the version that answered; empty where nobody said who did."""
-        return self.served.rpartition("/")[2]
+        return tell_version(self.served)
+
+    @property
+    def stale(self) -> bool:
+        """Return whether a version answered after the one that follows it had begun to."""
+        return self.lost is not None and self.lost.startswith(STALE)
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
@@ -58,6 +65,9 @@ class Figures:
     versions: dict[str, int]  # good answers by version
     losses: tuple[dict[str, object], ...]
     failure: str | None  # why the witness could not testify to the end
+    stale: int | None = None  # of the lost: see Sample.stale; None where nobody watched for them
+    closes: Mapping[str, object] = field(default_factory=dict)  # by the gateway
+    websockets: Sequence[Mapping[str, object]] = ()
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
@@ -67,12 +77,18 @@ class Figures:
 MOST_LOSSES = 50  # that are listed one by one
 
 
-def count(samples: Sequence[Sample], closed_early: int = 0, failure: str | None = None) -> Figures:
-    """Return the figures of a release's samples."""
+def count(
+    samples: Sequence[Sample],
+    closed_early: int = 0,
+    failure: str | None = None,
+    notes: Sequence[Note] = (),
+) -> Figures:
+    """Return the figures of a release's samples, and of what else its witness noted."""
     good = [sample for sample in samples if sample.lost is None]
     ends = sorted(sample.done for sample in good)
     times = sorted(sample.ms for sample in good if sample.client != "slow")
     lost = [sample for sample in samples if sample.lost is not None]
+    stale = sum(sample.stale for sample in lost)
     return Figures(
         sent=len(samples),
         ok=len(good),
@@ -84,7 +100,20 @@ def count(samples: Sequence[Sample], closed_early: int = 0, failure: str | None 
         versions=dict(Counter(sample.version for sample in good if sample.served)),
         losses=tuple(sample.facts() for sample in lost[:MOST_LOSSES]),
         failure=failure,
+        stale=stale if stale or has_promise(notes) else None,
+        closes=list_closes(notes),
+        websockets=list_websockets(notes),
     )
+
+
+def tell_version(served: str) -> str:
+    """Return the version in `<upstream>/<version>`."""
+    return served.rpartition("/")[2]
+
+
+def tell_stale(version: str, promised: str) -> str:
+    """Return why an answer of a version that should have gone by then counts as lost."""
+    return f"{STALE}{version} after {promised} had answered"
 
 
 def draw_samples(samples: Sequence[Sample], start: float, end: float) -> dict[str, object]:
@@ -101,15 +130,30 @@ def draw_samples(samples: Sequence[Sample], start: float, end: float) -> dict[st
     return draw_series(answers, start, end)
 
 
-def parse_samples(text: str) -> list[Sample]:
+def parse_testimony(text: str) -> tuple[list[Sample], list[Note]]:
     """Read witness.jsonl again. Raises ValueError."""
-    return [parse_sample(line) for line in text.split("\n") if line]
+    return split_testimony(parse_entry(line) for line in text.split("\n") if line)
 
 
-def parse_sample(line: str) -> Sample:
+def split_testimony(entries: Iterable[Sample | Note]) -> tuple[list[Sample], list[Note]]:
+    """Return the requests, and what else was noted."""
+    samples: list[Sample] = []
+    notes: list[Note] = []
+    for entry in entries:
+        if isinstance(entry, Sample):
+            samples.append(entry)
+        else:
+            notes.append(entry)
+    return samples, notes
+
+
+def parse_entry(line: str) -> Sample | Note:
     """Read one line of witness.jsonl again. Raises ValueError."""
     try:
-        sample = Sample(**json.loads(line))
+        fields = json.loads(line)
+        if "note" in fields:
+            return to_note(fields)
+        sample = Sample(**fields)
         float(sample.at + sample.ms + sample.idle)
         sample.served.rpartition("/")
     except (TypeError, AttributeError) as error:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.samples import Sample, count, draw_samples
 
-SCHEMA = 2
+if TYPE_CHECKING:
+    from orchestrator.evidence.notes import Note
+
+SCHEMA = 3  # since the witness notes closes and stale answers
 
 Event = Mapping[str, Any]
 
@@ -54,10 +57,12 @@ def summarize(
     }
 
 
-def testify(events: Sequence[Event], samples: Sequence[Sample]) -> dict[str, object]:
+def testify(
+    events: Sequence[Event], samples: Sequence[Sample], notes: Sequence[Note]
+) -> dict[str, object]:
     """Return what the evidence says of the witness: its figures, and its requests over time."""
     told = _last(events, "testified")
-    figures = count(samples, told.get("closed_early", 0), told.get("failure"))
+    figures = count(samples, told.get("closed_early", 0), told.get("failure"), notes)
     return figures.facts() | {"series": draw_samples(samples, *read_span(events))}
 
 

@@ -2,26 +2,33 @@
 
 They are stricter than a load generator. A kept connection is never retried: where it closes after a
 request was written, that request is lost, be it a GET or a POST. Their idle gaps run from moments
-to just over the announced keep-alive, because that is where reloads lose requests.
+to a minute, or to what the gateway announces, and nobody waits for a gap to end: when the witness is
+stopped, every connection that idles sends one last request, to show that it is still there.
+
+A release may promise its version: once it has answered, no request whose head is sent later may be
+answered by another. See `promise` and `withdraw`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from asyncio import FIRST_COMPLETED
+from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-import h11
-
-from orchestrator.evidence.samples import Client, Figures, Sample, count
+from orchestrator.evidence.notes import WEBSOCKET, Note, What
+from orchestrator.evidence.patience import PATIENCE, Patience, rest
+from orchestrator.evidence.promise import Promise, find_version, name_version
+from orchestrator.evidence.samples import Client, Figures, Sample, count, tell_stale
+from orchestrator.evidence.websocket import WebSocket
+from orchestrator.evidence.wire import SLOW_PIECES, Connection, Errand, Lost, Pause, to_errand
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from orchestrator.stack.model import WitnessRequest
     from orchestrator.stack.quantities import Address
 
@@ -30,160 +37,85 @@ if TYPE_CHECKING:
 # takes the machine from the candidate that boots.
 KEPT_CLIENTS = 20
 SHORTEST_IDLE = 0.05  # seconds
+LONGEST_IDLE = 60.0
 BREATH = 1.0  # seconds that a client with shorter gaps idles every other time
 FRESH_EVERY = 0.2
 SLOW_LASTS = 2.0
-SLOW_PIECES = 10  # bytes at the end of a slow request that are sent one by one
-PATIENCE = 30.0  # seconds until a request without an answer counts as lost
-CHUNK = 65536
-HEADER = "X-Stackctl-Witness"
-
-Pause = Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True)
-class Errand:
-    """A request as bytes on the wire."""
-
-    method: str
-    path: str
-    host: str
-    body: bytes
-    expect: int
-
-    @property
-    def name(self) -> str:
-        """Return the method and the path."""
-        return f"{self.method} {self.path}"
-
-    @cached_property
-    def head(self) -> h11.Request:
-        """Return its request line and headers."""
-        headers = [("Host", self.host), (HEADER, "1"), ("User-Agent", "stackctl-witness")]
-        if self.body:
-            headers += [("Content-Type", "application/json")]
-        if self.body or self.method in ("POST", "PUT", "PATCH"):
-            headers += [("Content-Length", str(len(self.body)))]
-        return h11.Request(method=self.method, target=self.path, headers=headers)
-
-
-class Lost(Exception):
-    """A request that was sent and got no answer."""
-
-
-class Connection:
-    """One connection to the public listener, in HTTP/1.1, without any second try."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._state = h11.Connection(h11.CLIENT)
-
-    @classmethod
-    async def open(cls, address: Address) -> Connection:
-        """Connect. Raises Lost where nobody listens."""
-        try:
-            return cls(*await asyncio.open_connection(*address))
-        except OSError as error:
-            raise Lost(f"connection refused: {error.strerror}") from error
-
-    @property
-    def closed(self) -> bool:
-        """Whether the other side has closed it, as a client can tell before it sends."""
-        return self._reader.at_eof() or self._writer.transport.is_closing()
-
-    async def ask(self, errand: Errand, pause: Pause | None = None) -> tuple[int, str]:
-        """Send a request, its last bytes one by one with a `pause` before each.
-
-        Returns the status and who served. Raises Lost where the connection ends before the answer.
-        """
-        try:
-            await self._send(errand, pause)
-            return await self._receive()
-        except (OSError, h11.ProtocolError, asyncio.IncompleteReadError) as error:
-            raise Lost(f"connection closed: {error}") from error
-
-    @property
-    def reusable(self) -> bool:
-        """Whether another request may follow on it."""
-        return (
-            self._state.our_state is h11.DONE and self._state.their_state is h11.DONE
-        ) and not self.closed
-
-    def recycle(self) -> None:
-        """Make ready for the next request."""
-        self._state.start_next_cycle()
-
-    def close(self) -> None:
-        """Close it."""
-        self._writer.close()
-
-    async def _send(self, errand: Errand, pause: Pause | None) -> None:
-        wire = self._state.send(errand.head) or b""
-        if errand.body:
-            wire += self._state.send(h11.Data(data=errand.body)) or b""
-        wire += self._state.send(h11.EndOfMessage()) or b""
-        held_back = SLOW_PIECES if pause else 0
-        self._writer.write(wire[: len(wire) - held_back])
-        for position in range(len(wire) - held_back, len(wire)):
-            if pause:
-                await pause()
-            if self._writer.transport.is_closing():
-                return  # who has hung up gets no more; an answer of theirs may still be read
-            self._writer.write(wire[position : position + 1])
-        await self._writer.drain()
-
-    async def _receive(self) -> tuple[int, str]:
-        status, served = 0, ""
-        while True:
-            event = self._state.next_event()
-            if event is h11.NEED_DATA:
-                received = await self._reader.read(CHUNK)
-                if not received and not status:
-                    raise Lost("connection closed without an answer")
-                self._state.receive_data(received)
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-                served = dict(event.headers).get(b"x-stackctl-served", b"").decode()
-            elif isinstance(event, h11.EndOfMessage):
-                return status, served
 
 
 class Witness:
     """Runs in a thread of its own between `start` and `stop`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a release tells it once
         self,
         address: Address,
         requests: Sequence[WitnessRequest],
         keepalive: float,
         on_sample: Callable[[Sample], None],
         now: Callable[[], float] = time.time,
+        *,
+        versions: Mapping[str, str] | None = None,
+        promised: str | None = None,
+        websockets: Sequence[str] = (),
+        on_note: Callable[[Note], None] | None = None,
     ) -> None:
+        """Prepare. `versions` are those of NGINX's upstreams, such as `notes_green`."""
         self._address = address.reachable
-        self._errands = [self._to_errand(request) for request in requests]
+        self._host = str(self._address)
+        self._errands = [to_errand(request, self._host) for request in requests]
         self._keepalive = keepalive
         self._on_sample = on_sample
         self._now = now  # Unix time, as all else in the record has it
+        self._versions = dict(versions or {})
+        self._websockets = websockets
+        self._on_note = on_note
         self._samples: list[Sample] = []
+        self._notes: list[Note] = []
         self._closed_early = 0
         self._failure: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
+        self._settled = asyncio.Event()  # whatever has begun by now must come to its end
+        self._patience = Patience()
         self._running = threading.Event()
         self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
+        self._promise: Promise | None = None
+        if promised is not None:
+            self.promise(promised)
 
     def start(self) -> None:
         """Begin to send; returns once the clients run."""
         self._thread.start()
         self._running.wait()
 
-    def stop(self) -> Figures:
-        """Let what is in flight end, and return the figures."""
+    def promise(self, version: str) -> None:
+        """From its next answer on, count each later request that another version answers as lost.
+
+        To be called while no user gets this version yet, or once all do.
+        """
+        self._promise = Promise(version)
+        self._note("promised", text=version)
+
+    def withdraw(self) -> None:
+        """Users may get another version again: to be called before they do."""
+        promise, self._promise = self._promise, None
+        if promise is not None:
+            self._note("withdrawn", text=promise.version)
+
+    def let_go(self) -> None:
+        """End what would hold a drain up: half-sent requests and WebSockets that are open now.
+
+        The first answer of the promised version does the same.
+        """
         if self._loop is not None and self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._over.set)
+            self._loop.call_soon_threadsafe(self._settle)
+
+    def stop(self) -> Figures:
+        """Have idle connections show that they are still there, and return the figures."""
+        if self._loop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._finish)
             self._thread.join(PATIENCE + SLOW_LASTS)
-        return count(self._samples, self._closed_early, self._failure)
+        return count(self._samples, self._closed_early, self._failure, self._notes)
 
     def _run(self) -> None:
         try:
@@ -192,6 +124,15 @@ class Witness:
             self._failure = f"{type(error).__name__}: {error}"
         finally:
             self._running.set()
+
+    def _settle(self) -> None:
+        settled, self._settled = self._settled, asyncio.Event()
+        settled.set()
+
+    def _finish(self) -> None:
+        self._over.set()
+        self._settle()
+        self._patience.shorten()
 
     async def _testify(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -202,44 +143,83 @@ class Witness:
                 clients.create_task(self._keep(writes[position % len(writes)], gap))
             clients.create_task(self._come_anew(reads))
             clients.create_task(self._dawdle(writes[0]))
+            for path in self._websockets:
+                clients.create_task(self._listen(path))
             self._running.set()
 
     async def _keep(self, errand: Errand, gap: float) -> None:
         """Send over one connection, idling `gap` seconds in between, every other time a breath."""
         connection: Connection | None = None
-        idle = 0.0
-        for rest in cycle((gap, max(gap, min(BREATH, self._keepalive / 2)))):
+        for pause in cycle((gap, max(gap, min(BREATH, self._keepalive / 2)))):
+            connection = await self._send(errand, "keepalive", connection)
             if self._over.is_set():
                 break
-            if connection is not None and connection.closed:
-                self._closed_early += idle < self._keepalive
-                connection.close()
-                connection = None
             if connection is None:
-                idle = 0.0
-            connection = await self._send(errand, "keepalive", connection, idle=idle)
-            idle = rest
-            await self._rest(rest)
+                await rest(pause, self._over)
+            else:
+                connection = await self._idle(connection, errand, pause)
+            if self._over.is_set():
+                if connection is not None:
+                    connection = await self._send(errand, "keepalive", connection)
+                break
         if connection is not None:
             connection.close()
 
+    async def _idle(self, connection: Connection, errand: Errand, gap: float) -> Connection | None:
+        """Let it idle; return it if nobody has closed it."""
+        await rest(gap, self._over, connection.gone)
+        if not connection.closed:
+            return connection
+        idle = connection.idle
+        early = idle < self._keepalive
+        self._closed_early += early
+        told = "while idle, before its time" if early else "while idle"
+        self._note("closed", "keepalive", errand.name, idle, told)
+        connection.close()
+        return None
+
     async def _come_anew(self, errands: Sequence[Errand]) -> None:
         """Send each request over a connection of its own."""
-        turn = 0
-        while not self._over.is_set():
-            connection = await self._send(errands[turn % len(errands)], "fresh", None)
+        for errand in cycle(errands):
+            connection = await self._send(errand, "fresh", None)
             if connection is not None:
                 connection.close()
-            turn += 1
-            await self._rest(FRESH_EVERY)
+            await rest(FRESH_EVERY, self._over)
+            if self._over.is_set():
+                break
 
     async def _dawdle(self, errand: Errand) -> None:
-        """Always have one request half-sent."""
+        """Always have one request half-sent, but none that would hold a drain up."""
         while not self._over.is_set():
-            connection = await self._send(errand, "slow", None, pause=self._linger)
+            linger = partial(rest, SLOW_LASTS / SLOW_PIECES, self._settled)
+            connection = await self._send(errand, "slow", None, pause=linger)
             if connection is not None:
                 connection.close()
-            await self._rest(SHORTEST_IDLE)
+            await rest(SHORTEST_IDLE, self._over)
+
+    async def _listen(self, path: str) -> None:
+        """Hold a WebSocket until somebody closes it, or until it would hold a drain up."""
+        settled = asyncio.create_task(self._settled.wait())
+        opening = asyncio.create_task(WebSocket.open(self._address, path, self._host))
+        await asyncio.wait([opening, settled], timeout=PATIENCE, return_when=FIRST_COMPLETED)
+        opening.cancel()  # if it has not opened by now
+        try:
+            websocket = await opening
+        except (Lost, asyncio.CancelledError) as error:
+            self._note("refused", WEBSOCKET, path, text=str(error) or "no answer")
+            settled.cancel()
+            return
+        self._note("opened", WEBSOCKET, path, text=name_version(websocket.served, self._versions))
+        await asyncio.wait([websocket.end, settled], return_when=FIRST_COMPLETED)
+        idle = time.monotonic() - websocket.quiet_since
+        if websocket.end.done():
+            self._note("closed", WEBSOCKET, path, idle, websocket.end.result())
+        elif await websocket.leave():
+            self._note("left", WEBSOCKET, path, idle, "it was still open")
+        else:
+            self._note("left", WEBSOCKET, path, idle, "nobody answered the goodbye")
+        settled.cancel()
+        websocket.close()
 
     async def _send(
         self,
@@ -247,51 +227,67 @@ class Witness:
         client: Client,
         connection: Connection | None,
         *,
-        idle: float = 0.0,
         pause: Pause | None = None,
     ) -> Connection | None:
         """Send once and note what happened; return the connection where it may be used again."""
         at, started = self._now(), time.monotonic()
+        idle = connection.idle if connection else 0.0
         status, served, lost = None, "", None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with self._patience.bounded():
                 connection = connection or await Connection.open(self._address)
                 status, served = await connection.ask(errand, pause)
-            if status != errand.expect:
-                lost = f"status {status}, expected {errand.expect}"
+            served = name_version(served, self._versions)
+            lost = self._judge(errand, connection, status, served)
         except Lost as error:
             lost = str(error)
         except TimeoutError:
-            lost = f"no answer within {PATIENCE:g} s"
+            lost = f"no answer within {time.monotonic() - started:.1f} s"
         ms = round((time.monotonic() - started) * 1000, 2)
         sample = Sample(at, client, errand.name, round(idle, 3), ms, status, served, lost)
         self._samples.append(sample)
         self._on_sample(sample)
-        if connection is not None and status is not None and connection.reusable:
+        if client != "slow" and status is not None:
+            self._patience.learn(ms / 1000)
+        return self._hand_back(connection, sample)
+
+    def _hand_back(self, connection: Connection | None, sample: Sample) -> Connection | None:
+        """Return the connection where it may be used again; note who has closed it where not."""
+        if connection is None:
+            return None
+        if sample.status is not None and connection.reusable:
             connection.recycle()
             return connection
-        if connection is not None:
-            connection.close()
+        if sample.client == "keepalive" and sample.status is not None:
+            self._note("closed", sample.client, sample.request, sample.idle, "as it was announced")
+        elif sample.client == "keepalive" and connection.closed:
+            self._note("closed", sample.client, sample.request, sample.idle, "during a request")
+        connection.close()
         return None
 
-    async def _linger(self) -> None:
-        await self._rest(SLOW_LASTS / SLOW_PIECES)
+    def _judge(
+        self, errand: Errand, connection: Connection, status: int, served: str
+    ) -> str | None:
+        """Return why an answer is none that the user should have got; None where it is."""
+        promise, version = self._promise, find_version(served, self._versions)
+        if promise is not None and promise.begins(version, time.monotonic()):
+            self._note("answered", text=version)
+            self._settle()
+        if promise is not None and promise.is_broken(version, connection.decided):
+            return tell_stale(version, promise.version)
+        return None if status == errand.expect else f"status {status}, expected {errand.expect}"
 
-    async def _rest(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._over.wait(), seconds)
-        except TimeoutError:
-            return
-
-    def _to_errand(self, request: WitnessRequest) -> Errand:
-        body = b"" if request.body is None else json.dumps(request.body).encode()
-        return Errand(request.method, request.path, str(self._address), body, request.expect)
+    def _note(
+        self, note: What, client: str = "", request: str = "", idle: float = 0.0, text: str = ""
+    ) -> None:
+        noted = Note(self._now(), note, client, request, round(idle, 3), text)
+        self._notes.append(noted)
+        if self._on_note is not None:
+            self._on_note(noted)
 
 
 def idle_gaps(keepalive: float, clients: int = KEPT_CLIENTS) -> list[float]:
-    """Return idle gaps in seconds: evenly in proportion from 0.05 s to just under the keep-alive,
-    and one just over it.
-    """
-    longest = keepalive * 0.98
-    ratio = (longest / SHORTEST_IDLE) ** (1 / (clients - 2))
-    return [SHORTEST_IDLE * ratio**step for step in range(clients - 1)] + [keepalive * 1.03]
+    """Return idle gaps in seconds, evenly in proportion, from 0.05 s to what is announced."""
+    longest = min(keepalive, LONGEST_IDLE)
+    ratio = (longest / SHORTEST_IDLE) ** (1 / (clients - 1))
+    return [SHORTEST_IDLE * ratio**step for step in range(clients - 1)] + [longest]

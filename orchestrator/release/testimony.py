@@ -7,21 +7,46 @@ from typing import TYPE_CHECKING
 from orchestrator.stack.model import WitnessRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from orchestrator.evidence.notes import Note
     from orchestrator.evidence.samples import Sample
     from orchestrator.evidence.witness import Witness
     from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
 
 
-def call_witness(house: House, plan: Plan, on_sample: Callable[[Sample], None]) -> Witness | None:
-    """Return a witness that runs; None where nobody is served yet or the service has no route."""
-    return None if plan.previous is None else start_witness(house, plan.order.service, on_sample)
+def call_witness(
+    house: House,
+    plan: Plan,
+    on_sample: Callable[[Sample], None],
+    on_note: Callable[[Note], None] | None = None,
+    *,
+    promised: str | None = None,
+) -> Witness | None:
+    """Return a witness that runs; None where nobody is served yet or the service has no route.
+
+    `promised` is the version that all users are to get in one step, if that is so.
+    """
+    if plan.previous is None:
+        return None
+    known = {
+        plan.previous.color: plan.previous.version,
+        plan.candidate.color: plan.candidate.version,
+    }
+    service = plan.order.service
+    versions = {f"{service}_{color}": version for color, version in known.items()}
+    return start_witness(house, service, on_sample, on_note, versions=versions, promised=promised)
 
 
 def start_witness(
-    house: House, service: str, on_sample: Callable[[Sample], None]
+    house: House,
+    service: str,
+    on_sample: Callable[[Sample], None],
+    on_note: Callable[[Note], None] | None = None,
+    *,
+    versions: Mapping[str, str] | None = None,
+    promised: str | None = None,
 ) -> Witness | None:
     """Return a witness of a service that runs; None where the service has no route."""
     from orchestrator.evidence.witness import Witness
@@ -35,7 +60,15 @@ def start_witness(
         return None
     gateway = stack.gateway
     witness = Witness(
-        gateway.listen, requests, gateway.keepalive, on_sample, lambda: clock.now().timestamp()
+        gateway.listen,
+        requests,
+        gateway.keepalive,
+        on_sample,
+        lambda: clock.now().timestamp(),
+        versions=versions,
+        promised=promised,
+        websockets=[route.websocket for route in wanted.routes if route.websocket],
+        on_note=on_note,
     )
     witness.start()
     return witness

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.events import (
@@ -17,6 +18,7 @@ from orchestrator.events import (
     Testified,
 )
 from orchestrator.evidence.closing import close_record
+from orchestrator.evidence.notes import Note
 from orchestrator.evidence.record import Record
 from orchestrator.evidence.samples import Sample
 from tests.fakes.clock import FakeClock
@@ -45,8 +47,12 @@ class Releases:
         more: Sequence[Event] = (),
         traffic: Mapping[str, object] | None = None,
         texts: Mapping[str, str] = TEXTS,
+        notes: Sequence[Note] = (),
     ) -> Path:
-        """Release a version of `web` before which v1 served; the `lost` requests fail."""
+        """Release a version of `web` before which v1 served; the `lost` requests fail.
+
+        The times of `notes` are seconds from the start.
+        """
         self.clock.sleep(60)
         record = Record.begin(self.folder, "web", version, self.clock)
         record.emit(Started(record.release, "deploy", "web", version, "ann", "box", ""))
@@ -55,6 +61,8 @@ class Releases:
             record.emit(Probed("web-green-1", attempt, healthy, 200, 2.5, ""))
         for number in range(40):
             record.sample(self._sample(number, version, number in lost))
+        for note in notes:
+            record.note(replace(note, at=self.clock.now().timestamp() + note.at))
         for phase in ("start", "promote", "confirm", "drain"):
             record.emit(PhaseBegan(phase))
             self.clock.sleep(2)
@@ -104,3 +112,10 @@ HOSTILE: dict[str, Any] = {
     "template": "{{ 7 * 7 }}{% for a in b %}",
     "table": "a | b\n| c `d` ``` [e](javascript:f)",
 }
+NOTES = (
+    Note(0.0, "promised", text="v2"),
+    Note(0.1, "opened", "websocket", "/live", text="web_blue/v1"),
+    Note(0.2, "closed", "keepalive", "POST /", 0.15, "while idle, before its time"),
+    Note(2.5, "answered", text="v2"),
+    Note(2.6, "left", "websocket", "/live", 2.5, "it was still open"),
+)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from orchestrator.evidence.witness import PATIENCE, Connection, Errand, Lost, Witness
+from orchestrator.evidence.patience import PATIENCE
+from orchestrator.evidence.wire import Connection, Errand, Lost
+from orchestrator.evidence.witness import Witness
 from orchestrator.stack.model import WitnessRequest
 from tests.e2e.load import SCRIPT, Load, under_load
 from tests.soak import host

@@ -61,7 +61,7 @@ OWNERS = {  # of foreign packages: modules, or packages with all that is in them
     "urllib3": {"engine"},
     "jinja2": {"gateway.render", "pages"},
     "httpx": {"announce"},
-    "h11": {"evidence.witness"},
+    "h11": {"evidence.wire"},
     "pydantic": {"stack"},
     "pydantic_core": {"stack"},
     "yaml": {"stack"},

@@ -17,7 +17,7 @@ from orchestrator.evidence.interruption import close_interrupted
 from orchestrator.evidence.key import FILE_VARIABLE, take_key
 from orchestrator.evidence.seal import KEY_VARIABLE, read_seal, sign, write_seal
 from tests.fakes.command_line import Run
-from tests.fakes.releases import Releases, tamper
+from tests.fakes.releases import NOTES, Releases, tamper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,7 +226,7 @@ def test_a_release_that_lost_its_seal_is_no_old_one(releases: Releases) -> None:
     for version in ("v2", "v4"):
         folder = place(releases, version)
         (folder / "seal.json").unlink()
-        tamper(folder / "evidence.json", '"schema": 2', '"schema": 1')
+        tamper(folder / "evidence.json", '"schema": 3', '"schema": 1')
 
     assert problems(releases) == {"v2": "file missing", "v3": "chain broken", "v4": "file missing"}
 
@@ -414,6 +414,26 @@ def test_the_last_seal_is_found_without_checking_all(
     assert head is not None
     assert head.seal.number == (3 if written is None else 2)
     assert head == find_head(read_seals(releases.folder))
+
+
+def test_evidence_from_before_there_were_notes_is_sound(releases: Releases) -> None:
+    """It says nothing of closes and stale answers, and nobody asks it to."""
+    folder = place(releases, "v4")
+    facts = json.loads((folder / "evidence.json").read_text())
+    for name in ("stale", "closes", "websockets"):
+        del facts["witness"][name]
+    (folder / "evidence.json").write_text(json.dumps(facts | {"schema": 2}))
+    seal_anew(folder)
+    assert set(problems(releases).values()) == {None}
+
+
+def test_a_close_that_was_taken_out_of_the_evidence_is_missed(releases: Releases) -> None:
+    """By who draws it from the raw files again, however well the folder is sealed."""
+    folder = releases.leave("v5", notes=NOTES)
+    assert problems(releases)["v5"] is None
+    tamper(folder / "evidence.json", '"kept": 1', '"kept": 0')
+    seal_anew(folder)
+    assert problems(releases)["v5"] == "verdict not supported"
 
 
 def test_a_release_waits_until_the_other_is_sealed(releases: Releases) -> None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from orchestrator.evidence.samples import MOST_LOSSES, Client, Sample, count
+from orchestrator.evidence.notes import MOST_CLOSES, Note, list_closes, list_websockets
+from orchestrator.evidence.samples import (
+    MOST_LOSSES,
+    Client,
+    Sample,
+    count,
+    parse_testimony,
+    tell_stale,
+)
 from orchestrator.evidence.summary import judge, summarize
 from orchestrator.series import percentile
 
@@ -70,6 +79,61 @@ def test_many_losses_are_counted_and_not_all_listed() -> None:
     figures = count([sample(lost="reset")] * 1000)
     assert figures.lost == 1000
     assert len(figures.losses) == MOST_LOSSES
+
+
+def test_stale_answers_are_lost_ones() -> None:
+    """They are told by themselves; that there were none, only where they were watched for."""
+    fine = [sample(0), sample(1, lost="reset")]
+    torn = [*fine, sample(2, lost=tell_stale("v1", "v2"))]
+    promised, withdrawn = Note(0, "promised", text="v2"), Note(3, "withdrawn", text="v2")
+    for notes, stale in (
+        ((), None),
+        ((promised,), 0),
+        ((promised, withdrawn), None),
+        ((promised, withdrawn, promised), 0),
+    ):
+        assert count(fine, notes=notes).stale == stale
+        assert (count(torn, notes=notes).lost, count(torn, notes=notes).stale) == (2, 1)
+
+
+def test_closes_are_counted_and_the_first_are_listed() -> None:
+    """Kept connections and WebSockets apart; who is left by the witness was not closed."""
+    kept = [Note(n, "closed", "keepalive", "POST /", 0.5, "while idle") for n in range(30)]
+    live = Note(9, "closed", "websocket", "/live", 0.5, "cut without a goodbye")
+    left = Note(9, "left", "websocket", "/chat", 0.5, "it was still open")
+    closes = list_closes([live, left, *kept])
+    assert (closes["kept"], closes["websockets"]) == (30, 1)
+    assert len(closes["first"]) == MOST_CLOSES  # type: ignore[arg-type]
+
+
+def test_each_websocket_is_told_from_its_opening_to_its_end() -> None:
+    """How long it was open, who ended it and how; one that did not open has only its reason."""
+    notes = [
+        Note(1, "opened", "websocket", "/live"),
+        Note(1, "refused", "websocket", "/chat", text="status 404, expected 101"),
+        Note(2, "closed", "keepalive", "POST /"),
+        Note(3.5, "closed", "websocket", "/live", 2, "closed with code 1001"),
+    ]
+    chat, live = list_websockets(notes)
+    assert (chat["opened"], chat["seconds"], chat["end"]) == (None, None, "refused")
+    assert (live["opened"], live["seconds"], live["at"], live["end"]) == (1, 2.5, 3.5, "closed")
+    assert [chat["text"], live["text"]] == ["status 404, expected 101", "closed with code 1001"]
+
+
+def test_a_websocket_without_an_end_is_told_too() -> None:
+    """The process died that held it."""
+    (live,) = list_websockets([Note(1, "opened", "websocket", "/live")])
+    assert (live["opened"], live["end"], live["at"]) == (1, None, None)
+
+
+def test_the_testimony_is_read_as_it_was_written() -> None:
+    """Requests and notes, line by line; a line that is neither is refused."""
+    entries: list[Any] = [sample(0), Note(1, "opened", "websocket", "/live"), sample(2)]
+    text = "".join(json.dumps(entry.facts()) + "\n" for entry in entries)
+    assert parse_testimony(text) == ([entries[0], entries[2]], [entries[1]])
+    for line in ('{"note": "sung", "at": 1}', '{"note": "opened"}', '{"at": 1}', "[]", "7"):
+        with pytest.raises(ValueError, match=r"."):
+            parse_testimony(line)
 
 
 @pytest.mark.parametrize(

@@ -194,11 +194,11 @@ def test_a_witness_that_never_started_saw_nothing() -> None:
     assert Witness(Address("127.0.0.1", 1), [READ], 15, print).stop().sent == 0
 
 
-def test_idle_gaps_reach_over_the_keep_alive() -> None:
-    """They grow in even proportion to just under it, and one is just over."""
-    *under, over = idle_gaps(15.0)
-    assert len(under) == KEPT_CLIENTS - 1
-    assert under[0] == SHORTEST_IDLE
-    assert 14.5 < under[-1] < 15.0 < over
-    ratios = [later / earlier for earlier, later in pairwise(under)]
+@pytest.mark.parametrize(("keepalive", "longest"), [(5.0, 5.0), (60.0, 60.0), (300.0, 60.0)])
+def test_idle_gaps_reach_to_the_keep_alive(keepalive: float, longest: float) -> None:
+    """They grow in even proportion to what is announced, or to a minute."""
+    gaps = idle_gaps(keepalive)
+    assert len(gaps) == KEPT_CLIENTS
+    assert (gaps[0], gaps[-1]) == (SHORTEST_IDLE, longest)
+    ratios = [later / earlier for earlier, later in pairwise(gaps)]
     assert max(ratios) == pytest.approx(min(ratios))

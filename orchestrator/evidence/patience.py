@@ -1,0 +1,59 @@
+"""How long the witness waits: for an answer, and at its end for all that is unanswered."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PATIENCE = 30.0  # seconds until a request without an answer counts as lost
+FAREWELL = 1.0  # the same once the witness is stopped, where answers have not taken longer before
+SLOWER = 4  # times the slowest answer so far: that long a last one may take, too
+
+
+class Patience:
+    """One for all requests of a witness."""
+
+    def __init__(self) -> None:
+        self._slowest = 0.0  # seconds
+        self._deadlines: set[asyncio.Timeout] = set()
+        self._short = False
+
+    def learn(self, seconds: float) -> None:
+        """Remember how long an answer took."""
+        self._slowest = max(self._slowest, seconds)
+
+    def shorten(self) -> None:
+        """From now on give what is unanswered only as long as any answer took, and more."""
+        self._short = True
+        for deadline in self._deadlines:
+            self._bring_forward(deadline)
+
+    @asynccontextmanager
+    async def bounded(self) -> AsyncIterator[None]:
+        """Raise TimeoutError where the block takes too long."""
+        async with asyncio.timeout(PATIENCE) as deadline:
+            self._deadlines.add(deadline)
+            try:
+                if self._short:
+                    self._bring_forward(deadline)
+                yield
+            finally:
+                self._deadlines.discard(deadline)
+
+    def _bring_forward(self, deadline: asyncio.Timeout) -> None:
+        patience = min(max(FAREWELL, SLOWER * self._slowest), PATIENCE)
+        latest = asyncio.get_running_loop().time() + patience
+        if not deadline.expired():
+            deadline.reschedule(min(deadline.when() or latest, latest))
+
+
+async def rest(seconds: float, *events: asyncio.Event) -> None:
+    """Let time pass, or until one of these has happened."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
