@@ -10,12 +10,15 @@ from orchestrator.evidence.charts import draw_charts, draw_timeline
 from orchestrator.evidence.sketch import sketch
 from orchestrator.evidence.view import (
     CODES,
+    count_connections,
     explain_witness,
     list_attempts,
+    list_closes,
     list_losses,
     list_phases,
     list_statuses,
     tell_verdict,
+    tell_websockets,
 )
 from orchestrator.outline import to_offset
 from orchestrator.pages import Pages
@@ -98,6 +101,9 @@ def _view(evidence: Mapping[str, Any], diff: str) -> dict[str, object]:
         "statuses": list_statuses(evidence),
         "attempts": list_attempts(evidence),
         "losses": list_losses(evidence),
+        "closings": list_closes(evidence),
+        "connections": count_connections(evidence),
+        "sockets": tell_websockets(evidence),
         "switched": to_offset(evidence, "switch"),
     }
 

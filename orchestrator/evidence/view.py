@@ -49,6 +49,16 @@ class Loss(NamedTuple):
     text: str
 
 
+class Close(NamedTuple):
+    """A connection of the witness that the other side closed."""
+
+    after: float  # seconds from the start
+    request: str
+    client: str
+    idle: float
+    text: str
+
+
 class Attempts(NamedTuple):
     """Equal answers in a row of one replica to the gate."""
 
@@ -90,6 +100,11 @@ def explain_witness(evidence: Evidence) -> str:
     )
     if to_offset(evidence, "switch") is None:
         return text
+    if evidence["witness"].get("stale") is not None:
+        return (
+            f"{text} Once {evidence['what']['version']} had answered, no later request may be"
+            " answered by another version: such an answer is stale, and counts as lost."
+        )
     return (
         f"{text} After users moved, the version before still answers those who were connected"
         " already, until the drain is over."
@@ -137,6 +152,49 @@ def list_losses(evidence: Evidence) -> list[Loss]:
         )
         for loss in evidence["witness"]["losses"]
     ]
+
+
+def list_closes(evidence: Evidence) -> list[Close]:
+    """Return the connections that were closed, as far as they are listed one by one."""
+    start = to_start(evidence)
+    return [
+        Close(close["at"] - start, close["request"], close["client"], close["idle"], close["text"])
+        for close in evidence["witness"].get("closes", {}).get("first", ())
+    ]
+
+
+def count_connections(evidence: Evidence) -> list[tuple[str, int]]:
+    """Return what is newly promised of a switch, and how often it was broken.
+
+    Evidence from before this was noted says nothing of it.
+    """
+    witness = evidence["witness"]
+    rows = []
+    if witness.get("stale") is not None:
+        rows.append(("stale answers", witness["stale"]))
+    if witness.get("closes"):
+        rows.append(("kept connections closed by the gateway", witness["closes"]["kept"]))
+    return rows
+
+
+def tell_websockets(evidence: Evidence) -> list[tuple[str, str]]:
+    """Return where the witness held a WebSocket, and what became of it."""
+    return [
+        (f"WebSocket {websocket['request']}", _tell_websocket(evidence, websocket))
+        for websocket in evidence["witness"].get("websockets", ())
+    ]
+
+
+def _tell_websocket(evidence: Evidence, websocket: Mapping[str, Any]) -> str:
+    if websocket["opened"] is None:
+        return f"did not open: {websocket['text']}"
+    if websocket["end"] is None:
+        return "opened; how it ended is not known"
+    after = websocket["at"] - to_start(evidence)
+    lasted = f"open for {websocket['seconds']:.1f} s"
+    if websocket["end"] == "closed":
+        return f"{lasted}, {websocket['text']} after {after:.1f} s"
+    return f"{lasted}, left by the witness after {after:.1f} s: {websocket['text']}"
 
 
 def list_marks(evidence: Evidence, source: str) -> list[tuple[float, str]]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.events import DrainEnded, Failed, ReplicaStarted, Undone, Warned
+from orchestrator.evidence.notes import Note
 from orchestrator.evidence.report import mark_line, render_page, render_report, to_block, to_code
 from orchestrator.evidence.sketch import sketch
 from orchestrator.evidence.view import tell_verdict
 from orchestrator.gateway.traffic import count_traffic
 from tests.fakes.markup import Page
-from tests.fakes.releases import HOSTILE, Releases
+from tests.fakes.releases import HOSTILE, NOTES, Releases
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -139,6 +140,47 @@ def test_each_lost_request_is_told(tmp_path: Path, *, lost: int, opened: bool) -
     text = (left / "evidence.md").read_text()
     assert text.count("| connection closed |") == lost
     assert ("<summary>each lost request</summary>" in text) is not opened
+
+
+def test_what_became_of_connections_is_told(tmp_path: Path) -> None:
+    """Stale answers, closes one by one, and each WebSocket, on both pages."""
+    left = Releases(tmp_path).leave(notes=NOTES)
+    page, text = ((left / name).read_text() for name in ("report.html", "evidence.md"))
+    rows = {
+        "stale answers": "0",
+        "kept connections closed by the gateway": "1",
+    }
+    live = "open for 2.5 s, left by the witness after 2.6 s: it was still open"
+    assert f"| WebSocket /live | {live} |" in text
+    assert f"<p>WebSocket /live: {live}.</p>" in page
+    for name, told in rows.items():
+        assert f"| {name} | {told} |" in text
+        assert f'<td>{name}</td><td class="number">{told}</td>' in page
+    assert "| 0.20 s | `POST /` | keepalive | 0.15 s | while idle, before its time |" in text
+    assert '<td class="answer">while idle, before its time</td>' in page
+    assert "Once v2 had answered, no later request may be answered by another version" in page
+
+
+@pytest.mark.parametrize(
+    ("note", "told"),
+    [
+        (Note(1, "closed", "websocket", "/live", 0.5, "cut"), "open for 0.9 s, cut after 1.0 s"),
+        (Note(1, "left", "websocket", "/chat", 0.5, "bye"), "opened; how it ended is not known"),
+    ],
+    ids=["closed", "nobody knows"],
+)
+def test_the_end_of_a_websocket_is_told(tmp_path: Path, note: Note, told: str) -> None:
+    """Who ended it and when, as far as that is known."""
+    opened = Note(0.1, "opened", "websocket", "/live")
+    page = (Releases(tmp_path).leave(notes=(opened, note)) / "evidence.md").read_text()
+    assert f"| WebSocket /live | {told} |" in page
+
+
+def test_a_websocket_that_did_not_open_is_told(tmp_path: Path) -> None:
+    """With its reason."""
+    refused = Note(0.1, "refused", "websocket", "/live", text="status 404, expected 101")
+    page = (Releases(tmp_path).leave(notes=(refused,)) / "evidence.md").read_text()
+    assert "| WebSocket /live | did not open: status 404, expected 101 |" in page
 
 
 def test_the_witness_is_explained(tmp_path: Path) -> None:
