@@ -71,6 +71,7 @@ class Witness:
         self._on_note = on_note
         self._samples: list[Sample] = []
         self._notes: list[Note] = []
+        self._seen: set[str] = set()  # who of the released service has answered
         self._closed_early = 0
         self._failure: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -105,7 +106,7 @@ class Witness:
     def let_go(self) -> None:
         """End what would hold a drain up: half-sent requests and WebSockets that are open now.
 
-        The first answer of the promised version does the same.
+        The first answer of a color that has not answered before does the same.
         """
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._settle)
@@ -270,9 +271,13 @@ class Witness:
     ) -> str | None:
         """Return why an answer is none that the user should have got; None where it is."""
         promise, version = self._promise, find_version(served, self._versions)
-        if promise is not None and promise.begins(version, time.monotonic()):
+        begins = promise is not None and promise.begins(version, time.monotonic())
+        if begins:
             self._note("answered", text=version)
+        if begins or (version and self._seen and served not in self._seen):
             self._settle()
+        if version:
+            self._seen.add(served)
         if promise is not None and promise.is_broken(version, connection.decided):
             return tell_stale(version, promise.version)
         return None if status == errand.expect else f"status {status}, expected {errand.expect}"
