@@ -9,10 +9,10 @@ from __future__ import annotations
 import http.client
 import json
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ASKER = {"User-Agent": "stackctl", "Accept": "*/*", "Connection": "close"}
 
@@ -47,18 +47,36 @@ class Answer(NamedTuple):
         return self.headers.get(name.lower(), "")
 
 
-def ask(host: str, port: int, path: str, timeout: float) -> Answer:
-    """Return the answer to a GET. Raises Unanswered."""
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+class Ask(Protocol):
+    """Asks one question. Raises Unanswered."""
+
+    def __call__(
+        self,
+        where: tuple[str, int],
+        path: str,
+        timeout: float,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = {},
+    ) -> Answer:
+        """Return the answer of a host and port; `timeout` is in seconds."""
+
+
+def ask_once(
+    where: tuple[str, int],
+    path: str,
+    timeout: float,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] = {},
+) -> Answer:
+    """Ask over a connection of its own. Raises Unanswered."""
+    connection = http.client.HTTPConnection(*where, timeout=timeout)
     try:
         _connect(connection)
-        connection.request("GET", path, headers=ASKER)
+        connection.request(method, path, headers={**ASKER, **headers})
         answer = connection.getresponse()
-        headers: dict[str, str] = {}
-        for name, value in answer.getheaders():
-            key = name.lower()
-            headers[key] = f"{headers[key]}, {value}" if key in headers else value
-        return Answer(answer.status, answer.read(), headers)
+        return Answer(answer.status, answer.read(), _join(answer.getheaders()))
     except http.client.HTTPException as error:
         raise Unanswered("RemoteProtocolError") from error
     except TimeoutError as error:
@@ -67,6 +85,15 @@ def ask(host: str, port: int, path: str, timeout: float) -> Answer:
         raise Unanswered("ReadError") from error
     finally:
         connection.close()
+
+
+def _join(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by their names; one that is there twice has both values."""
+    joined: dict[str, str] = {}
+    for name, value in headers:
+        key = name.lower()
+        joined[key] = f"{joined[key]}, {value}" if key in joined else value
+    return joined
 
 
 def _connect(connection: http.client.HTTPConnection) -> None:

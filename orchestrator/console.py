@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
     from orchestrator.clock import Clock
     from orchestrator.errors import StackctlError
-    from orchestrator.release.converge import Convergence
-    from orchestrator.release.forecast import Forecast
-    from orchestrator.release.removal import Removed
+    from orchestrator.lifecycle.forecast import Forecast
+    from orchestrator.lifecycle.removal import Removed
+    from orchestrator.lifecycle.status import Status
+    from orchestrator.lifecycle.up import Convergence
     from orchestrator.release.result import Result
-    from orchestrator.release.status import Status
     from orchestrator.stack.model import Stack
 
 

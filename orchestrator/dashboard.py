@@ -13,7 +13,7 @@ from orchestrator.errors import show_controls
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from orchestrator.release.status import ColorStatus, ServiceStatus, Status
+    from orchestrator.lifecycle.status import ColorStatus, ServiceStatus, Status
 
 
 def draw(status: Status) -> RenderableType:

@@ -102,13 +102,24 @@ class Switched(Event):
 
 
 @dataclass(frozen=True)
+class Moved(Event):
+    """A link was moved: another lane decides who gets the traffic."""
+
+    kind = "moved"
+    move: str
+    step: str  # staged, promoted or settled
+    active: str | None  # version
+    color: str | None  # of the active version
+    green: int  # percent of the clients that get green
+
+
+@dataclass(frozen=True)
 class DrainEnded(Event):
-    """The workers that knew the old color are gone."""
+    """The old color has answered all, or its time ran out."""
 
     kind = "drained"
     seconds: float
-    workers: int
-    cut: int
+    cut: int  # connections to it that were still open
 
 
 @dataclass(frozen=True)

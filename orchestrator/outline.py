@@ -34,6 +34,9 @@ def to_start(evidence: Evidence) -> float:
 def to_offset(evidence: Evidence, moment: str) -> float | None:
     """Return the seconds from the start to a moment: an ISO time, or `switch`, when users moved."""
     if moment == "switch":
-        switched = [c["at"] for c in evidence["configs"] if c["config"].endswith(".promote")]
+        # Evidence of a release that reloaded NGINX has no moves: there a config was the switch.
+        moves = [move["at"] for move in evidence.get("moves", ()) if move["step"] == "promoted"]
+        configs = [c["at"] for c in evidence["configs"] if c["config"].endswith(".promote")]
+        switched = moves or configs
         return to_offset(evidence, switched[-1]) if switched else None
     return datetime.fromisoformat(moment).timestamp() - to_start(evidence)

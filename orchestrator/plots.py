@@ -25,7 +25,8 @@ def draw_bench(document: Mapping[str, Any]) -> list[Chart]:
     evidence = {
         "what": {"version": None},
         "when": {"started": document["when"]["started"]},
-        "configs": [{"config": ".promote", "at": promoted}] if promoted else [],
+        "moves": [{"step": "promoted", "at": promoted}] if promoted else [],
+        "configs": [],
         "traffic": {"series": series},
     }
     return [

@@ -24,7 +24,7 @@ def open_house(file: Path, console: Console) -> House:
         stack=stack,
         folder=folder,
         engine=DockerEngine(),
-        admin=Admin(stack.gateway.admin),
+        admin=Admin(stack.gateway.admin, stack.gateway.listen),
         clock=SystemClock(),
         emit=console.show,
         variables=take_key(load_variables(file), folder),

@@ -148,7 +148,7 @@ def _list_services(house: House) -> list[dict[str, Any]]:
     """Return who answers: the active versions with their replicas."""
     from dataclasses import asdict
 
-    from orchestrator.release.status import read_status
+    from orchestrator.lifecycle.status import read_status
 
     return [
         {"name": service.name, **asdict(service.active)}

@@ -29,7 +29,7 @@ def deploy(
         Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
     ] = None,
 ) -> int:
-    """Release a version: start, gate, stage, promote, confirm, drain, retire; lose no request."""
+    """Release a version: start, gate, preview, promote, drain, retire; lose no request."""
     from orchestrator.commands.opening import load_ahead, opened
     from orchestrator.release.plan import Order, parse_version
     from orchestrator.release.rollout import deploy as release
@@ -38,7 +38,7 @@ def deploy(
     with opened(context.obj) as (house, console):
         order = Order(service, parse_version(version), build=build)
         if allow_downtime:
-            from orchestrator.release.converge import refit
+            from orchestrator.lifecycle.up import refit
 
             require_service(house, service)
             refit(house, wait)

@@ -18,7 +18,7 @@ def down(
 ) -> int:
     """Stop and remove the stack. Data stays, unless told otherwise."""
     from orchestrator.commands.opening import opened
-    from orchestrator.release.removal import take_down
+    from orchestrator.lifecycle.removal import take_down
 
     with opened(context.obj) as (house, console):
         console.print_removed(take_down(house, volumes=volumes, wait=wait))

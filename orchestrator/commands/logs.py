@@ -15,7 +15,7 @@ def logs(
 ) -> int:
     """Print the log lines of a part's containers."""
     from orchestrator.commands.opening import opened
-    from orchestrator.release.logs import follow_logs, read_logs
+    from orchestrator.lifecycle.logs import follow_logs, read_logs
 
     with opened(context.obj) as (house, console):
         console.print_logs((follow_logs if follow else read_logs)(house, part, tail))

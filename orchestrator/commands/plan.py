@@ -19,9 +19,9 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit with 10 where something would change.")
     ] = False,
 ) -> int:
-    """Show what a release would do, with the NGINX diff. Touches nothing."""
+    """Show what a release would do, and the NGINX diff where it changes the config. Touches nothing."""
     from orchestrator.commands.opening import opened
-    from orchestrator.release.forecast import forecast
+    from orchestrator.lifecycle.forecast import forecast
     from orchestrator.release.plan import parse_version
 
     with opened(context.obj) as (house, console):

@@ -14,9 +14,9 @@ def prune(
     keep: Annotated[int, typer.Option(help="Images to keep of each service.", min=1)] = 5,
     wait: Wait = 0,
 ) -> int:
-    """Remove old images, configs and orphans; never what serves or a rollback needs."""
+    """Remove old images, unused configs and lanes, and orphans; never what serves or a rollback needs."""
     from orchestrator.commands.opening import opened
-    from orchestrator.release.removal import prune as remove_old
+    from orchestrator.lifecycle.removal import prune as remove_old
 
     with opened(context.obj) as (house, console):
         console.print_removed(remove_old(house, keep=keep, wait=wait))

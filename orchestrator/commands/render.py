@@ -6,9 +6,9 @@ import typer
 
 
 def render(context: typer.Context) -> int:
-    """Print the NGINX config for what serves now, or for a first release where nothing does."""
+    """Print the NGINX config that stack.yaml wants. It does not say who gets the traffic."""
     from orchestrator.commands.opening import opened
-    from orchestrator.release.forecast import render_current
+    from orchestrator.lifecycle.forecast import render_current
 
     with opened(context.obj) as (house, console):
         console.print_config(render_current(house))

@@ -14,7 +14,7 @@ def status(
 ) -> int:
     """Show who serves, how healthy, and where the world differs from stack.yaml."""
     from orchestrator.commands.opening import opened
-    from orchestrator.release.status import read_status
+    from orchestrator.lifecycle.status import read_status
 
     with opened(context.obj) as (house, console):
         if watch:

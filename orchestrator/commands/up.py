@@ -17,10 +17,10 @@ def up(
     ] = False,
     wait: Wait = 0,
 ) -> int:
-    """Bring the stack up: network, accessories, gateway, first releases. Repeat to converge."""
+    """Bring the stack up: network, accessories, gateway, first releases. Again: mend what differs."""
     from orchestrator.announce.announcement import Announcement
     from orchestrator.commands.opening import opened
-    from orchestrator.release.converge import bring_up
+    from orchestrator.lifecycle.up import bring_up
 
     with opened(context.obj) as (house, console):
         done = bring_up(house, allow_downtime=allow_downtime, wait=wait)

@@ -16,7 +16,7 @@ from orchestrator.console import Console
 from orchestrator.drill.boundary import Boundary, parse_boundary
 from orchestrator.errors import StackctlError
 from orchestrator.events import Emit, Event, Started
-from orchestrator.release.converge import bring_up
+from orchestrator.lifecycle.up import bring_up
 from orchestrator.release.plan import Order
 from orchestrator.release.rollout import deploy, rollback
 from orchestrator.settings import Settings

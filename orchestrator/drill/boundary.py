@@ -35,9 +35,12 @@ def list_boundaries(command: str, *, migrates: bool) -> tuple[Boundary, ...]:
     """Return those that a command comes to, in their order.
 
     A service without a migration has no such phase, nor has a rollback: it wakes what was there.
+    The gateway is configured only where stack.yaml has changed, which it does not here.
     """
-    migrates = migrates and command != "rollback"
-    phases = [phase for phase in ORDER if migrates or phase is not Phase.MIGRATE]
+    left_out = {Phase.CONFIGURE}
+    if not migrates or command == "rollback":
+        left_out.add(Phase.MIGRATE)
+    phases = [phase for phase in ORDER if phase not in left_out]
     return (Boundary(phases[0], begins=True), *map(Boundary, phases))
 
 

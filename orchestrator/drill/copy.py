@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.drill.site import Site
 from orchestrator.errors import StackctlError
-from orchestrator.release.removal import take_down
+from orchestrator.lifecycle.removal import take_down
 from orchestrator.stack.copy import write_copy
 from orchestrator.stack.load import load_stack, load_variables
 from orchestrator.stack.quantities import Address

@@ -9,7 +9,7 @@ from orchestrator.drill.faults import Scene
 from orchestrator.drill.load import under_load
 from orchestrator.drill.verdict import Observation, count_toll
 from orchestrator.errors import StackctlError
-from orchestrator.release.configs import open_gateway
+from orchestrator.gateway.apply import open_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +110,9 @@ class Exercise:
         for service in status["services"]:
             if service["candidate"]:
                 yield f"there is still a candidate of `{service['name']}`"
-        gateway = self._site.look().gateway
-        stored = open_gateway(self._site.house, gateway).stored() if gateway else ()
+        house, container = self._site.house, self._site.look().gateway
+        gateway = container and open_gateway(house.engine, container, house.admin, house.clock)
+        stored = gateway.stored() if gateway else ()
         if len(stored) != 1:
             yield f"the gateway holds {len(stored)} configs, expected 1"
         verified = self._site.run("evidence", "verify")

@@ -5,6 +5,7 @@ The Docker implementation and the stateful fake of the tests pass the same contr
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -41,6 +42,7 @@ class ContainerSpec:
     image: str
     labels: Mapping[str, str]
     network: str | None
+    address: str | None = None  # a fixed IPv4 address in that network; else the engine chooses
     aliases: tuple[str, ...] = ()  # further names in that network
     edge: str | None = None  # a second network, that its ports are published from
     entrypoint: tuple[str, ...] = ()  # empty: the image's own
@@ -72,6 +74,9 @@ class Container:
     state: str  # created, running, paused, restarting, removing, exited, dead
     labels: Mapping[str, str]
     address: str = ""  # IPv4 on the stack's network; empty while it does not run
+    addresses: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of all its networks, by their names
     health: str = ""  # healthy, unhealthy, starting; empty without a health command
     published: tuple[int, ...] = ()  # ports on the host
     exit_code: int | None = None  # once its process has ended
@@ -85,6 +90,29 @@ class Container:
     def crashed(self) -> bool:
         """Whether its process ended by itself, be it for a moment."""
         return self.state in ("exited", "restarting", "dead")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A bridge network. The engine gives out addresses of `pool`; the rest of `subnet` is ours."""
+
+    name: str
+    labels: Mapping[str, str]
+    internal: bool
+    subnet: str  # such as 172.18.0.0/24
+    pool: str  # such as 172.18.0.192/26; empty where the engine takes all
+    gateway: str  # the host's own address
+    holders: Mapping[str, str] = field(default_factory=dict)  # running containers, by address
+
+    @property
+    def addresses(self) -> Iterator[str]:
+        """Yield the addresses that may be given out; none where the engine takes all."""
+        if not self.pool:
+            return
+        pool = ipaddress.IPv4Network(self.pool)
+        for address in ipaddress.IPv4Network(self.subnet).hosts():
+            if address not in pool and str(address) != self.gateway:
+                yield str(address)
 
 
 @dataclass(frozen=True)
@@ -167,6 +195,9 @@ class Engine(Protocol):
     def persist(self, container: str) -> None:
         """Have the engine bring it back after a crash or a reboot from now on."""
 
+    def unpersist(self, container: str) -> None:
+        """Have the engine leave it as it is from now on. A missing one is fine."""
+
     def signal(self, container: str, name: str) -> None:
         """Send a signal such as `HUP` to the container's first process."""
 
@@ -207,12 +238,34 @@ class Engine(Protocol):
         """Remove an image and its tags; a missing one is fine, one in use is an EngineError."""
 
     def ensure_network(
-        self, name: str, labels: Mapping[str, str], *, internal: bool = False
-    ) -> None:
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        *,
+        internal: bool = False,
+        subnet: str | None = None,
+    ) -> Network:
         """Make a bridge network unless it exists; an internal one has no way in or out.
 
-        Raises Conflict where the one that exists is of the other kind.
+        Without a `subnet` the engine chooses one. Raises Conflict where the network that exists is
+        somebody else's or another one than is asked for, and where the subnet is taken.
         """
+
+    def network(self, name: str) -> Network | None:
+        """Return a network; None where there is none."""
+
+    def connect(
+        self,
+        container: str,
+        network: str,
+        *,
+        address: str | None = None,
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        """Give a container an address in another network. Raises Conflict where it has one."""
+
+    def disconnect(self, container: str, network: str) -> None:
+        """Take a container out of a network; one that is not in it is fine."""
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume unless it exists."""

@@ -9,7 +9,7 @@ import io
 import tarfile
 from typing import TYPE_CHECKING
 
-from orchestrator.engine import images
+from orchestrator.engine import images, networks
 from orchestrator.engine.base import (
     BuildOrder,
     Container,
@@ -17,6 +17,7 @@ from orchestrator.engine.base import (
     Conversation,
     Image,
     Lease,
+    Network,
     Output,
 )
 from orchestrator.engine.connection import connect, translated
@@ -24,9 +25,11 @@ from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.lease import take_lease
 from orchestrator.engine.payloads import (
     PERSISTENT,
+    RESTING,
     to_container,
     to_healthcheck,
     to_host_config,
+    to_mac,
     to_networking,
 )
 from orchestrator.errors import Conflict, EngineError, NotFound
@@ -76,6 +79,7 @@ class DockerEngine:
                     stop_signal=spec.stop_signal and f"SIG{spec.stop_signal}",
                     stop_timeout=max(1, round(spec.stop_grace)),
                     healthcheck=to_healthcheck(spec),
+                    mac_address=to_mac(self._client, spec),
                     networking_config=to_networking(self._client, spec),
                     host_config=to_host_config(self._client, spec),
                 )["Id"]
@@ -91,8 +95,12 @@ class DockerEngine:
 
     def start(self, container: str) -> None:
         """Start a container that does not run."""
-        with translated(f"starting `{container[:12]}`"):
-            self._client.start(container)
+        try:
+            with translated(f"starting `{container[:12]}`"):
+                self._client.start(container)
+        except EngineError as error:
+            networks.explain_taken_address(self._client, container, error)
+            raise
 
     def stop(self, container: str, grace: float) -> None:
         """SIGTERM, then after `grace` seconds SIGKILL."""
@@ -114,6 +122,14 @@ class DockerEngine:
         """Have the engine bring it back after a crash or a reboot from now on."""
         with translated("updating a container"):
             self._client.update_container(container, restart_policy=PERSISTENT)
+
+    def unpersist(self, container: str) -> None:
+        """Have the engine leave it as it is from now on."""
+        try:
+            with translated("updating a container"):
+                self._client.update_container(container, restart_policy=RESTING)
+        except NotFound:
+            return
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal to the container's first process."""
@@ -196,25 +212,42 @@ class DockerEngine:
         images.remove_image(self._client, image)
 
     def ensure_network(
-        self, name: str, labels: Mapping[str, str], *, internal: bool = False
-    ) -> None:
+        self,
+        name: str,
+        labels: Mapping[str, str],
+        *,
+        internal: bool = False,
+        subnet: str | None = None,
+    ) -> Network:
         """Make a bridge network unless it exists."""
-        with translated(f"making network `{name}`"):
-            found = self._client.networks(filters={"name": f"^{name}$"})
-            if not found:
-                self._client.create_network(
-                    name,
-                    driver="bridge",
-                    labels=dict(labels),
-                    check_duplicate=True,
-                    internal=internal,
-                )
-        if found and found[0].get("Internal", False) is not internal:
-            kind = "not internal" if internal else "internal"
-            raise Conflict(
-                f"network `{name}` exists and is {kind}",
-                "a network cannot be changed while it is used: `stackctl down`, then `stackctl up`",
+        return networks.ensure_network(self._client, name, labels, internal=internal, subnet=subnet)
+
+    def network(self, name: str) -> Network | None:
+        """Return a network; None where there is none."""
+        return networks.find_network(self._client, name)
+
+    def connect(
+        self,
+        container: str,
+        network: str,
+        *,
+        address: str | None = None,
+        aliases: tuple[str, ...] = (),
+    ) -> None:
+        """Give a container an address in another network."""
+        with translated(f"connecting `{container[:12]}` to `{network}`"):
+            self._client.connect_container_to_network(
+                container, network, ipv4_address=address, aliases=list(aliases)
             )
+
+    def disconnect(self, container: str, network: str) -> None:
+        """Take a container out of a network."""
+        try:
+            with translated(f"disconnecting a container from `{network}`"):
+                self._client.disconnect_container_from_network(container, network, force=True)
+        except EngineError as error:
+            if "is not connected" not in error.message:
+                raise
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume unless it exists; the engine itself sees to that."""

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     import docker
 
 LOGS = LogConfig(type=LogConfig.types.JSON, config={"max-size": "10m", "max-file": "5"})
-PERSISTENT: Any = {"Name": "unless-stopped"}
+# Not `unless-stopped`: an engine that is killed takes its containers for stopped by hand (seen on
+# 20.10), and brings them back no more.
+PERSISTENT: Any = {"Name": "always"}
+RESTING: Any = {"Name": "no"}
+MAC_IN_ENDPOINT = (
+    "1.44"  # version of the API from which on an endpoint has its MAC, not a container
+)
 NANO = 1_000_000_000
 # What an image needs that starts as root, to hand its volume over and go on as another user.
 # Nothing of it reaches further than the container: it cannot send packets under another address.
@@ -28,9 +34,37 @@ def to_networking(client: docker.APIClient, spec: ContainerSpec) -> Any:
     """Return the network that a container starts in."""
     if spec.network is None:
         return None
-    endpoint = client.create_endpoint_config(aliases=list(spec.aliases))
+    endpoint = client.create_endpoint_config(
+        aliases=list(spec.aliases),
+        ipv4_address=spec.address,
+        mac_address=_derive_mac(spec) if is_modern(client) else None,
+    )
     endpoints: Any = {spec.network: endpoint}  # the stubs want one endpoint here
     return client.create_networking_config(endpoints)
+
+
+def to_mac(client: docker.APIClient, spec: ContainerSpec) -> str | None:
+    """Return the MAC of a container with a fixed address, for an API that has it there."""
+    return None if is_modern(client) else _derive_mac(spec)
+
+
+def is_modern(client: docker.APIClient) -> bool:
+    """Whether the API takes a MAC with the endpoint."""
+    now, since = (
+        tuple(map(int, version.split("."))) for version in (client.api_version, MAC_IN_ENDPOINT)
+    )
+    return now >= since
+
+
+def _derive_mac(spec: ContainerSpec) -> str | None:
+    """Make a MAC from a fixed address: whoever has the address has the MAC.
+
+    So the next container at an address is found at once: with another MAC, neighbours would send to
+    the old one for some 46 s (measured) until their ARP entry ends.
+    """
+    if spec.address is None:
+        return None
+    return ":".join(["02", "42", *(f"{int(part):02x}" for part in spec.address.split("."))])
 
 
 def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]:
@@ -64,9 +98,7 @@ def _to_restart_policy(spec: ContainerSpec) -> Any:
     `unless-stopped` brings it back neither after a crash nor after a reboot. `always` does, but only
     where the signal is known not to be the one that stops it.
     """
-    if not spec.persistent:
-        return {"Name": "no"}
-    return {"Name": "always"} if spec.stop_signal else PERSISTENT
+    return PERSISTENT if spec.persistent else RESTING
 
 
 def _to_scratch(spec: ContainerSpec) -> dict[str, str] | None:
@@ -92,7 +124,8 @@ def to_container(entry: Mapping[str, Any]) -> Container:
     status = entry.get("Status") or ""
     networks = (entry.get("NetworkSettings") or {}).get("Networks") or {}
     stack = (entry.get("Labels") or {}).get(naming.STACK)
-    own_first = sorted(networks, key=lambda name: name != stack)
+    own = (naming.network_name(stack or ""), stack)
+    own_first = sorted(networks, key=lambda name: own.index(name) if name in own else len(own))
     addresses = [networks[name].get("IPAddress") for name in own_first]
     ended = re.match(r"Exited \((\d+)\)", status)
     return Container(
@@ -102,6 +135,7 @@ def to_container(entry: Mapping[str, Any]) -> Container:
         state=entry.get("State") or "",
         labels=entry.get("Labels") or {},
         address=next((address for address in addresses if address), ""),
+        addresses={name: _to_address(endpoint) for name, endpoint in networks.items()},
         health=next(
             (word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), ""
         ),
@@ -112,3 +146,9 @@ def to_container(entry: Mapping[str, Any]) -> Container:
             )
         ),
     )
+
+
+def _to_address(endpoint: Mapping[str, Any]) -> str:
+    """Return where a container is in a network, or will be where it has a fixed address there."""
+    fixed = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
+    return str(endpoint.get("IPAddress") or fixed or "")

@@ -46,7 +46,8 @@ def summarize(
             events, "probe", "at", "replica", "attempt", "healthy", "status", "ms", "detail"
         ),
         "configs": _pick(events, "switched", "at", "config", "sha256"),
-        "drain": next(iter(_pick(events, "drained", "seconds", "workers", "cut")), None),
+        **_pick_moves(events),
+        "drain": _pick_drain(events),
         "witness": witness,
         "traffic": traffic,
         "warnings": [event["text"] for event in events if event["event"] == "warning"],
@@ -91,6 +92,19 @@ def _last(events: Sequence[Event], kind: str) -> Event:
         if event["event"] == kind:
             found = event
     return found
+
+
+def _pick_moves(events: Sequence[Event]) -> dict[str, object]:
+    """Return how the link was moved; a release that reloaded NGINX instead has no such list."""
+    moves = _pick(events, "moved", "at", "move", "step", "active", "color", "green")
+    return {"moves": moves} if moves else {}
+
+
+def _pick_drain(events: Sequence[Event]) -> dict[str, object] | None:
+    """Return how the old version went; one that went with its workers says how many those were."""
+    drained = next((event for event in events if event["event"] == "drained"), None)
+    known = ("seconds", "workers", "cut")
+    return {key: drained[key] for key in known if key in drained} if drained else None
 
 
 def _pick(events: Sequence[Event], kind: str, *keys: str) -> list[dict[str, object]]:

@@ -1,21 +1,26 @@
-"""The gateway's admin listener, as seen from the host that runs the engine."""
+"""The gateway as seen from the host that runs the engine: its admin listener, and the public door."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.asking import Answer, Unanswered, ask
+from orchestrator.asking import Answer, Ask, Unanswered, ask_once
+from orchestrator.gateway.lane import parse_lane
 
 if TYPE_CHECKING:
+    from orchestrator.gateway.lane import Lane
+    from orchestrator.stack.model import Color
     from orchestrator.stack.quantities import Address
 
-Ask = Callable[[str, float], Answer]  # a path, and the seconds to wait for its answer
-
 UPSTREAM = "X-Stackctl-Upstream"  # on a preview: the address of the replica that answered
+BUSY = "X-Stackctl-Busy"
+WITNESS = {"X-Stackctl-Witness": "1"}  # whoever asks with it is told who answered
+SERVED = "X-Stackctl-Served"
+NOWHERE = "none"
+NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
 PATIENCE = 2.0  # seconds for an answer that NGINX gives by itself
 
 
@@ -29,13 +34,14 @@ class Connections(NamedTuple):
 class Admin:
     """Asks over fresh connections only: a kept one may belong to a worker of an older config."""
 
-    def __init__(self, address: Address, ask: Ask | None = None) -> None:
-        self._ask = ask or partial(_ask, address)
+    def __init__(self, address: Address, door: Address, ask: Ask = ask_once) -> None:
+        self._ask = partial(ask, address)
+        self._knock = partial(ask, door.reachable, method="HEAD", headers=WITNESS)
 
     def serving(self) -> str | None:
         """Return the id of the config that NGINX serves; None where it does not answer."""
         try:
-            document = self._ask("/release", PATIENCE).json()
+            document = self._ask("/serving", PATIENCE).json()
         except (Unanswered, ValueError):
             return None
         return str(document.get("config")) if isinstance(document, dict) else None
@@ -43,7 +49,7 @@ class Admin:
     def refuses(self) -> bool:
         """Whether NGINX answers, but takes us for somebody else than the host that it runs on."""
         try:
-            return self._ask("/release", PATIENCE).status == HTTPStatus.FORBIDDEN
+            return self._ask("/serving", PATIENCE).status == HTTPStatus.FORBIDDEN
         except Unanswered:
             return False
 
@@ -55,6 +61,23 @@ class Admin:
         """Return the config that NGINX would start with; empty where it does not answer."""
         return self._text("/current")
 
+    def lane(self, service: str) -> Lane | None:
+        """Return who gets a service's traffic, read through the link; None where nobody does."""
+        return parse_lane(self._text(f"/lane/{service}"))
+
+    def lanes(self) -> dict[str, Lane]:
+        """Return all lanes at once; a service whose link leads nowhere has none."""
+        found = (line.partition(" ") for line in self._text("/lanes").split("\n"))
+        read = {service: parse_lane(text) for service, _, text in found if text.strip()}
+        return {service: lane for service, lane in read.items() if lane is not None}
+
+    def busy(self, upstream: str) -> bool:
+        """Whether anybody who has decided for a color is unfinished, or cannot be told."""
+        try:
+            return self._ask(f"/busy/{upstream}", PATIENCE).header(BUSY) != NOBODY
+        except Unanswered:
+            return True
+
     def connections(self) -> Connections | None:
         """Return NGINX's own counters; None where it does not answer."""
         try:
@@ -64,13 +87,27 @@ class Admin:
         numbers = [int(number) for number in re.findall(r"\d+", text)]
         return Connections(numbers[0], numbers[3]) if len(numbers) > 3 else None
 
-    def probe(self, replica: str, port: int, path: str, timeout: float) -> Answer:
-        """Ask one replica directly. Raises Unanswered where no answer comes in time."""
-        return self._ask(f"/probe/{replica}:{port}{path}", timeout)
+    def probe(self, replica: str, path: str, timeout: float) -> Answer:
+        """Ask one replica, such as `notes-blue-1`, directly. `timeout` is in seconds.
 
-    def preview(self, service: str, path: str, timeout: float) -> Answer:
-        """Ask a staged candidate the way that traffic will take. Raises Unanswered."""
-        return self._ask(f"/preview/{service}{path}", timeout)
+        Raises Unanswered where no answer comes in time.
+        """
+        return self._ask(f"/probe/{replica}{path}", timeout)
+
+    def preview(self, service: str, color: Color, path: str, timeout: float) -> Answer:
+        """Ask a color the way that traffic will take. Raises Unanswered."""
+        return self._ask(f"/preview/{service}/{color}{path}", timeout)
+
+    def served(self, path: str) -> str | None:
+        """Return the upstream that a path of the public door leads to; empty where it leads nowhere.
+
+        None where the door answers and does not say, as where another gateway stands before it.
+        """
+        try:
+            said = self._knock(path, PATIENCE).header(SERVED)
+        except Unanswered:
+            return ""
+        return "" if said == NOWHERE else said or None
 
     def _text(self, path: str) -> str:
         try:
@@ -78,7 +115,3 @@ class Admin:
         except Unanswered:
             return ""
         return answer.text if answer.good else ""
-
-
-def _ask(address: Address, path: str, timeout: float) -> Answer:
-    return ask(address.host, address.port, path, timeout)

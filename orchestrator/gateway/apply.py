@@ -1,68 +1,77 @@
-"""How NGINX comes to serve a config: stage, test, swap, reload, confirm, and restore on failure.
-
-A config is a folder in the gateway's volume; `current` is a link to the one that serves. The link
-is replaced by a rename, so whenever NGINX (re)starts it finds a whole, tested config.
+"""What is done to NGINX: a config tested, swapped, reloaded and confirmed; a link moved; who is
+unfinished asked; what is not needed any more removed.
 """
 
 from __future__ import annotations
 
-import io
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import Clock, poll
-from orchestrator.errors import EngineError, GatewayError, StackctlError, UnsafeError
+from orchestrator.errors import GatewayError, StackctlError, UnsafeError
 from orchestrator.gateway.admission import ADMIT
-from orchestrator.gateway.render import FOLDER
-from orchestrator.gateway.workers import (
-    SOCKETS,
-    Workers,
-    count_connections,
-    parse_workers,
+from orchestrator.gateway.files import (
+    CONFIGS,
+    FOLDER,
+    MOVES,
+    cache_folder,
+    config_file,
+    config_folder,
+    config_link,
+    pack_config,
 )
+from orchestrator.gateway.lane import Lane, parse_lane
+from orchestrator.gateway.pointer import Pointer
+from orchestrator.gateway.workers import SOCKETS, Workers, count_connections, parse_workers
+from orchestrator.signals import put_off
+from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from orchestrator.engine.base import Container, Conversation, Engine
+    from orchestrator.engine.base import Container, Engine
+    from orchestrator.gateway.addresses import Upstream
     from orchestrator.gateway.admin import Admin
-    from orchestrator.gateway.routing import Routing
+    from orchestrator.gateway.config import Config
+    from orchestrator.stack.model import Color
 
-# Tests every file it is given, up to the first that NGINX refuses. Whom it is to let in is looked up
-# before: a gateway that an earlier stackctl started has not done so.
-TEST = ("sh", "-c", f'{ADMIT}for conf; do nginx -t -q -c "$conf" || exit 1; done', "sh")
-# Moves the link by a rename for every id it reads. The ids are data to it, never part of it.
-SWITCH = (
-    "sh",
-    "-c",
-    """while IFS= read -r id; do
-        said=$(ln -sfn -- "$id" "$0/next" 2>&1 && mv -T -- "$0/next" "$0/current" 2>&1) \\
-            && echo "$id" || echo "$said"
-    done""",
-    FOLDER,
-)
+# Whom the admin listener is to let in is looked up before the test.
+TEST = ("sh", "-c", f'{ADMIT}exec nginx -t -q -c "$0"')
+# Removes the moves that no link leads to. Where a link is lost, they tell what users had.
+SWEEP = """
+cd "$0" || exit
+for one in */*; do
+    link=../live/${one%%/*}
+    [ -s "$link/lane.json" ] || continue
+    [ "$(readlink "$link")" = "../moves/$one" ] || rm -rf -- "$one"
+done
+"""
+# Prints a line with the lane of each move of a service, be it whole or not.
+STORED = 'for lane in "$0"/*/lane.json; do [ -f "$lane" ] && echo "lane $(cat -- "$lane")"; done'
 RELOAD_PATIENCE = 10.0  # seconds until a reload must be in effect
+MOVE_PATIENCE = 10.0  # seconds until a moved link must be seen
 CONFIRM_EVERY = 0.02
-DRAIN_EVERY = 0.1
-DRAIN_MARGIN = 5.0  # seconds beyond worker_shutdown_timeout for the last worker to leave
+QUIET_EVERY = 0.02
+LEAVE_EVERY = 0.1
+LEAVE_MARGIN = 5.0  # seconds beyond worker_shutdown_timeout for the last worker to leave
 
 
 @dataclass(frozen=True)
-class Config:
-    """The text of nginx.conf for one routing."""
-
-    routing: Routing
-    text: str
-
-
-@dataclass(frozen=True)
-class Drained:
-    """How the old generation of workers went."""
+class Quiet:
+    """How a color came to be quiet, or did not."""
 
     seconds: float
-    workers: int  # that were leaving when the drain began
-    cut: int  # connections to the old color that were still open when time ran out
+    cut: int  # connections to it that were still open when time ran out
+
+    @property
+    def whole(self) -> bool:
+        """Whether everybody who had decided for it was answered."""
+        return self.cut == 0
+
+
+def open_gateway(engine: Engine, container: Container, admin: Admin, clock: Clock) -> Gateway:
+    """Return a gateway that is there."""
+    return Gateway(engine, container, admin, clock)
 
 
 class Gateway:
@@ -71,173 +80,183 @@ class Gateway:
     def __init__(self, engine: Engine, container: Container, admin: Admin, clock: Clock) -> None:
         self._engine = engine
         self._id = container.id
-        self._switch: Conversation | None = None
         self._admin = admin
         self._clock = clock
+        self._pointer = Pointer(engine, container.id)
 
     def prepare(self) -> None:
-        """Have the process that moves the link run, so that no reload waits for its start."""
-        if self._switch is None:
-            self._switch = self._engine.converse(self._id, SWITCH, user="0")
+        """Have the process that moves links run, so that no switch waits for its start."""
+        self._pointer.prepare()
 
     def close(self) -> None:
         """Let go of what `prepare` started."""
-        if self._switch is not None:
-            self._switch.close()
-            self._switch = None
+        self._pointer.close()
 
-    def stage(self, *configs: Config) -> None:
-        """Put configs beside the one that serves and have NGINX test them. Changes nothing else.
+    def change_config(self, config: Config, served: Config) -> None:
+        """Have NGINX serve another config. Raises GatewayError with NGINX's own words."""
+        self.stage(config)
+        self.take_up(config, config_link(served.id))
 
-        Raises GatewayError with NGINX's own words.
+    def take_up(self, config: Config, served: str) -> None:
+        """Have NGINX serve a config that is staged; `served` is where the link has led so far.
+
+        Where NGINX does not take it up, what was served is served again. Raises GatewayError;
+        UnsafeError where not even that can be proven.
         """
-        self._engine.write(self._id, FOLDER, pack(*configs))
-        files = tuple(f"{FOLDER}/{config.routing.id}/nginx.conf" for config in configs)
-        tested = self._engine.execute(self._id, TEST + files)
+        known = self.workers().accepting
+        with put_off():
+            try:
+                self._reload(config_link(config.id))
+                self.confirm(config.id, known)
+            except StackctlError:
+                self._restore(served, known)
+                raise
+
+    def stage(self, config: Config) -> None:
+        """Put a config beside the one that serves and have NGINX test it. Changes nothing else."""
+        self._engine.write(self._id, FOLDER, pack_config(config))
+        tested = self._engine.execute(self._id, (*TEST, config_file(config.id)))
         if tested.exit_code != 0:
-            self.discard([config.routing.id for config in configs])
+            self._remove(config_folder(config.id))
             raise GatewayError(
                 f"NGINX refuses the new config: {tested.text.strip()}",
                 "the config that served still serves; `stackctl render` prints it",
             )
 
-    def reload(self, identity: str) -> None:
-        """Make a staged config the current one and tell NGINX; `confirm` proves that it took it."""
-        self._point(identity)
-        self._engine.signal(self._id, "HUP")
-
-    def confirm(self, identity: str, outdated: Collection[int]) -> frozenset[int]:
+    def confirm(self, identity: str, outdated: Collection[int]) -> None:
         """Return once fresh connections get this config and no outdated worker accepts any.
 
-        Returns the workers that accept now. Raises GatewayError where that does not come to pass.
+        Raises GatewayError where that does not come to pass.
         """
+        self._confirm(lambda: self._admin.serving() == identity, outdated)
 
-        def in_effect() -> frozenset[int] | None:
-            if self._admin.serving() != identity:
+    def _confirm(self, serves: Callable[[], bool], outdated: Collection[int]) -> None:
+        def in_effect() -> bool | None:
+            left = serves() and not self.workers().accepting & frozenset(outdated)
+            return left or None
+
+        if not self._poll(in_effect, CONFIRM_EVERY, RELOAD_PATIENCE):
+            raise GatewayError(
+                f"NGINX does not serve the new config {RELOAD_PATIENCE:g} s after the reload",
+                "see why: `stackctl logs gateway`",
+            )
+
+    def await_departures(self, within: float) -> bool:
+        """Wait until no worker of an earlier config is left; return whether that came to pass.
+
+        NGINX itself ends them `worker_shutdown_timeout` after the reload, which is `within` seconds.
+        """
+        gone = self._poll(
+            lambda: not self.workers().leaving or None, LEAVE_EVERY, within + LEAVE_MARGIN
+        )
+        return bool(gone)
+
+    def move(self, service: str, name: str, lane: Lane) -> None:
+        """Let a lane decide who gets a service's traffic: the switch. Raises GatewayError."""
+        with put_off():  # half a talk with the process that moves links spoils the next one
+            self._pointer.move(service, name, lane)
+
+    def drop(self, service: str) -> None:
+        """Take a service's link away: from now on it answers 503. Raises GatewayError."""
+        with put_off():
+            self._pointer.drop(service)
+
+    def confirm_move(self, service: str, lane: Lane, door: Callable[[], str | None]) -> None:
+        """Return once the link leads to the lane and `door`, asked anew, answers from its color.
+
+        `door` returns the upstream that answered at the public door; None where nobody can tell.
+        Raises GatewayError where that does not come to pass.
+        """
+        wanted = naming.upstream_name(service, lane.active.color) if lane.active else None
+
+        def seen() -> bool | None:
+            if self._admin.lane(service) != lane:
                 return None
-            accepting = self.workers().accepting
-            return None if accepting & frozenset(outdated) else accepting
+            return door() in (wanted, None) or None
 
-        return self._await(in_effect, f"does not serve the config of `{identity}`")
+        if not self._poll(seen, CONFIRM_EVERY, MOVE_PATIENCE):
+            raise GatewayError(
+                f"users of `{service}` do not get {lane.active.color if lane.active else 'it'}"
+                f" {MOVE_PATIENCE:g} s after the switch",
+                "see why: `stackctl logs gateway`",
+            )
 
-    def await_reload(self, known: Collection[int]) -> frozenset[int]:
-        """Return the workers that accept once as many have begun since the `known` ones as those were.
+    def await_quiet(
+        self, service: str, color: Color, upstream: Upstream | None, within: float
+    ) -> Quiet:
+        """Wait until nobody who has decided for a color is unfinished, at most `within` seconds."""
+        started = self._clock.monotonic()
+        name = naming.upstream_name(service, color)
+        quiet = self._poll(lambda: not self._admin.busy(name) or None, QUIET_EVERY, within)
+        cut = 0
+        if not quiet:
+            addresses = upstream.addresses if upstream else ()
+            cut = max(1, self._open_to(addresses, upstream.port if upstream else 0))
+        return Quiet(self._clock.monotonic() - started, cut)
 
-        All workers of a config begin within some milliseconds, but not at once: whoever knows that
-        one of them answers does not know of the last. Raises GatewayError where they do not begin.
-        """
-
-        def begun() -> frozenset[int] | None:
-            accepting, leaving = self.workers()
-            replaced = (accepting | leaving) & frozenset(known)
-            return accepting if len(accepting - replaced) >= len(replaced) else None
-
-        return self._await(begun, "has not started all its workers")
-
-    def restore(self, identity: str, known: Collection[int]) -> None:
-        """Make an earlier config serve again; workers that are not `known` must leave.
-
-        Raises UnsafeError where that cannot be proven.
-        """
-        try:
-            newer = self.workers().accepting - frozenset(known)
-            self.reload(identity)
-            self.confirm(identity, newer)
-        except StackctlError as error:
-            raise UnsafeError(
-                f"the config of `{identity}` could not be restored: {error.message}",
-                "look at the gateway now: `stackctl status`, `stackctl logs gateway`",
-            ) from error
+    def empty_cache(self, upstream: str) -> None:
+        """Forget what a color has answered: the files, since NGINX takes a missing one for a miss."""
+        place = cache_folder(upstream)
+        emptied = self._engine.execute(self._id, ("find", place, "-type", "f", "-delete"))
+        if emptied.exit_code != 0:
+            raise GatewayError(f"the cache of `{upstream}` was not emptied: {emptied.text.strip()}")
 
     def workers(self) -> Workers:
         """Return the workers as they are now."""
         return parse_workers(self._engine.processes(self._id))
 
-    def drain(self, addresses: Collection[str], port: int, within: float) -> Drained:
-        """Wait until no worker of an older config lives and no connection to the old color is open.
+    def sweep(self, serving: Collection[str]) -> tuple[str, ...]:
+        """Remove the configs that do not serve and the moves that no link leads to.
 
-        NGINX itself ends old workers after `within` seconds (`worker_shutdown_timeout`).
+        Returns the ids of the configs that were removed.
         """
-        started = self._clock.monotonic()
-        leaving = len(self.workers().leaving)
+        left = tuple(one for one in self.stored() if one not in serving)
+        self._remove(*(config_folder(one) for one in left))
+        self._engine.execute(self._id, ("sh", "-c", SWEEP, MOVES), user="0")
+        return left
 
-        def gone() -> bool | None:
-            return (not self.workers().leaving and not self._open_to(addresses, port)) or None
+    def stored_lanes(self, service: str) -> tuple[Lane | None, ...]:
+        """Return the lanes of a service that are on disk, whether a link leads to them or not.
 
-        done = poll(gone, clock=self._clock, every=DRAIN_EVERY, within=within + DRAIN_MARGIN)
-        cut = 0 if done else self._open_to(addresses, port)
-        return Drained(self._clock.monotonic() - started, leaving, cut)
-
-    def discard(self, identities: Collection[str]) -> None:
-        """Remove configs that do not serve."""
-        folders = tuple(f"{FOLDER}/{identity}" for identity in identities)
-        if folders:
-            self._engine.execute(self._id, ("rm", "-rf", "--", *folders), user="0")
+        None stands for one that cannot be read.
+        """
+        printed = self._engine.execute(self._id, ("sh", "-c", STORED, f"{MOVES}/{service}"))
+        lines = [line for line in printed.text.splitlines() if line.startswith("lane ")]
+        return tuple(parse_lane(line.removeprefix("lane ")) for line in lines)
 
     def stored(self) -> tuple[str, ...]:
         """Return the ids of all configs in the volume."""
-        listed = self._engine.execute(self._id, ("ls", FOLDER))
-        return tuple(name for name in listed.text.split() if name not in ("current", "next"))
+        listed = self._engine.execute(self._id, ("ls", CONFIGS))
+        return tuple(listed.text.split()) if listed.exit_code == 0 else ()
 
-    def _await(self, check: Callable[[], frozenset[int] | None], fault: str) -> frozenset[int]:
-        """Return the workers that `check` finds. Raises GatewayError where a reload has no effect."""
-        found = poll(check, clock=self._clock, every=CONFIRM_EVERY, within=RELOAD_PATIENCE)
-        if found is None:
-            raise GatewayError(
-                f"NGINX {fault} {RELOAD_PATIENCE:g} s after the reload",
-                "see why: `stackctl logs gateway`",
-            )
-        return found
+    def turn(self, identity: str) -> None:
+        """Make a config the one that NGINX starts with."""
+        with put_off():
+            self._pointer.turn(config_link(identity))
 
-    def _point(self, identity: str) -> None:
+    def _reload(self, link: str) -> None:
+        self._pointer.turn(link)
+        self._engine.signal(self._id, "HUP")
+
+    def _restore(self, link: str, known: Collection[int]) -> None:
+        """Make an earlier config serve again; workers that are not `known` must leave."""
         try:
-            answer = self._ask_switch(identity)
-        except EngineError:  # it went with a gateway that restarted since; moving twice is no harm
-            answer = self._ask_switch(identity)
-        if answer != identity:
-            self.close()
-            raise GatewayError(f"the config link could not be moved to `{identity}`: {answer}")
+            newer = self.workers().accepting - frozenset(known)
+            self._reload(link)
+            self._confirm(lambda: self._admin.config() == self._admin.current(), newer)
+        except StackctlError as error:
+            raise UnsafeError(
+                f"the config of `{link}` could not be restored: {error.message}",
+                "look at the gateway now: `stackctl status`, `stackctl logs gateway`",
+            ) from error
 
-    def _ask_switch(self, identity: str) -> str:
-        self.prepare()
-        try:
-            return self._switch.ask(identity) if self._switch else ""
-        except EngineError:
-            self.close()
-            raise
+    def _remove(self, *folders: str) -> None:
+        if folders:
+            self._engine.execute(self._id, ("rm", "-rf", "--", *folders), user="0")
+
+    def _poll(self, check: Callable[[], bool | None], every: float, within: float) -> bool | None:
+        return poll(check, clock=self._clock, every=every, within=within)
 
     def _open_to(self, addresses: Collection[str], port: int) -> int:
         sockets = self._engine.execute(self._id, SOCKETS)
         return count_connections(sockets.text, addresses, port)
-
-
-def pack(*configs: Config) -> bytes:
-    """Return a tar archive with each config in its folder."""
-
-    def fill(archive: tarfile.TarFile) -> None:
-        for config in configs:
-            folder = tarfile.TarInfo(config.routing.id)
-            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(folder)
-            content = config.text.encode()
-            file = tarfile.TarInfo(f"{config.routing.id}/nginx.conf")
-            file.size, file.mode = len(content), 0o644
-            archive.addfile(file, io.BytesIO(content))
-            # Workers look for it behind the link: while it is there, theirs is the current config.
-            archive.addfile(tarfile.TarInfo(f"{config.routing.id}/{config.routing.id}"))
-
-    return _tar(fill)
-
-
-def pack_link(name: str, target: str) -> bytes:
-    """Return a tar archive with a symbolic link only."""
-    link = tarfile.TarInfo(name)
-    link.type, link.linkname = tarfile.SYMTYPE, target
-    return _tar(lambda archive: archive.addfile(link))
-
-
-def _tar(fill: Callable[[tarfile.TarFile], None]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        fill(archive)
-    return buffer.getvalue()

@@ -1,4 +1,6 @@
-"""From stack.yaml and a routing to the text of nginx.conf: pure, the same words for the same wish."""
+"""From stack.yaml and an address table to the text of nginx.conf: pure, the same words for the same
+wish. Who gets the traffic is not in it: NGINX looks at a link for that, with each request.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +8,12 @@ import math
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.gateway.addresses import COLORS, AddressTable
 from orchestrator.gateway.admission import ADMITTED
-from orchestrator.gateway.routing import MARK, Routing, Target
-from orchestrator.pages import TEMPLATES
+from orchestrator.gateway.config import Config, identify, to_head
+from orchestrator.gateway.files import CURRENT, LIVE, cache_folder, config_folder
+from orchestrator.gateway.lane import ALL
+from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -16,23 +21,19 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from orchestrator.stack.model import Color, RateLimit, Route, Service, Stack
+    from orchestrator.stack.model import RateLimit, Route, Stack
     from orchestrator.stack.quantities import Rate
 
-FOLDER = "/etc/stackctl"  # inside the gateway's container: its configs, one folder each
-CURRENT = f"{FOLDER}/current/nginx.conf"
 PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
 ADMIN_PORT = 8081
-PREVIEW_PORT = 8082  # on the container's own loopback
 
 
-class Upstream(NamedTuple):
+class Block(NamedTuple):
     """One color of a service as an NGINX upstream block."""
 
     name: str
-    zone: str
-    color: Color
-    version: str
+    service: str
+    color: str
     servers: tuple[str, ...]
 
 
@@ -51,13 +52,11 @@ class Limit(NamedTuple):
 
 
 class Location(NamedTuple):
-    """A route, and the upstream that answers it; None where no version was released yet."""
+    """A route of a service."""
 
     route: Route
     service: str
-    upstream: str | None
-    release: str
-    again: str | None  # name of the location that asks another replica
+    again: str | None  # name of the location that looks at the link again
     limits: tuple[Limit, ...]
 
     @property
@@ -67,72 +66,55 @@ class Location(NamedTuple):
         return (path,) if path.endswith("/") else (f"= {path}", f"{path}/")
 
 
-def render(stack: Stack, routing: Routing) -> str:
-    """Return nginx.conf for a routing. Services that stack.yaml no longer has are left out."""
-    lanes = {name: routing.lane(name) for name in stack.services}
+def render(stack: Stack, table: AddressTable) -> Config:
+    """Return the config of a stack. Every color of every service must have its addresses."""
+    identity = identify(_render(stack, table, ""))
+    return Config(identity, table, _render(stack, table, identity))
+
+
+def _render(stack: Stack, table: AddressTable, identity: str) -> str:
     locations = [
-        _to_location(route, position, name, lanes[name].active)
+        _to_location(route, position, name)
         for name, service in stack.services.items()
         for position, route in enumerate(service.routes)
+    ]
+    cached = {location.service for location in locations if location.route.cache}
+    blocks = [
+        Block(naming.upstream_name(name, color), name, color, upstream.servers)
+        for name in stack.services
+        for color in COLORS
+        if (upstream := table.of(name, color)) is not None
     ]
     return (
         load_templates()
         .get_template("nginx.conf.j2")
         .render(
-            mark=MARK,
-            routing=routing,
-            folder=FOLDER,
-            stack=stack,
+            head=to_head(identity, table),
+            identity=identity,
+            folder=config_folder(identity),
+            current=CURRENT,
+            live=LIVE,
+            buckets=range(ALL - 1),
             gateway=stack.gateway,
-            upstreams=[
-                _to_upstream(stack, name, service, target)
-                for name, service in stack.services.items()
-                for target in lanes[name].listed
-            ],
+            blocks=blocks,
             locations=locations,
             limits=[limit for location in locations for limit in location.limits],
-            caches=any(location.route.cache for location in locations),
-            previews={
-                name: naming.upstream_name(name, lane.previewed.color)
-                for name, lane in lanes.items()
-                if lane.previewed is not None
+            caches={
+                block.name: cache_folder(block.name) for block in blocks if block.service in cached
             },
             public_port=PUBLIC_PORT,
             admin_port=ADMIN_PORT,
-            preview_port=PREVIEW_PORT,
             admitted=ADMITTED,
         )
     )
 
 
-def _to_upstream(stack: Stack, name: str, service: Service, target: Target) -> Upstream:
-    upstream = naming.upstream_name(name, target.color)
-    return Upstream(
-        name=upstream,
-        # NGINX keeps the addresses of a zone over a reload. A color that comes back later has
-        # other addresses, so each release gets a zone of its own.
-        zone=f"{upstream}:{target.release}",
-        color=target.color,
-        version=target.version,
-        servers=tuple(
-            f"{naming.replica_name(stack.name, name, target.color, replica)}:{service.port}"
-            for replica in range(1, target.replicas + 1)
-        ),
-    )
-
-
-def _to_location(route: Route, position: int, service: str, active: Target | None) -> Location:
+def _to_location(route: Route, position: int, service: str) -> Location:
     return Location(
         route=route,
         service=service,
-        upstream=naming.upstream_name(service, active.color) if active else None,
-        release=active.release if active else "",
-        again=(
-            f"again_{service}_{position}"
-            # What is passed on as it comes cannot be sent twice.
-            if active and active.replicas > 1 and route.buffering.requests
-            else None
-        ),
+        # What is passed on as it comes cannot be sent twice.
+        again=f"again_{service}_{position}" if route.buffering.requests else None,
         limits=tuple(_to_limits(route.rate_limit, f"{service}_{position}")),
     )
 
@@ -161,6 +143,7 @@ def load_templates() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  this is no HTML; every value was checked by the model
     )
+    environment.bytecode_cache = keep_compiled(environment)
     environment.filters["ms"] = _to_milliseconds
     return environment
 

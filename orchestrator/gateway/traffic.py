@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.series import Answer, draw_series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 STATUS = re.compile(r"[0-9]{3}")
@@ -44,18 +44,21 @@ class Traffic(NamedTuple):
         return self._asdict()
 
 
-def count_traffic(log: str, service: str, start: float, end: float) -> Traffic:
+def count_traffic(
+    log: str, service: str, versions: Mapping[str, str], start: float, end: float
+) -> Traffic:
     """Count the requests of one service in the access log of a release from `start` to `end`.
 
-    Lines of others are passed over. Requests of the witness do not count: it reports for itself.
+    `versions` has what ran behind each color, which is all that the log tells. Lines of others are
+    passed over. Requests of the witness do not count: it reports for itself.
     """
-    requests = list(_read(log, service))
+    requests = list(_read(log, service, versions))
     answers = Counter((request.version, f"{request.status[0]}xx") for request in requests)
-    versions: dict[str, dict[str, int]] = {}
+    counted: dict[str, dict[str, int]] = {}
     for (version, status), number in sorted(answers.items()):
-        versions.setdefault(version, {})[status] = number
+        counted.setdefault(version, {})[status] = number
     failed = sum(request.failed for request in requests)
-    return Traffic(len(requests), failed, versions, _draw(requests, start, end))
+    return Traffic(len(requests), failed, counted, _draw(requests, start, end))
 
 
 def _draw(requests: Sequence[Request], start: float, end: float) -> dict[str, object]:
@@ -70,16 +73,17 @@ def _draw(requests: Sequence[Request], start: float, end: float) -> dict[str, ob
     )
 
 
-def _read(log: str, service: str) -> Iterator[Request]:
+def _read(log: str, service: str, versions: Mapping[str, str]) -> Iterator[Request]:
     for line in log.split("\n"):  # not splitlines: a path may hold U+2028
         entry = _parse(line)
         if entry is None or entry.get("witness"):
             continue
         target, status = str(entry.get("target", "")), str(entry.get("status", ""))
-        if target.rpartition("_")[0] != service or not STATUS.fullmatch(status):
+        named, _, color = target.rpartition("_")
+        if named != service or not STATUS.fullmatch(status):
             continue
         yield Request(
-            version=str(entry.get("version", "")),
+            version=versions.get(color, ""),
             status=status,
             at=_to_number(entry.get("time")),
             ms=_to_number(entry.get("seconds"), times=1000),

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-ESTABLISHED, LISTENING = "01", "0A"  # states in /proc/net/tcp, see proc_pid_net(5)
+# States in /proc/net/tcp, see proc_pid_net(5). A connect in progress belongs to a request as well.
+ESTABLISHED, CONNECTING, LISTENING = "01", "02", "0A"
 SOCKETS = ("cat", "/proc/net/tcp")
 
 
@@ -30,10 +31,14 @@ def parse_workers(processes: Mapping[int, str]) -> Workers:
 
 
 def count_connections(sockets: str, addresses: Collection[str], port: int) -> int:
-    """Count established connections to `port` of any address in the text of /proc/net/tcp."""
+    """Count the connections to `port` of any address in the text of /proc/net/tcp.
+
+    Those that are still being made count, those that are closing do not.
+    """
     wanted = {_to_kernel_form(address, port) for address in addresses if address}
     rows = [line.split() for line in sockets.splitlines()[1:]]
-    return sum(1 for row in rows if len(row) > 3 and row[3] == ESTABLISHED and row[2] in wanted)
+    counted = (ESTABLISHED, CONNECTING)
+    return sum(1 for row in rows if len(row) > 3 and row[3] in counted and row[2] in wanted)
 
 
 def listens(sockets: str, port: int) -> bool:

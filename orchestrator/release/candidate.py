@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import EngineError
@@ -12,7 +11,7 @@ from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from orchestrator.engine.base import Container, ContainerSpec, Engine
     from orchestrator.release.observe import Replica
@@ -37,17 +36,6 @@ def in_parallel(act: Callable[[Item], None], items: Iterable[Item]) -> None:
         outcome.result()
 
 
-@contextmanager
-def beside() -> Iterator[ThreadPoolExecutor]:
-    """Give a thread for what goes on beside the block; it has ended when that is left, however."""
-    pool = ThreadPoolExecutor(max_workers=1)
-    try:
-        yield pool
-    finally:
-        with put_off():
-            pool.shutdown()
-
-
 def start_candidate(engine: Engine, plan: Plan, emit: Emit) -> None:
     """Create and start the containers of a plan, or wake those that a rollback goes back to."""
 
@@ -59,6 +47,11 @@ def start_candidate(engine: Engine, plan: Plan, emit: Emit) -> None:
     ensure_volumes(engine, plan.start)
     in_parallel(wake, plan.wake)
     in_parallel(lambda spec: emit(ReplicaStarted(spec.name, engine.run(spec))), plan.start)
+
+
+def clear_way(engine: Engine, plan: Plan) -> None:
+    """Remove what is in the candidate's way: what its color was before."""
+    in_parallel(engine.remove, [replica.container.id for replica in plan.clear])
 
 
 def ensure_volumes(engine: Engine, specs: Sequence[ContainerSpec]) -> None:
@@ -87,7 +80,7 @@ def _last_lines(engine: Engine, container: Container) -> str:
         return f"(no log: {error.message})"
 
 
-def keep_candidate(engine: Engine, containers: Sequence[Container]) -> None:
+def persist_candidate(engine: Engine, containers: Sequence[Container]) -> None:
     """Have the engine bring the candidate back from now on: it is what users will get."""
     in_parallel(lambda container: engine.persist(container.id), containers)
 
@@ -98,6 +91,7 @@ def put_away(engine: Engine, service: Service, replicas: Sequence[Replica]) -> N
         return
 
     def stop(replica: Replica) -> None:
+        engine.unpersist(replica.container.id)  # or it would come back with the engine
         engine.stop(replica.container.id, service.stop_grace)
         if service.keep == "removed":
             engine.remove(replica.container.id)
@@ -111,6 +105,7 @@ def undo_candidate(engine: Engine, plan: Plan, containers: Sequence[Container]) 
 
     def undo(container: Container) -> None:
         if container.id in woken:
+            engine.unpersist(container.id)
             engine.stop(container.id, 0)
         else:
             engine.remove(container.id)

@@ -86,15 +86,23 @@ def _write_evidence(
 def _compare_configs(plan: Plan | None, ending: Ending) -> dict[str, str]:
     if plan is None:
         return {}
-    before = plan.base.text
-    after = plan.retired.text if ending.outcome == "deployed" else before
+    before = plan.served.text
+    # A config that was taken up stays: it lists what the one before lists, and more.
+    after = plan.config.text if "configure" in ending.seconds else before
     diff = difflib.unified_diff(
         before.splitlines(keepends=True),
         after.splitlines(keepends=True),
         "nginx.before.conf",
         "nginx.after.conf",
     )
-    return {"nginx.before.conf": before, "nginx.after.conf": after, "nginx.diff": "".join(diff)}
+    lane = plan.retired if ending.outcome == "deployed" else plan.undone
+    return {
+        "nginx.before.conf": before,
+        "nginx.after.conf": after,
+        "nginx.diff": "".join(diff),
+        "lane.before.json": f"{plan.lane.to_json()}\n",
+        "lane.after.json": f"{lane.to_json()}\n",
+    }
 
 
 def _read_traffic(house: House, record: Record, plan: Plan | None) -> dict[str, object] | None:
@@ -106,4 +114,5 @@ def _read_traffic(house: House, record: Record, plan: Plan | None) -> dict[str, 
     except EngineError as error:
         house.emit(Warned(f"real traffic is not in the evidence: {error.message}"))
         return None
-    return count_traffic(log, plan.order.service, start, end).facts()
+    versions = {str(color): version for color, version in plan.versions.items()}
+    return count_traffic(log, plan.order.service, versions, start, end).facts()

@@ -22,7 +22,7 @@ LOOK_EVERY = 0.05  # seconds
 HINT = "the active version still serves; what the migration has done to the database is not undone"
 
 
-def migrate(house: House, spec: ContainerSpec, deadline: float) -> None:
+def migrate_database(house: House, spec: ContainerSpec, deadline: float) -> None:
     """Run a migration to its end. One that fails is left for its log to be read.
 
     `deadline` is in seconds. Raises CandidateError, EngineError.

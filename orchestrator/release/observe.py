@@ -1,4 +1,4 @@
-"""What is there: read from the engine's labels and from the config that NGINX serves.
+"""What is there: read from the engine's labels, the config that NGINX serves, and its lanes.
 
 A snapshot takes a fixed number of engine calls, however many containers there are.
 """
@@ -10,20 +10,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import NotFound
-from orchestrator.gateway.render import CURRENT
-from orchestrator.gateway.routing import RELEASE, Lane, Routing, parse_config
+from orchestrator.gateway.addresses import AddressTable, Upstream
+from orchestrator.gateway.config import Config, Earlier, Newer, parse_config
+from orchestrator.gateway.files import CURRENT, lane_file
+from orchestrator.gateway.lane import RELEASE, Lane, parse_lane
 from orchestrator.stack import naming
-from orchestrator.stack.model import VERSION
+from orchestrator.stack.forms import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from orchestrator.engine.base import Container
+    from orchestrator.engine.base import Container, Network
     from orchestrator.release.house import House
     from orchestrator.stack.model import Color
 
 
 NUMBER = r"[1-9][0-9]{0,2}"
+NUMBER_OF_PORT = r"[1-9][0-9]{0,4}"
+DOTTED = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Replica:
     release: str
     spec: str
 
+    @property
+    def probed(self) -> str:
+        """Return the replica as the gateway's probe knows it."""
+        return f"{self.service}-{self.color}-{self.number}"
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -49,14 +58,30 @@ class Snapshot:
     accessories: Mapping[str, Container] = field(default_factory=dict)
     migrations: tuple[Container, ...] = ()
     strangers: tuple[Container, ...] = ()  # labelled as ours, but not as we label
-    routing: Routing | None = None  # what NGINX serves, or will when it comes back
-    current: Routing | None = None  # what the link in the volume names; differs after a crash
-    config: str = ""  # text of the config that serves
-    silent: bool = False  # NGINX runs and does not answer: all that is known is the link
+    network: Network | None = None
+    lanes: Mapping[str, Lane] = field(default_factory=dict)  # who gets the traffic of each service
+    config: Config | None = None  # what NGINX serves, or will when it comes back
+    current: str = ""  # id of the config that the link names; differs after a crash
+    strange: Earlier | Newer | None = (
+        None  # a config of another layout, that another stackctl wrote
+    )
+    silent: bool = False  # NGINX runs and does not answer: all that is known is on its disk
+
+    @property
+    def table(self) -> AddressTable:
+        """Return which addresses are given out."""
+        return self.config.table if self.config else AddressTable()
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """Return the addresses that somebody has, or will have when it is started again."""
+        holders = self.network.holders if self.network else {}
+        own = (replica.container.labels.get(naming.ADDRESS, "") for replica in self.replicas)
+        return frozenset((*holders, *own))
 
     def lane(self, service: str) -> Lane:
         """Return who gets a service's traffic."""
-        return self.routing.lane(service) if self.routing else Lane()
+        return self.lanes.get(service, Lane())
 
     def of(self, service: str, color: Color) -> tuple[Replica, ...]:
         """Return one color's replicas, in the order of their numbers."""
@@ -82,7 +107,7 @@ def observe(house: House) -> Snapshot:
         by_role.setdefault(container.labels[naming.ROLE], []).append(container)
     replicas = map(to_replica, by_role.get("service", ()))
     gateway = next(iter(by_role.get("gateway", ())), None)
-    current, served, text, silent = _read_gateway(house, gateway)
+    told = _read_gateway(house, gateway) if gateway else _Told()
     return Snapshot(
         replicas=tuple(replica for replica in replicas if replica),
         gateway=gateway,
@@ -93,10 +118,36 @@ def observe(house: House) -> Snapshot:
         },
         migrations=tuple(by_role.get("migration", ())),
         strangers=tuple(container for container in containers if not is_ours(container)),
-        routing=served or current,
-        current=current,
-        config=text,
-        silent=silent,
+        network=house.engine.network(naming.network_name(house.stack.name)),
+        **vars(told),
+    )
+
+
+def find_pool(snapshot: Snapshot) -> Iterable[str]:
+    """Return the addresses of the stack's network that may be given out, in their order."""
+    return snapshot.network.addresses if snapshot.network else ()
+
+
+def to_table(replicas: Iterable[Replica]) -> AddressTable:
+    """Return the addresses that the labels of containers tell of, without those that tell of none."""
+    colors: dict[str, dict[Color, dict[int, tuple[int, str]]]] = {}
+    for replica in replicas:
+        labels = replica.container.labels
+        port, address = labels.get(naming.PORT, ""), labels.get(naming.ADDRESS, "")
+        if re.fullmatch(NUMBER_OF_PORT, port) and re.fullmatch(DOTTED, address):
+            found = colors.setdefault(replica.service, {}).setdefault(replica.color, {})
+            found[replica.number] = (int(port), address)
+    return AddressTable(
+        {
+            service: {
+                color: Upstream(
+                    next(port for port, _ in found.values()),
+                    tuple(address for _, (_, address) in sorted(found.items())),
+                )
+                for color, found in by_color.items()
+            }
+            for service, by_color in colors.items()
+        }
     )
 
 
@@ -139,17 +190,52 @@ def to_replica(container: Container) -> Replica | None:
     return Replica(container, service, color, int(number), version, release, spec)
 
 
-def _read_gateway(
-    house: House, gateway: Container | None
-) -> tuple[Routing | None, Routing | None, str, bool]:
-    """Return what the link names, what NGINX serves, the text of the latter, and if it is silent."""
-    if gateway is None:
-        return None, None, "", False
+@dataclass(frozen=True)
+class _Told:
+    """What the gateway says of itself, by the names that a snapshot has for it."""
+
+    lanes: Mapping[str, Lane] = field(default_factory=dict)
+    config: Config | None = None
+    current: str = ""
+    strange: Earlier | Newer | None = None
+    silent: bool = False
+
+
+def _read_gateway(house: House, gateway: Container) -> _Told:
     text = house.admin.config() if gateway.running else ""
-    if text:
-        return parse_config(house.admin.current()), parse_config(text), text, False
+    if not text:
+        return _read_volume(house, gateway)
+    served = parse_config(text)
+    if isinstance(served, Earlier | Newer):
+        return _Told(served.lanes if isinstance(served, Earlier) else {}, strange=served)
+    current = parse_config(house.admin.current())
+    return _Told(
+        lanes=house.admin.lanes(),
+        config=served,
+        current=current.id if isinstance(current, Config) else "",
+    )
+
+
+def _read_volume(house: House, gateway: Container) -> _Told:
+    """Return what a gateway that does not answer has on its disk."""
+    found = parse_config(_read(house, gateway, CURRENT))
+    if isinstance(found, Earlier | Newer):
+        lanes = found.lanes if isinstance(found, Earlier) else {}
+        return _Told(lanes, strange=found, silent=gateway.running)
+    read = {
+        service: parse_lane(_read(house, gateway, lane_file(service)))
+        for service in (found.table.upstreams if found else ())
+    }
+    return _Told(
+        lanes={service: lane for service, lane in read.items() if lane is not None},
+        config=found,
+        current=found.id if found else "",
+        silent=gateway.running,
+    )
+
+
+def _read(house: House, gateway: Container, path: str) -> str:
     try:
-        text = house.engine.read(gateway.id, CURRENT)
+        return house.engine.read(gateway.id, path)
     except NotFound:
-        text = ""
-    return parse_config(text), None, text, gateway.running
+        return ""

@@ -1,7 +1,7 @@
 """The phases of a release, and what a failure in each of them leads to.
 
-Before users can reach the candidate, undoing is removing it. While the pointer moves, the previous
-config comes back first. Once the new config is confirmed there is only forward: the candidate is
+Before users can reach the candidate, undoing is removing it. While the link moves, it goes back
+first. Once it is confirmed that users get the candidate, there is only forward: the candidate is
 then the healthy copy, and the last healthy copy is never touched.
 """
 
@@ -15,10 +15,11 @@ class Phase(StrEnum):
 
     BUILD = "build"
     PLAN = "plan"
+    CONFIGURE = "configure"
     MIGRATE = "migrate"
     START = "start"
     GATE = "gate"
-    STAGE = "stage"
+    PREVIEW = "preview"
     PROMOTE = "promote"
     CONFIRM = "confirm"
     DRAIN = "drain"
@@ -30,17 +31,18 @@ class Undo(StrEnum):
 
     NOTHING = "nothing was changed"
     REMOVE = "the candidate was removed"
-    RESTORE = "the previous config was restored and the candidate removed"
+    RESTORE = "users got the previous version back and the candidate was removed"
     FORWARD = "the new version serves; what was left over is a warning"
 
 
 UNDO: dict[Phase, Undo] = {
     Phase.BUILD: Undo.NOTHING,
     Phase.PLAN: Undo.NOTHING,
+    Phase.CONFIGURE: Undo.NOTHING,
     Phase.MIGRATE: Undo.REMOVE,
     Phase.START: Undo.REMOVE,
     Phase.GATE: Undo.REMOVE,
-    Phase.STAGE: Undo.RESTORE,
+    Phase.PREVIEW: Undo.REMOVE,
     Phase.PROMOTE: Undo.RESTORE,
     Phase.CONFIRM: Undo.RESTORE,
     Phase.DRAIN: Undo.FORWARD,

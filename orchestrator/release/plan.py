@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import ConfigurationError, StackctlError
-from orchestrator.gateway.apply import Config
+from orchestrator.errors import ConfigurationError, EngineError, StackctlError
+from orchestrator.gateway.addresses import AddressTable, Upstream, fit_table
+from orchestrator.gateway.config import Earlier, Newer
+from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
-from orchestrator.gateway.routing import Lane, Routing, Target
+from orchestrator.release.observe import find_pool
+from orchestrator.release.phases import Phase
 from orchestrator.release.specs import migration_spec, replica_specs
 from orchestrator.stack import naming
-from orchestrator.stack.model import VERSION, Stack
+from orchestrator.stack.forms import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.engine.base import Container, ContainerSpec
+    from orchestrator.gateway.config import Config
     from orchestrator.release.observe import Replica, Snapshot
+    from orchestrator.stack.model import Color, Service, Stack
 
 
 @dataclass(frozen=True)
@@ -32,40 +37,57 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Route:
-    """The way of the traffic through a release. It needs no image: NGINX tests it meanwhile."""
+class Plan:
+    """A release, ready to be run."""
 
     release: str
     order: Order
+    service: Service
     gateway: Container
+    lane: Lane  # who gets the traffic now
     candidate: Target
-    previous: Target | None
-    base: Config  # serves now
-    staged: Config  # + the candidate as preview
-    promoted: Config  # the candidate gets the traffic, the previous is the preview
-    retired: Config  # without the previous
-
-    @property
-    def passing(self) -> tuple[str, str]:
-        """Return the ids of the configs that a release which goes well leaves behind it."""
-        return self.staged.routing.id, self.promoted.routing.id
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the version differs from the one that serves, so that something must change."""
-        return self.previous is None or self.previous.version != self.order.version
-
-
-@dataclass(frozen=True)
-class Plan(Route):
-    """A release, ready to be run: the route, the candidate's containers and whom they replace."""
-
+    upstream: Upstream  # of the candidate
+    served: Config  # by NGINX now
+    config: Config  # that NGINX must serve for this; the same one where nothing changes
     migration: ContainerSpec | None  # to be run to its end before
     start: tuple[ContainerSpec, ...]  # to be created
     wake: tuple[Replica, ...]  # to be started again: the previous color, kept for a rollback
     clear: tuple[Replica, ...]  # in the candidate's way
     outgoing: tuple[Replica, ...]  # of the previous version
+    drain_timeout: float  # seconds
     unchanged: bool
+
+    @property
+    def previous(self) -> Target | None:
+        """The color that users get now."""
+        return self.lane.active
+
+    @property
+    def staged(self) -> Lane:
+        """The lane while the candidate is on its way in."""
+        return replace(self.lane.stage(self.candidate), config=self.config.id)
+
+    @property
+    def promoted(self) -> Lane:
+        """The lane from the switch on."""
+        return self.staged.promote()
+
+    @property
+    def retired(self) -> Lane:
+        """The lane once the release is over."""
+        kept = self.promoted.retire()
+        return replace(kept, kept=None) if self.service.keep == "removed" else kept
+
+    @property
+    def undone(self) -> Lane:
+        """The lane after a release that failed: what it woke is kept as before, the rest is gone."""
+        return self.lane if self.wake else replace(self.lane, kept=None)
+
+    @property
+    def versions(self) -> dict[Color, str]:
+        """Return the version behind each color while the release goes on."""
+        told = (self.previous, self.candidate)
+        return {target.color: target.version for target in told if target}
 
     @property
     def replicas(self) -> tuple[str, ...]:
@@ -84,61 +106,84 @@ class Plan(Route):
         names = {spec.name for spec in (*self.start, self.migration) if spec}
         return container.name in names and container.labels.get(naming.RELEASE) == self.release
 
-
-def plan_route(stack: Stack, snapshot: Snapshot, order: Order, release: str) -> Route:
-    """Return the configs of a release. Raises StackctlError where the gateway is not up."""
-    gateway, routing = _require_gateway(stack, snapshot)
-    lane = routing.lane(order.service)
-    active = lane.active
-    color = naming.other(active.color) if active else "blue"
-    candidate = Target(color, order.version, stack.services[order.service].replicas, release)
-
-    def config(word: str, lane: Lane) -> Config:
-        moved = routing.with_lane(f"{release}.{word}", order.service, lane)
-        return Config(moved, render(stack, moved))
-
-    staged = lane.stage(candidate)
-    promoted = staged.promote()
-    return Route(
-        release=release,
-        order=order,
-        gateway=gateway,
-        candidate=candidate,
-        previous=active,
-        base=Config(routing, snapshot.config),
-        staged=config("stage", staged),
-        promoted=config("promote", promoted),
-        retired=config("retire", promoted.retire()),
-    )
+    def describe(self) -> Iterator[tuple[Phase, str]]:
+        """Yield what each phase will do; a phase with nothing to do is left out, and not run."""
+        if self.unchanged:
+            return
+        health = self.service.health
+        if self.config.id != self.served.id:
+            yield Phase.CONFIGURE, "test the new NGINX config, reload it, confirm it"
+        if self.migration:
+            yield Phase.MIGRATE, f"run {' '.join(self.migration.command)}"
+        for replica in self.clear:
+            yield Phase.START, f"remove {replica.container.name}"
+        for name in self.replicas:
+            yield Phase.START, f"start {name}"
+        yield (
+            Phase.GATE,
+            f"{health.successes} healthy answers in a row from each, within {health.deadline:g} s",
+        )
+        yield Phase.PREVIEW, f"every replica answers through the upstream of {self.candidate.color}"
+        yield Phase.PROMOTE, f"move the link to {self.candidate.color}: no reload"
+        yield Phase.CONFIRM, "new connections get it"
+        if self.previous:
+            was = f"{self.previous.color} ({self.previous.version})"
+            yield Phase.DRAIN, f"until {was} has answered all, at most {self.drain_timeout:g} s"
+            yield Phase.RETIRE, f"{self.previous.color}: {self.service.keep}"
 
 
 def plan_release(
     stack: Stack,
     snapshot: Snapshot,
-    route: Route,
+    order: Order,
+    release: str,
     image: str,  # id of the version's image
     secrets: Mapping[str, str],
 ) -> Plan:
-    """Return what the release will do."""
-    order, active, candidate = route.order, route.previous, route.candidate
-    found = snapshot.of(order.service, candidate.color)
-    wake = found if _is_kept(found, order, candidate.replicas) else ()
-    specs = replica_specs(stack, order.service, candidate, image, secrets)
-    live = snapshot.of(order.service, active.color) if active else ()
+    """Return what the release will do. Raises StackctlError where the stack is not ready for one."""
+    gateway, served = require_gateway(stack, snapshot)
+    service, lane = stack.services[order.service], snapshot.lane(order.service)
+    color = naming.other(lane.active.color) if lane.active else "blue"
+    found = snapshot.of(order.service, color)
+    wake = found if _is_kept(found, order, service.replicas, snapshot.table) else ()
+    config = _fit_config(stack, snapshot, None if wake else (order.service, color))
+    upstream = config.table.require(order.service, color)
+    _refuse_taken(snapshot, upstream, found)
+    candidate = Target(color, order.version, len(upstream.addresses), release)
+    specs = replica_specs(stack, order.service, candidate, image, secrets, upstream)
+    live = snapshot.of(order.service, lane.active.color) if lane.active else ()
     return Plan(
-        **vars(route),
+        release=release,
+        order=order,
+        service=service,
+        gateway=gateway,
+        lane=lane,
+        candidate=candidate,
+        upstream=upstream,
+        served=served,
+        config=config,
         migration=None if wake else migration_spec(stack, order.service, specs[0]),
         start=() if wake else specs,
         wake=wake,
         clear=() if wake else found,
         outgoing=live,
-        unchanged=(
-            not wake
-            and snapshot.version(order.service) == order.version
-            and render(stack, route.base.routing) == route.base.text
-            and _same_replicas(live, specs)
-        ),
+        drain_timeout=find_drain_timeout(stack, order.service),
+        unchanged=not wake
+        and render(stack, served.table).id == served.id
+        and _runs(live, lane, order, specs),
     )
+
+
+def _fit_config(stack: Stack, snapshot: Snapshot, candidate: tuple[str, Color] | None) -> Config:
+    """Return the config that a release needs, with room for the candidate."""
+    pool = find_pool(snapshot)
+    return render(stack, fit_table(snapshot.table, stack, pool, snapshot.taken, candidate))
+
+
+def find_drain_timeout(stack: Stack, service: str) -> float:
+    """Return the seconds that a color of a service has for its last answers."""
+    own = stack.services[service].drain_timeout if service in stack.services else None
+    return stack.gateway.drain_timeout if own is None else own
 
 
 def parse_version(text: str) -> str:
@@ -167,24 +212,73 @@ def previous_version(snapshot: Snapshot, service: str) -> str:
     return kept[0].version
 
 
-def _require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Routing]:
-    if snapshot.gateway is None or not snapshot.gateway.running or snapshot.routing is None:
+def require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Config]:
+    """Return the gateway and the config that it serves. Raises StackctlError without either."""
+    refuse_newer(stack, snapshot)
+    if isinstance(snapshot.strange, Earlier):
+        raise StackctlError(
+            f"`{stack.name}` was brought up by an earlier stackctl",
+            "move it over, no request is lost: `stackctl up`",
+        )
+    if snapshot.gateway is None or not snapshot.gateway.running or snapshot.config is None:
         raise StackctlError(
             f"the gateway of `{stack.name}` does not run", "bring the stack up: `stackctl up`"
         )
-    return snapshot.gateway, snapshot.routing
+    return snapshot.gateway, snapshot.config
 
 
-def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int) -> bool:
-    """Whether a rollback can start the previous containers again instead of making new ones."""
+def refuse_newer(stack: Stack, snapshot: Snapshot) -> None:
+    """Raise StackctlError where a newer stackctl has been at work."""
+    if isinstance(snapshot.strange, Newer):
+        raise StackctlError(
+            f"`{stack.name}` was brought up by a newer stackctl (layout {snapshot.strange.layout})",
+            "use that one, or a newer one",
+        )
+
+
+def _refuse_taken(snapshot: Snapshot, upstream: Upstream, own: tuple[Replica, ...]) -> None:
+    """Raise EngineError where somebody else has an address that the candidate is to get."""
+    holders = snapshot.network.holders if snapshot.network else {}
+    ours = {replica.container.name for replica in own}
+    for address in upstream.addresses:
+        holder = holders.get(address)
+        if holder is not None and holder not in ours:
+            raise EngineError(
+                f"`{holder}` has the address {address}, which belongs to a replica",
+                f"start it without `--ip`, or take it out: `docker stop {holder}`",
+            )
+
+
+def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int, table: AddressTable) -> bool:
+    """Whether a rollback can start the previous containers again instead of making new ones.
+
+    Those that an earlier stackctl made have no addresses of their own.
+    """
     return (
         order.command == "rollback"
         and len(found) == replicas
         and all(replica.version == order.version for replica in found)
+        and all(_is_at_home(replica, table) for replica in found)
     )
 
 
-def _same_replicas(live: tuple[Replica, ...], specs: tuple[ContainerSpec, ...]) -> bool:
-    """Whether the live color runs just these specs, which are of the other color."""
-    wanted = {spec.labels[naming.REPLICA]: spec.labels[naming.SPEC] for spec in specs}
-    return wanted == {str(r.number): r.spec for r in live if r.container.running}
+def _is_at_home(replica: Replica, table: AddressTable) -> bool:
+    upstream = table.of(replica.service, replica.color)
+    address = replica.container.labels.get(naming.ADDRESS)
+    return upstream is not None and address == upstream.address(replica.number)
+
+
+def _runs(
+    live: tuple[Replica, ...], lane: Lane, order: Order, specs: tuple[ContainerSpec, ...]
+) -> bool:
+    """Whether users get the version, and from just these specs, which are of the other color."""
+    if lane.active is None or lane.active.version != order.version:
+        return False
+    wanted = {
+        spec.labels[naming.REPLICA]: (spec.labels[naming.SPEC], spec.labels[naming.PORT])
+        for spec in specs
+    }
+    running = (replica for replica in live if replica.container.running)
+    return wanted == {
+        str(one.number): (one.spec, one.container.labels.get(naming.PORT)) for one in running
+    }

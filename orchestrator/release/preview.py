@@ -1,4 +1,4 @@
-"""The proof that a staged candidate can be reached the way that traffic will take."""
+"""The proof that a candidate can be reached the way that traffic will take."""
 
 from __future__ import annotations
 
@@ -11,30 +11,22 @@ from orchestrator.gateway.admin import UPSTREAM, Admin
 from orchestrator.health import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from orchestrator.release.plan import Order
-    from orchestrator.stack.model import Service
+    from orchestrator.release.plan import Plan
 
 ASK_EVERY = 0.005  # seconds; users wait for the answer
-PATIENCE = 15.0  # seconds; names that are new to NGINX are resolved only after the reload
+PATIENCE = 15.0  # seconds; NGINX may hold failures of what ran there before against it for some
 
 
-def prove_preview(
-    admin: Admin,
-    clock: Clock,
-    order: Order,
-    service: Service,
-    addresses: Collection[str],
-) -> None:
+def prove_preview(admin: Admin, clock: Clock, plan: Plan) -> None:
     """Return once every replica answered through its upstream. Raises CandidateError."""
-    missing = {f"{address}:{service.port}" for address in addresses}
+    order, health = plan.order, plan.service.health
+    missing = set(plan.upstream.servers)
     last = "no answer"
 
     def ask() -> bool | None:
         nonlocal last
         try:
-            answer = admin.preview(order.service, service.health.path, service.health.timeout)
+            answer = admin.preview(order.service, plan.candidate.color, health.path, health.timeout)
         except Unanswered as error:
             last = f"no answer ({error})"
             return None
@@ -47,7 +39,7 @@ def prove_preview(
 
     if not poll(ask, clock=clock, every=ASK_EVERY, within=PATIENCE):
         raise CandidateError(
-            f"the preview of `{order.service}` `{order.version}` is not reached at {', '.join(sorted(missing))}:"
-            f" {last}",
+            f"the preview of `{order.service}` `{order.version}` is not reached at"
+            f" {', '.join(sorted(missing))}: {last}",
             "the candidate is healthy, but not through the gateway: `stackctl logs gateway`",
         )

@@ -1,154 +1,168 @@
-"""What a release that died has left behind, and how it is put right: pure, from what is observed.
-
-Users decide. Who gets no traffic yet never will: it is taken away. Who gets it keeps it, if it is
-healthy, and what had it before goes to sleep. So it does not matter where a release died, by what,
-or from which machine the next command comes.
-"""
+"""Putting right what a release that died has left: first thing under the lock of every command."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.stack import naming
+from orchestrator.clock import poll
+from orchestrator.errors import GatewayError
+from orchestrator.events import Recovered, Warned
+from orchestrator.evidence.interruption import close_interrupted
+from orchestrator.gateway.apply import Gateway, open_gateway
+from orchestrator.release.candidate import in_parallel, put_away
+from orchestrator.release.diagnosis import Diagnosis, Repair, adopt, diagnose, needs_health
+from orchestrator.release.lock import require_held
+from orchestrator.release.observe import observe
+from orchestrator.release.plan import find_drain_timeout
+from orchestrator.release.switch import Switch
+from orchestrator.release.wellbeing import find_healthy
+from orchestrator.signals import put_off
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Sequence
 
-    from orchestrator.engine.base import Container
-    from orchestrator.gateway.routing import Lane, Routing, Target
-    from orchestrator.release.observe import Replica, Snapshot
-    from orchestrator.stack.model import Stack
+    from orchestrator.engine.base import Container, Lease
+    from orchestrator.release.house import House
+    from orchestrator.release.observe import Snapshot
 
-
-@dataclass(frozen=True)
-class Repair:
-    """What is to be done for one service."""
-
-    text: str  # what was found, and what becomes of it
-    lane: Lane  # who gets the traffic
-    remove: tuple[Replica, ...] = ()
-    stop: tuple[Replica, ...] = ()
+BOOT_PATIENCE = 20.0  # seconds for NGINX to answer after its start
+ASK_EVERY = 0.05
 
 
-@dataclass(frozen=True)
-class Recovery:
-    """All that is to be put right; with nothing left over, there is nothing to do."""
+def recover(house: House, lease: Lease) -> None:
+    """Look for what a dead release has left, clear it away, and close its evidence.
 
-    repairs: Mapping[str, Repair]  # by service
-    migrations: tuple[Container, ...]
-    routing: Routing | None  # that NGINX must take up; None where it serves what it should
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Return what was found, for people."""
-        found = [repair.text for repair in self.repairs.values()]
-        found += [f"the migration `{one.name}` was left: it is removed" for one in self.migrations]
-        if self.routing is not None and not self.repairs:
-            found.append("the gateway would start with another config than it serves: it is moved")
-        return tuple(found)
-
-
-def diagnose(stack: Stack, snapshot: Snapshot, healthy: Collection[str]) -> Recovery:
-    """Return what a dead release has left; `healthy` are names of replicas that pass their gate.
-
-    It must not be asked while a release is at work: what that has begun looks the same.
+    Raises StackctlError where that fails: nothing new should begin then.
     """
-    routing = snapshot.routing
-    if routing is None or snapshot.gateway is None or not snapshot.gateway.running:
-        return Recovery({}, (), None)
-    repairs = {
-        name: repair
-        for name, service in stack.services.items()
-        if (repair := _diagnose_service(name, snapshot, healthy, rests=service.keep != "running"))
-    }
-    lanes = {**routing.lanes, **{name: repair.lane for name, repair in repairs.items()}}
-    astray = snapshot.current is not None and snapshot.current.id != routing.id
-    return Recovery(
-        repairs=repairs,
-        migrations=snapshot.migrations,
-        routing=replace(routing, lanes=lanes) if astray or lanes != routing.lanes else None,
+    snapshot = observe(house)
+    if snapshot.silent:  # what is on disk may be ahead of what users get, or behind it
+        await_gateway(house)
+        snapshot = observe(house)
+    snapshot = find_lost_links(house, snapshot)
+    found = diagnose_now(house, snapshot)
+    if snapshot.gateway is not None and found.texts:
+        _carry_out(house, snapshot, snapshot.gateway, found, lease)
+    for text in found.texts:
+        house.emit(Recovered(text))
+    told = [*close_evidence(house, found.texts), *found.texts]
+    if told and snapshot.gateway is not None and snapshot.gateway.running:
+        sweep(house, snapshot.gateway)
+
+
+def close_evidence(house: House, texts: Sequence[str]) -> list[str]:
+    """Close what dead releases have recorded, and say so; return their names."""
+    names = []
+    key, clock = house.evidence_key, house.clock
+    with put_off():  # a signal would be taken for a fault of the page that is being drawn
+        for release, trouble in close_interrupted(house.releases, texts, key, clock):
+            names.append(release)
+            house.emit(Recovered(f"the evidence of {release} is closed: it was interrupted"))
+            if trouble:
+                house.emit(Warned(f"the evidence of {release} is not whole: {trouble}"))
+    return names
+
+
+def await_gateway(house: House) -> None:
+    """Return once NGINX answers. Raises GatewayError where it does not."""
+    answered = poll(
+        lambda: house.admin.config() or None,
+        clock=house.clock,
+        every=ASK_EVERY,
+        within=BOOT_PATIENCE,
     )
-
-
-def settle(routing: Routing) -> Routing:
-    """Return a routing without any color that is on its way, for a gateway that starts anew."""
-    lanes = {name: lane.abandon().retire() for name, lane in routing.lanes.items()}
-    return replace(routing, lanes=lanes)
-
-
-def needs_health(snapshot: Snapshot) -> bool:
-    """Whether the way out depends on who is healthy: users were just moved to another color."""
-    lanes = snapshot.routing.lanes.values() if snapshot.routing else ()
-    return any(lane.step == "promoted" for lane in lanes)
-
-
-def _diagnose_service(
-    name: str, snapshot: Snapshot, healthy: Collection[str], *, rests: bool
-) -> Repair | None:
-    lane = snapshot.lane(name)
-    if lane.active and lane.outgoing:
-        return _finish(name, snapshot, lane, lane.active, lane.outgoing, healthy)
-    idle = _idle(name, snapshot, lane)
-    kept = tuple(replica for replica in idle if _is(replica, lane.kept))
-    left = tuple(replica for replica in idle if replica not in kept)
-    awake = tuple(r for r in kept if r.container.running) if rests or lane.candidate else ()
-    if not (left or awake or lane.candidate):
-        return None
-    said = [f"{_name(left)} never got any traffic: removed"] if left else []
-    said += [f"{_name(awake)} is kept for a rollback and ran: stopped"] if awake else []
-    return Repair(
-        text=f"`{name}`: " + ("; ".join(said) or "only NGINX knew of a candidate: forgotten"),
-        lane=lane.abandon(),
-        remove=left,
-        stop=awake,
-    )
-
-
-def _finish(
-    name: str,
-    snapshot: Snapshot,
-    lane: Lane,
-    active: Target,
-    outgoing: Target,
-    healthy: Collection[str],
-) -> Repair:
-    """Bring a switch to its end; back, where the new color is not well and the old one is."""
-    new, old = snapshot.of(name, active.color), snapshot.of(name, outgoing.color)
-    if not _is_well(new, active, healthy) and _is_well(old, outgoing, healthy):
-        return Repair(
-            text=f"`{name}`: {active.version} was promoted and is not healthy: users get"
-            f" {outgoing.version} again",
-            lane=lane.go_back(),
-            remove=new,
+    if answered is None and house.admin.refuses():
+        raise GatewayError(
+            f"the gateway refuses its own host at {house.stack.gateway.admin}",
+            "this engine does not hand the host's address on to containers; see SECURITY.md",
         )
-    return Repair(
-        text=f"`{name}`: {active.version} was promoted and {outgoing.version} not retired: finished",
-        lane=lane.retire(),
-        stop=old,
-    )
+    if answered is None:
+        found = observe(house).gateway
+        said = house.engine.logs(found.id, tail=3).strip() if found else "it is gone"
+        raise GatewayError(
+            f"the gateway does not answer at {house.stack.gateway.admin}: {said}",
+            "see `stackctl logs gateway`; is another program on that port?",
+        )
 
 
-def _idle(name: str, snapshot: Snapshot, lane: Lane) -> tuple[Replica, ...]:
-    """Return the replicas that users do not get."""
-    if lane.active:
-        return snapshot.of(name, naming.other(lane.active.color))
-    return snapshot.of(name, "blue") + snapshot.of(name, "green")
+def find_lost_links(house: House, snapshot: Snapshot) -> Snapshot:
+    """Make the links anew that are lost, from what is still on the gateway's disk."""
+    gateway, config = snapshot.gateway, snapshot.config
+    lost = {replica.service for replica in snapshot.replicas} - snapshot.lanes.keys()
+    lost &= house.stack.services.keys()
+    if gateway is None or config is None or not gateway.running or not lost:
+        return snapshot
+    opened = open_gateway(house.engine, gateway, house.admin, house.clock)
+    try:
+        for service in sorted(lost):
+            lane = adopt(service, snapshot, opened.stored_lanes(service))
+            if lane is not None and lane.active is not None:
+                opened.move(service, f"{stamp(house)}.relink", lane)
+                text = f"`{service}`: its link was lost: users get {lane.active.version} again"
+                house.emit(Recovered(text))
+    finally:
+        opened.close()
+    return observe(house)
 
 
-def _is(replica: Replica, target: Target | None) -> bool:
-    return (
-        target is not None
-        and (replica.color, replica.version) == (target.color, target.version)
-        and replica.number <= target.replicas
-    )
+def diagnose_now(house: House, snapshot: Snapshot) -> Diagnosis:
+    """Return what is to be put right, with the health asked where it matters."""
+    asks = needs_health(snapshot) and snapshot.gateway is not None and snapshot.gateway.running
+    healthy = find_healthy(house, snapshot.replicas) if asks else frozenset()
+    return diagnose(house.stack, snapshot, healthy)
 
 
-def _is_well(replicas: tuple[Replica, ...], target: Target, healthy: Collection[str]) -> bool:
-    well = [replica for replica in replicas if replica.container.name in healthy]
-    return len(well) == target.replicas
+def sweep(house: House, container: Container) -> None:
+    """Remove the configs and lanes that nothing leads to."""
+    snapshot = observe(house)
+    if snapshot.config is not None and not snapshot.silent:
+        gateway = open_gateway(house.engine, container, house.admin, house.clock)
+        gateway.sweep({snapshot.config.id, snapshot.current})
 
 
-def _name(replicas: tuple[Replica, ...]) -> str:
-    first = replicas[0]
-    return f"{first.version or 'a candidate'} ({first.color})"
+def stamp(house: House) -> str:
+    """Return a name that no other move has: the time to the microsecond."""
+    return f"{house.clock.now():%Y%m%d-%H%M%S-%f}"
+
+
+def _carry_out(
+    house: House, snapshot: Snapshot, container: Container, found: Diagnosis, lease: Lease
+) -> None:
+    """Users first: the links lead to what is right, and what then gets no traffic goes."""
+    gateway = open_gateway(house.engine, container, house.admin, house.clock)
+    require_held(lease)
+    try:
+        if found.astray and snapshot.config is not None:
+            gateway.turn(snapshot.config.id)
+        for service, repair in found.repairs.items():
+            if repair.lane != snapshot.lane(service):
+                _move(house, gateway, service, repair)
+        for service, repair in found.repairs.items():
+            _clear(house, snapshot, gateway, service, repair, lease)
+        in_parallel(house.engine.remove, [migration.id for migration in found.migrations])
+    finally:
+        gateway.close()
+
+
+def _move(house: House, gateway: Gateway, service: str, repair: Repair) -> None:
+    switch = Switch(house, gateway, service, stamp(house), house.emit)
+    switch.move("recover", repair.lane)
+    switch.confirm(repair.lane)
+
+
+def _clear(
+    house: House,
+    snapshot: Snapshot,
+    gateway: Gateway,
+    name: str,
+    repair: Repair,
+    lease: Lease,
+) -> None:
+    service = house.stack.services[name]
+    within = find_drain_timeout(house.stack, name)
+    for color in {r.color for r in (*repair.remove, *repair.stop) if r.container.running}:
+        quiet = gateway.await_quiet(name, color, snapshot.table.of(name, color), within)
+        if quiet.cut:
+            house.emit(Warned(f"{quiet.cut} connections were cut at the end of the drain"))
+    require_held(lease)
+    in_parallel(house.engine.remove, [replica.container.id for replica in repair.remove])
+    put_away(house.engine, service, repair.stop)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
-from orchestrator.release.attempt import Attempt
+from orchestrator.release import steps
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe
 from orchestrator.release.plan import Order, previous_version
-from orchestrator.release.repair import put_right
+from orchestrator.release.recovery import recover
+from orchestrator.release.run import Run
 
 if TYPE_CHECKING:
     from orchestrator.engine.base import Lease
@@ -24,7 +25,7 @@ def deploy(house: House, order: Order, wait: float = 0.0) -> Result:
     """
     require_service(house, order.service)
     with hold_lock(house, f"{order.command} {order.service} {order.version}", wait) as lease:
-        put_right(house, lease)
+        recover(house, lease)
         return release(house, order, lease)
 
 
@@ -37,26 +38,27 @@ def rollback(house: House, service: str, version: str | None = None, wait: float
     require_service(house, service)
     command = f"rollback {service} {version}" if version else f"rollback {service}"
     with hold_lock(house, command, wait) as lease:
-        put_right(house, lease)
+        recover(house, lease)
         back_to = version or previous_version(observe(house), service)
         return release(house, Order(service, back_to, command="rollback", build=False), lease)
 
 
 def release(house: House, order: Order, lease: Lease) -> Result:
     """Run one release under a lock that is held."""
-    with Attempt(house, order, lease) as attempt:
-        route, image = attempt.build()
-        plan = attempt.plan(route, image)
-        if not plan.unchanged:
-            attempt.migrate(plan)
-            attempt.start(plan)
-            attempt.gate(plan)
-            attempt.stage(plan)
-            attempt.promote(plan)
-            attempt.confirm(plan)
-            attempt.drain(plan)
-            attempt.retire(plan)
-    return attempt.result
+    with Run(house, order, lease) as run:
+        built = steps.build(run)
+        planned = steps.plan(run, built)
+        if not planned.plan.unchanged:
+            configured = steps.configure(run, planned)
+            migrated = steps.migrate(run, configured)
+            started = steps.start(run, migrated)
+            gated = steps.gate(run, started)
+            previewed = steps.preview(run, gated)
+            promoted = steps.promote(run, previewed)
+            confirmed = steps.confirm(run, promoted)
+            drained = steps.drain(run, confirmed)
+            steps.retire(run, drained)
+    return run.result
 
 
 def require_service(house: House, service: str) -> None:

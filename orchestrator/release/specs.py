@@ -10,21 +10,28 @@ from typing import TYPE_CHECKING
 from orchestrator.engine.base import ContainerSpec, HealthCommand, Volume
 from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.admission import ENTRYPOINT
-from orchestrator.gateway.render import ADMIN_PORT, CURRENT, FOLDER, PUBLIC_PORT
+from orchestrator.gateway.config import LAYOUT
+from orchestrator.gateway.files import CURRENT, FOLDER, SCRATCH
+from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from orchestrator.gateway.routing import Target
+    from orchestrator.gateway.addresses import Upstream
+    from orchestrator.gateway.lane import Target
     from orchestrator.stack.model import Stack
 
 NGINX_USER = "101:101"  # of the official image
-SCRATCH = "/tmp"  # noqa: S108
 
 
 def replica_specs(
-    stack: Stack, service: str, target: Target, image: str, secrets: Mapping[str, str]
+    stack: Stack,
+    service: str,
+    target: Target,
+    image: str,
+    secrets: Mapping[str, str],
+    upstream: Upstream,
 ) -> tuple[ContainerSpec, ...]:
     """Return one color's containers; `image` is an id, so the spec changes with its content."""
     wanted = stack.services[service]
@@ -32,7 +39,7 @@ def replica_specs(
         name="",
         image=image,
         labels={},
-        network=stack.name,
+        network=naming.network_name(stack.name),
         environment={**wanted.env, **secrets},
         volumes=tuple(to_volume(stack, mount) for mount in wanted.volumes),
         user=wanted.user,
@@ -48,18 +55,26 @@ def replica_specs(
         replace(
             template,
             name=naming.replica_name(stack.name, service, target.color, number),
-            labels=naming.labels(
-                stack.name,
-                "service",
-                service=service,
-                color=target.color,
-                version=target.version,
-                release=target.release,
-                replica=str(number),
-                spec=spec,
-            ),
+            address=address,
+            labels=_label_replica(stack, service, target, number, upstream) | {naming.SPEC: spec},
         )
-        for number in range(1, wanted.replicas + 1)
+        for number, address in enumerate(upstream.addresses, start=1)
+    )
+
+
+def _label_replica(
+    stack: Stack, service: str, target: Target, number: int, upstream: Upstream
+) -> dict[str, str]:
+    return naming.labels(
+        stack.name,
+        "service",
+        service=service,
+        color=target.color,
+        version=target.version,
+        release=target.release,
+        replica=str(number),
+        address=upstream.addresses[number - 1],
+        port=str(upstream.port),
     )
 
 
@@ -68,10 +83,12 @@ def migration_spec(stack: Stack, service: str, replica: ContainerSpec) -> Contai
     wanted = stack.services[service].migrate
     if wanted is None:
         return None
-    labels = {**replica.labels, naming.ROLE: "migration"}
-    del labels[naming.REPLICA]
+    alone = (naming.REPLICA, naming.ADDRESS)
+    labels = {key: said for key, said in replica.labels.items() if key not in alone}
+    labels[naming.ROLE] = "migration"
     return replace(
         replica,
+        address=None,
         name=naming.part_name(stack.name, f"{service}-migration"),
         command=wanted.command,
         entrypoint=(),
@@ -88,7 +105,7 @@ def accessory_spec(stack: Stack, name: str, secrets: Mapping[str, str]) -> Conta
         name=naming.part_name(stack.name, name),
         image=wanted.image,
         labels={},
-        network=stack.name,
+        network=naming.network_name(stack.name),
         aliases=(name,),
         command=wanted.command,
         environment={**wanted.env, **secrets},
@@ -108,13 +125,13 @@ def accessory_spec(stack: Stack, name: str, secrets: Mapping[str, str]) -> Conta
 
 
 def gateway_spec(stack: Stack) -> ContainerSpec:
-    """Return the gateway's container: its own address in the network is the stack's name for it."""
+    """Return the gateway's container."""
     wanted = stack.gateway
     template = ContainerSpec(
         name=naming.part_name(stack.name, "gateway"),
         image=wanted.image,
         labels={},
-        network=stack.name,
+        network=naming.network_name(stack.name),
         aliases=("gateway",),
         edge=naming.edge_name(stack.name) if stack.internal else None,
         entrypoint=ENTRYPOINT,
@@ -132,7 +149,7 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
         stop_grace=wanted.drain_timeout,
         stop_signal="QUIT",  # a HUP with every reload is none
     )
-    return _labelled(stack, template, "gateway")
+    return _labelled(stack, template, "gateway", layout=str(LAYOUT))
 
 
 def to_volume(stack: Stack, mount: str) -> Volume:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.stack import naming
 from orchestrator.stack.model import WitnessRequest
 
 if TYPE_CHECKING:
@@ -30,12 +31,10 @@ def call_witness(
     """
     if plan.previous is None:
         return None
-    known = {
-        plan.previous.color: plan.previous.version,
-        plan.candidate.color: plan.candidate.version,
-    }
     service = plan.order.service
-    versions = {f"{service}_{color}": version for color, version in known.items()}
+    versions = {
+        naming.upstream_name(service, color): version for color, version in plan.versions.items()
+    }
     return start_witness(house, service, on_sample, on_note, versions=versions, promised=promised)
 
 

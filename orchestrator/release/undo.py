@@ -1,64 +1,20 @@
-"""The way back of a release that failed, and the ground that one needs cleared before it starts."""
+"""The way back of a release that failed."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, LockedError, StackctlError, UnsafeError
-from orchestrator.gateway.apply import DRAIN_MARGIN, Drained
-from orchestrator.release.candidate import (
-    find_candidate,
-    in_parallel,
-    read_last_lines,
-    undo_candidate,
-)
+from orchestrator.events import Warned
+from orchestrator.release.candidate import find_candidate, read_last_lines, undo_candidate
 from orchestrator.release.lock import LOST, PUT_RIGHT, require_held
-from orchestrator.release.observe import to_replica
-from orchestrator.release.phases import Undo
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
     from orchestrator.engine.base import Lease
-    from orchestrator.gateway.apply import Gateway
     from orchestrator.release.house import House
-    from orchestrator.release.observe import Replica
     from orchestrator.release.plan import Plan
     from orchestrator.release.result import Outcome
-
-SHORTLY = 1.0  # seconds; to look takes an engine that has much to do a while
-
-
-def drain(house: House, gateway: Gateway, plan: Plan, replicas: Sequence[Replica]) -> Drained:
-    """Wait until no request can reach these replicas any more."""
-    port = house.stack.services[plan.order.service].port
-    within = house.stack.gateway.drain_timeout
-    return gateway.drain([replica.container.address for replica in replicas], port, within)
-
-
-def drain_outgoing(house: House, gateway: Gateway, plan: Plan, dismissed: float) -> Drained:
-    """Drain the version that was replaced, and count whom NGINX makes leave.
-
-    In silence it closes what is open `drain_timeout` after a worker was told to leave, the first one
-    when `dismissed` says: so what is open shortly before counts as cut.
-    """
-    port = house.stack.services[plan.order.service].port
-    addresses = [replica.container.address for replica in plan.outgoing]
-    within = house.stack.gateway.drain_timeout
-    limit = dismissed + within - min(SHORTLY, within / 4) - house.clock.monotonic()
-    first = gateway.drain(addresses, port, limit - DRAIN_MARGIN)
-    if first.seconds < limit:
-        return first  # all have left by themselves
-    rest = drain(house, gateway, plan, plan.outgoing)
-    return Drained(first.seconds + rest.seconds, first.workers, first.cut or rest.cut)
-
-
-def clear_way(house: House, gateway: Gateway, plan: Plan, lease: Lease) -> None:
-    """Remove what is in the candidate's way, once no worker can send it requests."""
-    if any(replica.container.running for replica in plan.clear):
-        drain(house, gateway, plan, plan.clear)
-        require_held(lease)  # a drain lasts: somebody else may have gone back to them meanwhile
-    in_parallel(house.engine.remove, [replica.container.id for replica in plan.clear])
+    from orchestrator.release.switch import Switch
 
 
 def read_candidate_logs(house: House, plan: Plan) -> str:
@@ -70,22 +26,43 @@ def read_candidate_logs(house: House, plan: Plan) -> str:
         return f"no logs: {error.message}"
 
 
-def put_back(
-    house: House,
-    gateway: Gateway,
-    plan: Plan,
-    undo: Undo,
-    known: Collection[int],
-    lease: Lease,
-) -> None:
-    """Undo a release: `known` are the workers that accepted before it. Raises StackctlError."""
-    found = find_candidate(house.engine, house.stack.name, plan)
-    if undo is Undo.RESTORE:
-        gateway.restore(plan.base.routing.id, known)
-        replicas = [replica for replica in map(to_replica, found) if replica]
-        drain(house, gateway, plan, replicas)
-        require_held(lease)
-    undo_candidate(house.engine, plan, found)
+def put_back(switch: Switch | None, plan: Plan, lease: Lease) -> None:
+    """Undo a release, as far as its lane says that it went. Raises StackctlError."""
+    if switch is None:
+        return
+    engine = switch.house.engine
+    found = find_candidate(engine, switch.house.stack.name, plan)
+    _move_back(switch, plan)
+    require_held(lease)
+    undo_candidate(engine, plan, found)
+
+
+def _move_back(switch: Switch, plan: Plan) -> None:
+    """Lead users to where they were before, and let the candidate answer those who had it."""
+    lane = switch.read()
+    if lane == plan.lane or (lane is None and plan.previous is None):
+        return  # no link was moved
+    _restore(switch, plan)
+    if lane is not None and lane.step == "staged" and not lane.share:
+        return  # nobody got the candidate
+    quiet = switch.await_quiet(plan.candidate.color, plan.config.table, plan.drain_timeout)
+    if quiet.cut:
+        switch.emit(Warned(f"{quiet.cut} connections to the candidate were cut"))
+
+
+def _restore(switch: Switch, plan: Plan) -> None:
+    """Move the link back. Raises UnsafeError where users may not have the previous version."""
+    try:
+        if plan.previous is None:
+            switch.drop()
+        else:
+            switch.move("back", plan.undone)
+            switch.confirm(plan.undone)
+    except StackctlError as error:
+        raise UnsafeError(
+            f"the link of `{switch.service}` could not be moved back: {error.message}",
+            "look at the gateway now: `stackctl status`, `stackctl logs gateway`",
+        ) from error
 
 
 def give_up(reason: str, failure: StackctlError, lease: Lease) -> tuple[Outcome, StackctlError]:

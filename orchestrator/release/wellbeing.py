@@ -35,9 +35,7 @@ def _is_healthy(house: House, replica: Replica) -> bool:
     if service is None:
         return False
     try:
-        answer = house.admin.probe(
-            replica.container.name, service.port, service.health.path, PATIENCE
-        )
+        answer = house.admin.probe(replica.probed, service.health.path, PATIENCE)
     except Unanswered:
         return False
     return judge(answer, replica.version).healthy

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.stack.document import MEND, Fault, read_document, to_printable
-from orchestrator.stack.model import FORMS, Stack
+from orchestrator.stack.forms import FORMS
+from orchestrator.stack.model import Stack
 from orchestrator.stack.relations import find_relation_faults
 
 if TYPE_CHECKING:

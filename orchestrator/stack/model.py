@@ -21,35 +21,28 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.stack.quantities import Address, Bytes, HostAddress, RequestRate, Seconds
-
-NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
-VERSION = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"  # what an image tag may be
-URL_PATH = r"^/([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*$"
-REQUEST = r"^/[A-Za-z0-9._~/?=&%+-]*$"
-IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
-VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
-VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
-SECRET = r"^[A-Za-z_][A-Za-z0-9_]*(:[A-Za-z_][A-Za-z0-9_]*)?$"  # noqa: S105  the form of a name
-MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
-USER = r"^[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?$"
-FILE = r"^[^\x00-\x1f\x7f]+$"
-TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
-
-FORMS = {  # as faults describe them
-    NAME: "lower-case letters, digits and single hyphens, a letter first",
-    VERSION: "what an image tag may be: at most 128 letters, digits, `.`, `_` and `-`",
-    URL_PATH: "a path such as `/notes/`, of letters, digits, `.`, `_`, `~`, `-` and single `/`",
-    REQUEST: "a path such as `/notes/?page=2`",
-    IMAGE: "an image such as `mongo:8`",
-    VERSIONED_IMAGE: "an image such as `example/notes:{version}`",
-    VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
-    SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another",
-    MOUNT: "a volume such as `uploads:/data` or `uploads:/data:ro`",
-    USER: "a user's number other than 0, such as `10001` or `10001:10001`",
-    FILE: "a path",
-    TEXT: "text without NUL",
-}
+from orchestrator.stack.forms import (
+    FILE,
+    IMAGE,
+    MOUNT,
+    NAME,
+    REQUEST,
+    SECRET,
+    TEXT,
+    URL_PATH,
+    USER,
+    VARIABLE,
+    VERSION,
+    VERSIONED_IMAGE,
+)
+from orchestrator.stack.quantities import (
+    Address,
+    Bytes,
+    HostAddress,
+    RequestRate,
+    Seconds,
+    Subnet,
+)
 
 Color = Literal["blue", "green"]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -123,7 +116,7 @@ class Health(_Strict):
 class Timeouts(_Strict):
     """How long NGINX waits for a service."""
 
-    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 2.0
+    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 0.5
     read: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
     send: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
 
@@ -225,6 +218,8 @@ class Service(_Strict):
     health: Health = Health()
     routes: tuple[Route, ...] = ()
     keep: Literal["stopped", "running", "removed"] = "stopped"
+    # Seconds that the previous version has for its last answers; None: as long as the gateway says.
+    drain_timeout: Annotated[Seconds, Field(ge=2, le=86400)] | None = None
     stop_grace: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
     witness: tuple[WitnessRequest, ...] = ()
 
@@ -258,7 +253,7 @@ class Gateway(_Strict):
     image: Image
     listen: HostAddress = Address("0.0.0.0", 8080)  # noqa: S104  it is the public door
     admin: HostAddress = Address("127.0.0.1", 8081)
-    keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 15.0
+    keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 60.0
     drain_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 30.0
     gzip: StrictBool = True
     resources: Resources = Resources()
@@ -271,6 +266,17 @@ class Gateway(_Strict):
         limit must never meet the moment in which NGINX closes the socket.
         """
         return self.keepalive + max(1.0, self.keepalive / 3)
+
+    @property
+    def departure(self) -> float:
+        """Seconds that a worker of an earlier config has to leave: as its last client may idle."""
+        return max(self.drain_timeout, self.kept + 1.0)
+
+
+class Network(_Strict):
+    """The stack's own network. Each replica of both colors has a fixed address in it."""
+
+    subnet: Subnet | None = None  # such as 10.77.0.0/24; without it the engine chooses one
 
 
 class Notify(_Strict):
@@ -289,4 +295,5 @@ class Stack(_Strict):
     gateway: Gateway
     services: Annotated[dict[Name, Service], Field(min_length=1)]
     accessories: dict[Name, Accessory] = {}
+    network: Network = Network()
     notify: Notify = Notify()

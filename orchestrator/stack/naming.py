@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orchestrator.stack.model import Color
 
 Role = Literal["service", "migration", "accessory", "gateway", "lock"]
@@ -19,6 +17,8 @@ STACK, ROLE, SERVICE, COLOR = (
     PREFIX + "color",
 )
 VERSION, RELEASE, REPLICA = PREFIX + "version", PREFIX + "release", PREFIX + "replica"
+ADDRESS, PORT = PREFIX + "address", PREFIX + "port"
+LAYOUT = PREFIX + "layout"  # of the gateway's volume and network
 SPEC = PREFIX + "spec"  # hash of what a container was made from: tells 'unchanged' from 'changed'
 
 
@@ -28,7 +28,7 @@ def other(color: Color) -> Color:
 
 
 def replica_name(stack: str, service: str, color: Color, replica: int) -> str:
-    """Return the container's name, which is also its address on the stack's network."""
+    """Return the container's name."""
     return f"{stack}-{service}-{color}-{replica}"
 
 
@@ -47,11 +47,18 @@ def part_name(stack: str, part: str) -> str:
     return f"{stack}-{part}"
 
 
+def network_name(stack: str) -> str:
+    """Return the network of a stack. It sorts after those that an earlier stackctl made: the engine
+    keeps published ports and the default route with the first one by name.
+    """
+    return part_name(stack, "net")
+
+
 def edge_name(stack: str) -> str:
     """Return the network from which the gateway of an internal stack publishes its ports."""
     return part_name(stack, "edge")
 
 
-def labels(stack: str, role: Role, **more: str) -> Mapping[str, str]:
+def labels(stack: str, role: Role, **more: str) -> dict[str, str]:
     """Return the labels that make a container findable; `more` is service, color and the like."""
     return {STACK: stack, ROLE: role} | {PREFIX + key: value for key, value in more.items()}

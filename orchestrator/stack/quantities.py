@@ -107,7 +107,25 @@ def parse_rate(value: object) -> object:
     return Rate(int(match[1]), match[2])
 
 
+SMALLEST, LARGEST = 28, 16  # prefix lengths: 8 addresses for replicas, and more than anybody needs
+
+
+def parse_subnet(value: object) -> object:
+    """Turn `10.77.0.0/24` into a network."""
+    if isinstance(value, ipaddress.IPv4Network):
+        return value
+    try:
+        network = ipaddress.IPv4Network(value) if isinstance(value, str) else None
+    except ValueError:
+        network = None
+    if network is None or not LARGEST <= network.prefixlen <= SMALLEST or not network.is_private:
+        msg = f"expected a private IPv4 network of /{LARGEST} to /{SMALLEST} such as `10.77.0.0/24`"
+        raise ValueError(msg)
+    return network
+
+
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 HostAddress = Annotated[Address, BeforeValidator(parse_address)]
+Subnet = Annotated[ipaddress.IPv4Network, BeforeValidator(parse_subnet)]
 RequestRate = Annotated[Rate, BeforeValidator(parse_rate)]

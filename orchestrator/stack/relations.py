@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import ValidationError
 
 from orchestrator.stack.document import Fault
-from orchestrator.stack.model import Color, Gateway
+from orchestrator.stack.model import Color, Network
 from orchestrator.stack.quantities import Address, parse_address
 
 if TYPE_CHECKING:
@@ -32,7 +32,32 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _volume_faults("services", services)
     yield from _volume_faults("accessories", accessories)
     yield from _port_faults(document.get("gateway"))
-    yield from _drain_faults(document.get("gateway"))
+    yield from _network_faults(document)
+
+
+def _network_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield that the subnet is too small, where all that this depends on can be read."""
+    try:
+        network = Network.model_validate(document.get("network") or {})
+        wanted = sum(
+            2 * _count_replicas(one) for one in _mappings(document.get("services")).values()
+        )
+    except ValidationError:
+        return  # reported with its path by the model
+    if network.subnet is None:
+        return
+    room = network.subnet.num_addresses * 3 // 4 - 1  # the rest is the engine's
+    if wanted > room:
+        yield Fault(
+            "network.subnet",
+            f"`{network.subnet}` has room for {room} replicas, and there may be {wanted}: those of"
+            " both colors",
+        )
+
+
+def _count_replicas(service: Mapping[str, Any]) -> int:
+    replicas = service.get("replicas", 1)
+    return replicas if isinstance(replicas, int) else 1
 
 
 def _mappings(value: object) -> dict[str, dict[str, Any]]:
@@ -143,16 +168,3 @@ def _port_faults(gateway: object) -> Iterator[Fault]:
         yield Fault("gateway.admin", "expected a loopback address such as `127.0.0.1:8081`")
     if len({address.port for address in addresses.values()}) < len(addresses):
         yield Fault("gateway.admin", "expected another port than `gateway.listen` has")
-
-
-def _drain_faults(value: object) -> Iterator[Fault]:
-    try:
-        gateway = Gateway.model_validate(value)
-    except ValidationError:
-        return  # reported with its path by the model
-    if gateway.drain_timeout <= gateway.kept:
-        yield Fault(
-            "gateway.drain_timeout",
-            f"{gateway.drain_timeout:g}s would cut idle connections, which are kept"
-            f" {gateway.kept:g}s with `keepalive: {gateway.keepalive:g}s`; expected more than that",
-        )

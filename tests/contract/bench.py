@@ -48,7 +48,7 @@ class Bench:
     def spec(self, part: str, entrypoint: tuple[str, ...] = SLEEPER, **more: Any) -> ContainerSpec:
         """Return a small container, hardened as a release's are."""
         facts: dict[str, Any] = {
-            "network": self.stack,
+            "network": naming.network_name(self.stack),
             "user": NOBODY,
             "read_only": True,
             "memory": 64 * 1024**2,

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.clock import SystemClock
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.errors import EngineError
+from orchestrator.stack import naming
 from tests.contract.bench import DONE, FAILING, NGINX, PYTHON, TALKING, Bench
 from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
@@ -40,7 +41,7 @@ def bench(kind: str, tmp_path: Path) -> Iterator[Bench]:
     else:
         bench = Bench(DockerEngine(), SystemClock(), stack, tmp_path)
     try:
-        bench.engine.ensure_network(stack, {"io.stackctl.stack": stack})
+        bench.engine.ensure_network(naming.network_name(stack), naming.labels(stack, "gateway"))
         yield bench
     finally:
         remove_everything(bench.engine, stack)
@@ -65,4 +66,4 @@ def remove_everything(engine: Engine, stack: str) -> None:
                 engine.remove_image(reference)
     for volume in engine.volumes(stack):
         engine.remove_volume(volume)
-    engine.remove_network(stack)
+    engine.remove_network(naming.network_name(stack))

@@ -16,6 +16,7 @@ from requests.exceptions import HTTPError
 from orchestrator.engine.connection import FOREIGN, connect, translated
 from orchestrator.engine.payloads import HANDING_OVER
 from orchestrator.errors import Conflict, EngineError, NotFound
+from orchestrator.stack import naming
 from tests.contract.bench import NOBODY, TALKING, Bench
 
 if TYPE_CHECKING:
@@ -102,6 +103,54 @@ def test_a_database_may_change_user_and_nothing_beyond_its_container(bench: Benc
     assert "NET_RAW" not in host["CapAdd"]
     tried = bench.engine.execute(container, ("python", "-c", HAND_OVER))
     assert (tried.exit_code, tried.text.split()) == (0, ["handed", "over", "no", "raw", "socket"])
+
+
+@ON_DOCKER
+def test_a_fixed_address_has_a_mac_made_from_it(bench: Bench) -> None:
+    """So that the next container at the address is found at once; it stays over a restart."""
+    network = bench.engine.network(naming.network_name(bench.stack))
+    assert network is not None
+    address = next(network.addresses)
+    container = bench.run("fixed", address=address)
+    mac = ":".join(["02", "42", *(f"{int(part):02x}" for part in address.split("."))])
+
+    def endpoint() -> tuple[str, str]:
+        found = inspected(container)["NetworkSettings"]["Networks"][network.name]
+        return found["IPAddress"], found["MacAddress"]
+
+    assert endpoint() == (address, mac)
+    bench.engine.stop(container, 0)
+    bench.engine.start(container)
+    assert endpoint() == (address, mac)
+
+
+@ON_DOCKER
+def test_the_engine_brings_back_what_is_persistent_and_nothing_else(bench: Bench) -> None:
+    """Whatever it was made as; `unless-stopped` would leave all down after a kill of the engine."""
+    container = bench.run("app", persistent=False)
+
+    def policy() -> str:
+        return str(inspected(container)["HostConfig"]["RestartPolicy"]["Name"])
+
+    assert policy() == "no"
+    bench.engine.persist(container)
+    assert policy() == "always"
+    bench.engine.unpersist(container)
+    assert policy() == "no"
+    bench.engine.unpersist("0" * 64)
+
+
+@ON_DOCKER
+def test_a_subnet_that_is_taken_is_told_with_what_to_do(bench: Bench) -> None:
+    """In our words, not in the engine's."""
+    network = bench.engine.network(naming.network_name(bench.stack))
+    assert network is not None
+    labels = naming.labels(bench.stack, "gateway")
+    with pytest.raises(Conflict, match=f"the subnet {network.subnet} is taken") as caught:
+        bench.engine.ensure_network(bench.name("again"), labels, subnet=network.subnet)
+
+    assert "network: {subnet: " in str(caught.value.hint)
+    assert bench.engine.network(bench.name("again")) is None
 
 
 @ON_DOCKER

@@ -10,6 +10,7 @@ import pytest
 
 from orchestrator.engine.base import HealthCommand
 from orchestrator.errors import Conflict, EngineError, NotFound
+from orchestrator.stack import naming
 from orchestrator.stack.quantities import Address
 from tests.contract.bench import DONE, FAILING, PYTHON, SLEEPER, TALKING, Bench, archive
 from tests.ports import free_port
@@ -267,8 +268,77 @@ def test_a_process_that_did_its_work_ends_with_zero(bench: Bench) -> None:
 
 def test_a_network_stays_what_it_was_made_as(bench: Bench) -> None:
     """Open or internal: the other kind under its name is a conflict, and says what to do."""
+    name, labels = naming.network_name(bench.stack), naming.labels(bench.stack, "gateway")
     with pytest.raises(Conflict):
-        bench.engine.ensure_network(bench.stack, {}, internal=True)
+        bench.engine.ensure_network(name, labels, internal=True)
+    with pytest.raises(Conflict):
+        bench.engine.ensure_network(name, labels, subnet="10.213.4.0/24")
+    with pytest.raises(Conflict):
+        bench.engine.ensure_network(name, naming.labels("another", "gateway"))
+
+
+def test_a_network_has_addresses_for_us_and_for_the_engine(bench: Bench) -> None:
+    """The last quarter is the engine's; what is ours it never gives out."""
+    network = bench.engine.network(naming.network_name(bench.stack))
+    assert network is not None
+    ours = [*network.addresses]
+    bench.run("one")
+    (theirs,) = bench.look(bench.engine.containers(bench.stack)[0].id).addresses.values()
+
+    assert len(ours) >= 100
+    assert network.gateway not in ours
+    assert theirs not in ours
+    after = bench.engine.network(network.name)
+    assert after is not None
+    assert after.holders == {theirs: bench.name("one")}
+    assert bench.engine.network("nonsense-net") is None
+
+
+def test_a_container_keeps_its_fixed_address(bench: Bench) -> None:
+    """Over a stop and a start, whoever came in between; and it is known while it is stopped."""
+    network = bench.engine.network(naming.network_name(bench.stack))
+    assert network is not None
+    address = [*network.addresses][40]
+    container = bench.run("fixed", address=address)
+    assert bench.look(container).addresses[network.name] == bench.look(container).address == address
+    bench.engine.stop(container, 0)
+    bench.run("other")
+    assert bench.look(container).addresses[network.name] == address
+    bench.engine.start(container)
+
+    assert bench.look(container).addresses[network.name] == address
+
+
+def test_a_fixed_address_that_somebody_has_is_told_with_their_name(bench: Bench) -> None:
+    """In words that say what can be done."""
+    network = bench.engine.network(naming.network_name(bench.stack))
+    assert network is not None
+    address = next(network.addresses)
+    bench.run("first", address=address)
+    with pytest.raises(EngineError, match=f"{address} .*taken by `{bench.name('first')}`"):
+        bench.run("second", address=address)
+
+    assert bench.names() == [bench.name("first")]
+
+
+def test_a_running_container_is_taken_into_another_network_and_out_again(bench: Bench) -> None:
+    """At the address that it is to have there."""
+    name = naming.network_name(bench.stack)
+    network = bench.engine.network(name)
+    assert network is not None
+    address = next(network.addresses)
+    edge = naming.edge_name(bench.stack)
+    bench.engine.ensure_network(edge, naming.labels(bench.stack, "gateway"))
+    try:
+        container = bench.engine.run(replace(bench.spec("moves"), network=edge))
+        bench.engine.connect(container, name, address=address, aliases=("moved",))
+        assert bench.look(container).addresses[name] == address
+        bench.engine.disconnect(container, name)
+        bench.engine.disconnect(container, name)
+        assert name not in bench.look(container).addresses
+    finally:
+        bench.engine.remove(container)
+        bench.engine.remove_network(edge)
 
 
 def test_a_container_is_on_both_networks_and_known_by_its_own(bench: Bench) -> None:

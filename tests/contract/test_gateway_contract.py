@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.asking import ask_once
 from orchestrator.errors import EngineError, GatewayError
+from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.admin import UPSTREAM, Admin
-from orchestrator.gateway.apply import Config, Gateway, pack, pack_link
-from orchestrator.gateway.render import FOLDER, render
-from orchestrator.gateway.routing import Lane, Routing, Target, parse_config
+from orchestrator.gateway.apply import Gateway
+from orchestrator.gateway.config import Config, parse_config
+from orchestrator.gateway.files import CURRENT, FOLDER, LIVE, lane_file, pack_config, pack_current
+from orchestrator.gateway.lane import Lane, Target
+from orchestrator.gateway.render import render
 from orchestrator.release.specs import gateway_spec
+from orchestrator.stack import naming
 from orchestrator.stack.model import Stack
 from tests.contract.bench import NGINX, Bench
 from tests.fakes.engine import FakeEngine
@@ -21,6 +26,8 @@ from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from orchestrator.stack.model import Color
 
 APP = (
     "python",
@@ -34,10 +41,12 @@ class Health(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b'{"version": "v1"}')
 
+    do_HEAD = do_GET
+
 HTTPServer(("", 8000), Health).serve_forever()
 """,
 )
-V1 = Target("blue", "v1", 2, "first")
+BLUE, GREEN = Target("blue", "v1", 1, "first"), Target("green", "v2", 1, "second")
 
 
 @dataclass
@@ -51,23 +60,26 @@ class Door:
     container: str
     config: Config
 
-    def make(self, name: str, lane: Lane) -> Config:
-        """Return a config."""
-        routing = Routing(f"{name}.stage", {"app": lane})
-        return Config(routing, render(self.stack, routing))
+    def make(self, keepalive: int) -> Config:
+        """Return another config."""
+        gateway = self.stack.gateway.model_copy(update={"keepalive": float(keepalive)})
+        return render(self.stack.model_copy(update={"gateway": gateway}), self.config.table)
 
-    def switch(self, config: Config) -> None:
-        """Make a config serve."""
-        self.gateway.stage(config)
-        outdated = self.gateway.workers().accepting
-        self.gateway.reload(config.routing.id)
-        self.gateway.confirm(config.routing.id, outdated)
+    def start_app(self, color: Color) -> None:
+        """Start the one replica of a color, and wait until it answers."""
+        (address,) = self.config.table.require("app", color).addresses
+        self.bench.run(f"app-{color}-1", APP, address=address)
+
+        def healthy() -> bool | None:
+            return self.admin.probe(f"app-{color}-1", "/health", 2).status == 200 or None
+
+        assert self.bench.until(healthy)
 
 
-@pytest.fixture
-def door(bench: Bench) -> Iterator[Door]:
-    """Return a gateway whose config knows no version yet."""
-    stack = Stack.model_validate(
+def load(bench: Bench) -> Stack:
+    """Return the stack of these tests."""
+    service = {"image": "none:{version}", "port": 8000, "routes": [{"path": "/", "cache": {}}]}
+    return Stack.model_validate(
         {
             "version": 1,
             "name": bench.stack,
@@ -78,22 +90,26 @@ def door(bench: Bench) -> Iterator[Door]:
                 "keepalive": "1s",
                 "drain_timeout": "2s",
             },
-            "services": {
-                "app": {"image": "none:{version}", "port": 8000, "routes": [{"path": "/"}]}
-            },
+            "services": {"app": service, "other": {**service, "routes": []}},
         }
     )
-    engine = bench.engine
-    fake = ask_by(engine.host.listen) if isinstance(engine, FakeEngine) else None
-    admin = Admin(stack.gateway.admin, fake)
+
+
+@pytest.fixture
+def door(bench: Bench) -> Iterator[Door]:
+    """Return a gateway that knows no version yet."""
+    stack, engine = load(bench), bench.engine
+    network = engine.network(naming.network_name(bench.stack))
+    assert network is not None
+    config = render(stack, fit_table(AddressTable(), stack, network.addresses, ()))
+    ask = ask_by(engine.host.listen) if isinstance(engine, FakeEngine) else ask_once
+    admin = Admin(stack.gateway.admin, stack.gateway.listen, ask)
     spec = gateway_spec(stack)
     for volume in spec.volumes:
         engine.ensure_volume(volume.name, spec.labels)
     container = engine.create(spec)
-    routing = Routing("first.boot")
-    config = Config(routing, render(stack, routing))
-    engine.write(container, FOLDER, pack(config))
-    engine.write(container, FOLDER, pack_link("current", routing.id))
+    engine.write(container, FOLDER, pack_config(config))
+    engine.write(container, FOLDER, pack_current(config.id))
     engine.start(container)
     bench.until(admin.serving)
     gateway = Gateway(engine, bench.look(container), admin, bench.clock)
@@ -109,121 +125,170 @@ def door(bench: Bench) -> Iterator[Door]:
 
 
 def test_nginx_says_what_it_serves(door: Door) -> None:
-    """The id and the whole config, whose first lines are the routing."""
-    assert door.admin.serving() == "first.boot"
+    """The id and the whole config, whose first lines are its addresses."""
+    assert door.admin.serving() == door.config.id
     assert door.admin.config() == door.admin.current() == door.config.text
-    assert parse_config(door.admin.config()) == door.config.routing
+    assert parse_config(door.admin.config()) == door.config
     assert door.admin.connections() is not None
     assert len(door.gateway.workers().accepting) > 0
 
 
 def test_a_config_is_tested_before_anything_changes(door: Door) -> None:
     """NGINX's own words are in the error, and the folder is gone again."""
-    good = door.make("second", Lane())
-    broken = Config(good.routing, good.text.replace("events {", "events {{"))
+    good = door.make(2)
+    broken = replace(good, text=good.text.replace("events {", "events {{"))
     with pytest.raises(GatewayError, match="emerg"):
-        door.gateway.stage(broken)
+        door.gateway.change_config(broken, door.config)
 
-    assert door.gateway.stored() == ("first.boot",)
+    assert door.gateway.stored() == (door.config.id,)
     assert door.admin.config() == door.config.text
 
 
-def test_a_reload_makes_a_staged_config_serve_and_old_workers_leave(door: Door) -> None:
-    """New workers accept, the link names the new config, and after the drain no old one is left."""
+def test_another_config_is_taken_up_and_old_workers_leave(door: Door) -> None:
+    """New workers accept, the link names the new config, and soon no old one is left."""
     before = door.gateway.workers().accepting
-    second = door.make("second", Lane())
-    door.switch(second)
+    second = door.make(2)
+    door.gateway.change_config(second, door.config)
 
-    assert door.admin.serving() == "second.stage"
+    assert door.admin.serving() == second.id
     assert door.admin.config() == door.admin.current() == second.text
     assert not door.gateway.workers().accepting & before
-    assert door.gateway.drain((), 8000, 2).cut == 0
+    assert door.gateway.await_departures(2)
     assert door.gateway.workers().leaving == frozenset()
-    assert set(door.gateway.stored()) == {"first.boot", "second.stage"}
-
-
-def test_a_reload_is_awaited_to_its_last_worker(door: Door) -> None:
-    """As many begin as there were; those may go on to accept for a while."""
-    before = door.gateway.workers().accepting
-    second = door.make("second", Lane())
-    door.gateway.stage(second)
-    door.gateway.reload(second.routing.id)
-
-    assert len(door.gateway.await_reload(before) - before) == len(before)
-
-
-def test_a_config_that_is_discarded_is_gone(door: Door) -> None:
-    """The one that serves goes on."""
-    door.switch(door.make("second", Lane()))
-    door.gateway.discard(["first.boot"])
-
-    assert door.gateway.stored() == ("second.stage",)
-    assert door.admin.serving() == "second.stage"
-
-
-def test_an_earlier_config_comes_back(door: Door) -> None:
-    """Its workers are new ones, and the link names it again."""
-    known = door.gateway.workers().accepting
-    door.switch(door.make("second", Lane()))
-    door.gateway.restore("first.boot", known)
-
-    assert door.admin.serving() == "first.boot"
-    assert door.admin.current() == door.config.text
+    assert set(door.gateway.stored()) == {door.config.id, second.id}
+    door.gateway.sweep({second.id})
+    assert door.gateway.stored() == (second.id,)
 
 
 def test_a_config_that_is_not_there_is_never_served(door: Door) -> None:
     """NGINX keeps what it has when the link leads nowhere, and takes the next good one."""
-    door.gateway.reload("nowhere")
-    door.switch(door.make("second", Lane()))
+    door.gateway.turn("nowhere")
+    door.bench.engine.signal(door.container, "HUP")
+    second = door.make(2)
+    door.gateway.change_config(second, door.config)
 
-    assert door.admin.serving() == "second.stage"
-    assert set(door.gateway.stored()) == {"first.boot", "second.stage"}
+    assert door.admin.serving() == second.id
+
+
+def test_a_service_without_a_lane_serves_nobody(door: Door) -> None:
+    """Never one color by default: it may be a candidate that nobody has promoted."""
+    door.start_app("blue")
+
+    assert door.admin.served("/") == ""
+    assert door.admin.lane("app") is None
+    assert door.admin.lanes() == {}
+
+
+def test_a_link_that_is_moved_moves_users_at_once(door: Door) -> None:
+    """To one color, to the other and back; no worker is replaced; the lane is read through it."""
+    before = door.gateway.workers()
+    lane = Lane(BLUE)
+    for number, (moved, upstream) in enumerate(
+        [
+            (lane, "app_blue"),
+            (lane.stage(GREEN), "app_blue"),
+            (lane.stage(GREEN).promote(), "app_green"),
+            (lane.stage(GREEN).promote().go_back(), "app_blue"),
+            (Lane(GREEN), "app_green"),
+        ]
+    ):
+        door.gateway.move("app", f"r.{number}", moved)
+        assert door.admin.lane("app") == moved
+        assert door.admin.served("/") == upstream
+        door.gateway.confirm_move("app", moved, lambda: door.admin.served("/"))
+    assert door.admin.lanes() == {"app": Lane(GREEN)}
+    assert door.gateway.workers() == before
+
+
+def test_a_move_that_is_asked_for_twice_is_made_once(door: Door) -> None:
+    """Nobody knows whether the first one was made where its answer was lost."""
+    door.gateway.move("app", "r.1", Lane(BLUE))
+    door.gateway.move("app", "r.1", Lane(BLUE))
+
+    assert door.admin.lane("app") == Lane(BLUE)
+    assert door.gateway.stored_lanes("app") == (Lane(BLUE),)
+
+
+def test_moves_that_no_link_leads_to_are_swept(door: Door) -> None:
+    """The lane that decides stays."""
+    door.gateway.move("app", "r.1", Lane(BLUE))
+    door.gateway.move("app", "r.2", Lane(GREEN))
+    door.gateway.move("other", "r.1", Lane(BLUE))
+    assert set(door.gateway.stored_lanes("app")) == {Lane(BLUE), Lane(GREEN)}
+    door.gateway.sweep({door.config.id})
+
+    assert door.gateway.stored_lanes("app") == (Lane(GREEN),)
+    assert door.admin.lanes() == {"app": Lane(GREEN), "other": Lane(BLUE)}
+
+
+def test_a_link_that_is_dropped_serves_nobody(door: Door) -> None:
+    """As before the first release; dropping it again is fine."""
+    door.gateway.move("app", "r.1", Lane(BLUE))
+    door.gateway.drop("app")
+    door.gateway.drop("app")
+
+    assert door.admin.lane("app") is None
+    assert door.admin.served("/") == ""
+
+
+def test_a_lane_of_a_stopped_gateway_is_read_from_its_disk(door: Door) -> None:
+    """Through the link, as NGINX would."""
+    door.gateway.move("app", "r.1", Lane(BLUE))
+    door.bench.engine.stop(door.container, 5)
+
+    assert door.bench.engine.read(door.container, lane_file("app")).strip() == Lane(BLUE).to_json()
+    assert door.bench.engine.read(door.container, CURRENT) == door.config.text
+
+
+def test_nobody_is_unfinished_where_nobody_asks(door: Door) -> None:
+    """Looking is no request of a user's: two looks do not take each other for one."""
+    assert not door.admin.busy("app_blue")
+    assert not door.admin.busy("app_blue")
+    quiet = door.gateway.await_quiet("app", "blue", door.config.table.of("app", "blue"), 2)
+    assert quiet.cut == 0
+    assert door.admin.busy("nonsense")  # who cannot be told is not taken for quiet
 
 
 def test_a_replica_is_probed_by_its_name(door: Door) -> None:
-    """One that is not there is an answer as well, but not a good one."""
-    door.bench.run("app-blue-1", APP)
+    """One that is not there is an answer as well, but not a good one; a stranger is not asked."""
+    door.start_app("blue")
 
-    def healthy() -> bool | None:
-        answer = door.admin.probe(door.bench.name("app-blue-1"), 8000, "/health", 2)
-        return answer.status == 200 or None
-
-    assert door.bench.until(healthy)
-    absent = door.admin.probe(door.bench.name("app-blue-2"), 8000, "/health", 10)
-    assert absent.status >= 500
+    assert door.admin.probe("app-green-1", "/health", 10).status >= 500
+    assert door.admin.probe("app-blue-2", "/health", 10).status == 404
 
 
 def test_a_preview_reaches_every_replica_and_names_it(door: Door) -> None:
-    """Once its name is resolved, old workers or not; a service without a preview has none."""
-    for number in (1, 2):
-        door.bench.run(f"app-blue-{number}", APP)
-    assert door.admin.preview("app", "/health", 2).status == 404
+    """Of either color, whoever gets the traffic."""
+    door.start_app("green")
+    (server,) = door.config.table.require("app", "green").servers
+    answer = door.admin.preview("app", "green", "/health", 2)
 
-    second = door.make("second", Lane(None, V1))
-    door.gateway.stage(second)
-    door.gateway.reload(second.routing.id)
-    containers = door.bench.engine.containers(door.bench.stack)
-    addresses = {f"{c.address}:8000" for c in containers if "-app-" in c.name}
-    seen: set[str] = set()
-
-    def all_seen() -> bool | None:
-        answer = door.admin.preview("app", "/health", 2)
-        if answer.status == 200:
-            seen.add(answer.header(UPSTREAM).split(", ")[-1])
-        return seen >= addresses or None
-
-    assert door.bench.until(all_seen)
+    assert (answer.status, answer.header(UPSTREAM)) == (200, server)
+    assert door.admin.preview("app", "blue", "/health", 5).status >= 500
 
 
-def test_a_gateway_that_was_restarted_serves_what_the_link_names(door: Door) -> None:
-    """And the process that moves the link is started again for the next reload."""
-    door.switch(door.make("second", Lane()))
+def test_a_cache_is_emptied_without_its_folder(door: Door) -> None:
+    """NGINX goes on to use it."""
+    door.gateway.empty_cache("app_blue")
+    door.gateway.empty_cache("app_blue")
+
+    assert door.admin.serving() == door.config.id
+
+
+def test_a_gateway_that_was_restarted_serves_what_the_links_say(door: Door) -> None:
+    """And the process that moves links is started again for the next move."""
+    second = door.make(2)
+    door.gateway.change_config(second, door.config)
+    door.gateway.move("app", "r.1", Lane(BLUE))
     door.bench.engine.stop(door.container, 5)
     assert door.admin.serving() is None
+    assert door.admin.busy("app_blue")
     with pytest.raises(EngineError):
-        door.gateway.reload("first.boot")
+        door.gateway.move("app", "r.2", Lane(GREEN))
 
     door.bench.engine.start(door.container)
-    assert door.bench.until(door.admin.serving) == "second.stage"
-    door.switch(door.make("third", Lane()))
-    assert door.admin.serving() == "third.stage"
+    assert door.bench.until(door.admin.serving) == second.id
+    assert door.admin.lane("app") == Lane(BLUE)
+    door.gateway.move("app", "r.2", Lane(GREEN))
+    assert door.admin.served("/") == "app_green"
+    assert door.bench.engine.execute(door.container, ("ls", LIVE)).text.split() == ["app"]

@@ -194,9 +194,12 @@ class Operator:
         try:
             connection.request("GET", path, headers={"X-Stackctl-Witness": "1"})
             answer = connection.getresponse()
-            return (answer.headers["X-Stackctl-Served"] or "").rpartition("/")[2]
+            served = answer.headers["X-Stackctl-Served"] or ""
         finally:
             connection.close()
+        lane = self.ask_gateway().lane(served.rpartition("_")[0])
+        colors = (lane.active, lane.candidate, lane.outgoing, lane.kept) if lane else ()
+        return next((c.version for c in colors if c and served.endswith(f"_{c.color}")), "")
 
     def containers(self, *, running: bool = True) -> list[str]:
         """Return the names of the stack's containers."""
@@ -239,8 +242,11 @@ class Operator:
     def ask_replica(self, number: int) -> Answer:
         """Ask one replica of the active color, past the load balancing."""
         color = self.status()["services"][0]["active"]["color"]
-        name = f"{self.name}-app-{color}-{number}"
-        return Admin(Address("127.0.0.1", self.admin)).probe(name, 8000, "/", 10)
+        return self.ask_gateway().probe(f"app-{color}-{number}", "/", 10)
+
+    def ask_gateway(self) -> Admin:
+        """Return the gateway's admin listener, and its public door."""
+        return Admin(Address("127.0.0.1", self.admin), Address("127.0.0.1", self.public))
 
     def gateway_log(self) -> str:
         """Return what the gateway has printed so far."""
@@ -248,7 +254,12 @@ class Operator:
 
     def config_id(self) -> str:
         """Return the id of the config that NGINX serves, from a fresh connection."""
-        return Admin(Address("127.0.0.1", self.admin)).serving() or ""
+        return self.ask_gateway().serving() or ""
+
+    def workers(self) -> frozenset[int]:
+        """Return the host pids of NGINX's workers, those that are leaving too."""
+        processes = DockerEngine(self.engine).processes(f"{self.name}-gateway")
+        return frozenset(pid for pid, title in processes.items() if "worker process" in title)
 
     def tell_gateway(self, signal_name: str) -> None:
         """Send a signal to NGINX's master process."""

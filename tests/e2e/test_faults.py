@@ -33,13 +33,13 @@ BY_KEY = {fault.key: fault for fault in MATRIX}
 KILLED = [
     boundary
     for boundary in list_boundaries("deploy", migrates=True)
-    if boundary.phase in (Phase.START, Phase.STAGE, Phase.PROMOTE, Phase.CONFIRM, Phase.DRAIN)
+    if boundary.phase in (Phase.START, Phase.PREVIEW, Phase.PROMOTE, Phase.CONFIRM, Phase.DRAIN)
 ]
 PICKED = [
     ("deploy", "after promote", "interrupt"),
     ("deploy", "after gate", "candidate-crash"),
     ("deploy", "after start", "replica-crash"),
-    ("deploy", "after stage", "gateway-crash"),
+    ("deploy", "after preview", "gateway-crash"),
     ("deploy", "after confirm", "gateway-stop"),
     ("deploy", "after start", "disk"),
     ("rollback", "after promote", "kill"),
@@ -85,7 +85,8 @@ def test_a_struck_release_does_what_it_promised(
 
 
 @pytest.mark.parametrize(
-    "story", [stories.nginx_refuses, stories.falls_ill, stories.ignores_sigterm]
+    "story",
+    [stories.nginx_refuses, stories.falls_ill, stories.ignores_sigterm, stories.shape_changes],
 )
 def test_a_story_ends_well(released: Operator, story: stories.Story) -> None:
     """A version or a config that behaves badly costs nobody a request."""

@@ -18,9 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.sync.client import connect
 
 from orchestrator.bench.k6 import THRESHOLD_MISSED
-from orchestrator.gateway.admin import Admin
 from orchestrator.stack.load import load_stack
-from orchestrator.stack.quantities import Address
 from tests.e2e.load import SCRIPTS, run_k6, under_load
 from tests.e2e.names import NAMES
 from tests.e2e.operator import Operator, wait_until
@@ -106,13 +104,13 @@ def test_each_replica_says_who_it_is_to_the_gateway_only(
     platform: Operator, anybody: httpx.Client
 ) -> None:
     """That it is ready, that it is alive, and which version it has."""
-    admin = Admin(Address("127.0.0.1", platform.admin))
+    admin = platform.ask_gateway()
     for service in ("auth", "notes", "assets"):
         who = {"service": service, "version": "v1"}
         for number in (1, 2):
-            replica = f"{platform.name}-{service}-blue-{number}"
-            assert admin.probe(replica, 8000, "/health", 10).json() == {"status": "ok", **who}
-            assert admin.probe(replica, 8000, "/livez", 10).json() == {"status": "alive", **who}
+            replica = f"{service}-blue-{number}"
+            assert admin.probe(replica, "/health", 10).json() == {"status": "ok", **who}
+            assert admin.probe(replica, "/livez", 10).json() == {"status": "alive", **who}
         for path in ("/health", f"/{service}/health"):
             assert_problem(anybody.get(path), 404)
 
@@ -135,11 +133,11 @@ def test_services_and_databases_are_reached_only_through_the_gateway(platform: O
 
 def test_services_and_databases_have_no_way_out(platform: Operator) -> None:
     """They are on the stack's internal network and on no other; the gateway alone is on two."""
-    assert platform.engine.inspect_network(platform.name)["Internal"] is True
+    assert platform.engine.inspect_network(f"{platform.name}-net")["Internal"] is True
     for name in platform.containers():
         on = platform.engine.inspect_container(name)["NetworkSettings"]["Networks"].keys()
         edge = {f"{platform.name}-edge"} if name == f"{platform.name}-gateway" else set()
-        assert on == {platform.name} | edge
+        assert on == {f"{platform.name}-net"} | edge
 
 
 def test_the_platform_runs_without_privileges(platform: Operator) -> None:
@@ -423,6 +421,12 @@ def test_two_versions_of_auth_live_on_one_database(platform: Operator, user: Use
     assert user.client.get("/auth/me").json()["display_name"] == "Ada"
 
 
+def is_promoted(platform: Operator, service: str) -> bool:
+    """Whether users get the version that is being released."""
+    lane = platform.ask_gateway().lane(service)
+    return lane is not None and lane.step == "promoted"
+
+
 def test_an_upload_in_flight_survives_the_release(platform: Operator, user: User) -> None:
     """It began on the old version and ends there; the new one then serves it."""
     head, tail, kind = form_around("slow.bin")
@@ -437,7 +441,7 @@ def test_an_upload_in_flight_survives_the_release(platform: Operator, user: User
             f"Content-Length: {len(body)}\r\n\r\n".encode()
             + body[:5000]
         )
-        wait_until(lambda: "-assets-v2.promote" in platform.config_id() or None, within=120)
+        wait_until(lambda: is_promoted(platform, "assets") or None, within=120)
         wire.sendall(body[5000:])
         answer = http.client.HTTPResponse(wire)
         answer.begin()

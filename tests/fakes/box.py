@@ -32,7 +32,10 @@ class Box:
     disks: dict[PurePosixPath, Disk]  # by where they are mounted
     root: Disk = field(default_factory=Disk)
     state: str = "created"
-    address: str = ""
+    fixed: dict[str, str | None] = field(
+        default_factory=dict
+    )  # networks, and addresses that it keeps
+    addresses: dict[str, str] = field(default_factory=dict)  # in each network; while it runs
     started: float = 0.0
     asked: int = 0  # how often its health was
     printed: list[tuple[float, str]] = field(default_factory=list)  # (Unix time, line)
@@ -42,6 +45,15 @@ class Box:
 
     def __post_init__(self) -> None:
         self.persistent = self.spec.persistent
+        if self.spec.network is not None:
+            self.fixed[self.spec.network] = self.spec.address
+        if self.spec.edge is not None:
+            self.fixed[self.spec.edge] = None
+
+    @property
+    def address(self) -> str:
+        """Return where it is in its first network."""
+        return next(iter(self.addresses.values()), "")
 
     @property
     def crashed_state(self) -> str:
@@ -72,6 +84,7 @@ class Box:
             state=self.state,
             labels=self.spec.labels,
             address=self.address if running else "",
+            addresses=self.addresses if running else {n: a or "" for n, a in self.fixed.items()},
             health=health,
             exit_code=self.exit_code,
             published=tuple(address.port for _, address in self.spec.ports) if running else (),
@@ -94,15 +107,20 @@ class Box:
         """Return how its first process calls itself."""
         return " ".join((*self.spec.entrypoint, *self.spec.command)) or "app"
 
-    def execute(self, argv: tuple[str, ...], sockets: str) -> Output:
+    def execute(self, argv: tuple[str, ...], sockets: str) -> Output:  # noqa: C901, PLR0911
         """Run one of the few commands that stackctl runs in containers."""
         match argv:
             case ("cat", "/proc/net/tcp"):
                 return Output(0, sockets)
-            case ("sh", "-c", script, _, *files) if "nginx -t" in script and self.nginx:
-                faults = (fault for fault in map(self.nginx.test, files) if fault)
-                fault = next(faults, "")
+            case ("sh", "-c", script, file) if "nginx -t" in script and self.nginx:
+                fault = self.nginx.test(file)
                 return Output(1 if fault else 0, fault)
+            case ("sh", "-c", script, moves) if "rm -rf" in script:
+                return self._sweep(moves)
+            case ("sh", "-c", script, folder) if "lane.json" in script:
+                return self._print_lanes(folder)
+            case ("find", place, "-type", "f", "-delete"):
+                return self._empty(place)
             case ("rm", "-rf", "--", *paths):
                 for path in paths:
                     disk, inside = self.find(path)
@@ -120,6 +138,35 @@ class Box:
     def listening(self, now: float) -> bool:
         """Whether its app takes connections."""
         return self.state == "running" and now - self.started >= self.app.ready_after
+
+    def names(self, folder: str) -> list[str]:
+        """Return what is in a folder. Raises NotFound."""
+        disk, inside = self.find(folder)
+        return disk.names(inside)
+
+    def _empty(self, place: str) -> Output:
+        """Remove the files of a folder."""
+        disk, inside = self.find(place)
+        for path in disk.paths(inside):
+            disk.remove(path)
+        return Output(0, "")
+
+    def _sweep(self, moves: str) -> Output:
+        """Remove the moves that no link leads to."""
+        disk, inside = self.find(moves)
+        live = inside.parent / "live"
+        for path in disk.paths(inside):
+            depth = path.relative_to(inside).parts
+            if disk.target(live / depth[0]) is None:
+                continue
+            if len(depth) == 2 and disk.target(live / depth[0]) != "../moves/" + "/".join(depth):
+                disk.remove(path)
+        return Output(0, "")
+
+    def _print_lanes(self, folder: str) -> Output:
+        disk, inside = self.find(folder)
+        files = [path for path in disk.paths(inside) if path.name == "lane.json"]
+        return Output(0, "".join(f"lane {disk.read(file)}" for file in files))
 
     def _list(self, folder: str) -> Output:
         disk, inside = self.find(folder)

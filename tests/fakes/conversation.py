@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import EngineError
 
 if TYPE_CHECKING:
+    from pathlib import PurePosixPath
+
     from tests.fakes.box import Box
+    from tests.fakes.disk import Disk
     from tests.fakes.engine import FakeEngine
 
 
 class FakeConversation:
-    """A shell that moves a config link to what it is told; any other process is an echo."""
+    """The shell that moves the gateway's links as it is told; any other process is an echo."""
 
     def __init__(self, engine: FakeEngine, box: Box, argv: tuple[str, ...]) -> None:
         self._engine = engine
@@ -26,15 +29,39 @@ class FakeConversation:
         with self._engine.called("ask", self._box.id):
             if not self._open or self._box.state != "running" or self._box.started != self._begun:
                 raise EngineError("the process in the container has ended")
-            return self._move_link(line) if "ln -s" in " ".join(self._argv) else line
+            return self._act(line) if "ln -s" in " ".join(self._argv) else line
 
     def close(self) -> None:
         """End it."""
         self._open = False
 
-    def _move_link(self, identity: str) -> str:
-        *_, folder = self._argv
-        disk, inside = self._box.find(folder)
-        self._engine.host.changed(f"point to {identity}", self._box.spec.name)
-        disk.link(inside / "current", identity)
-        return identity
+    def _act(self, line: str) -> str:
+        disk, inside = self._box.find(self._argv[-1])
+        what, first, *rest = line.split(" ", 4)
+        if self._engine.host.habits.keeps_links:
+            return "done"
+        self._engine.host.changed(" ".join(line.split(" ", 3)[:3]), self._box.spec.name)
+        if what == "current":
+            disk.link(inside / "current", first)
+        elif what == "drop":
+            disk.remove(inside / "live" / first)
+            disk.remove(inside / "moves" / first)
+        else:
+            move(disk, inside, first, *rest)
+        return "done"
+
+
+def move(disk: Disk, inside: PurePosixPath, service: str, name: str, green: str, lane: str) -> None:
+    """Let another lane decide, as the shell does."""
+    target = f"../moves/{service}/{name}"
+    if disk.target(inside / "live" / service) == target:
+        return
+    share = inside / "shares" / green
+    disk.make(share)
+    for bucket in range(int(green)):
+        disk.put(share / str(bucket), "")
+    at = inside / "moves" / service / name
+    disk.make(at)
+    disk.put(at / "lane.json", f"{lane}\n")
+    disk.link(at / "share", f"../../../shares/{green}")
+    disk.link(inside / "live" / service, target)

@@ -59,6 +59,25 @@ class Disk:
             raise NotFound(f"there is no folder `{folder}`")
         return sorted(path.name for path in self._entries if path != base and path.parent == base)
 
+    def make(self, folder: PurePosixPath) -> None:
+        """Make a folder and those on the way to it, unless they are there."""
+        for path in (*reversed(folder.parents), folder):
+            self._entries.setdefault(path, Folder())
+
+    def put(self, path: PurePosixPath, text: str) -> None:
+        """Write a file."""
+        self._entries[path] = text
+
+    def target(self, path: PurePosixPath) -> str | None:
+        """Return where a link leads; None where there is none."""
+        entry = self._entries.get(path)
+        return entry.target if isinstance(entry, Link) else None
+
+    def paths(self, folder: PurePosixPath) -> list[PurePosixPath]:
+        """Return everything under a folder, however deep."""
+        base = self._resolve(folder)
+        return sorted(p for p in self._entries if p != base and p.is_relative_to(base))
+
     def link(self, path: PurePosixPath, target: str) -> None:
         """Let a name stand for another path."""
         self._entries[path] = Link(target)
@@ -77,5 +96,17 @@ class Disk:
             entry = self._entries.get(head)
             if isinstance(entry, Link):
                 rest = path.parts[depth:]
-                return self._resolve(PurePosixPath(head.parent, entry.target, *rest), hops + 1)
+                target = PurePosixPath(*_normal((*head.parent.parts, *entry.target.split("/"))))
+                return self._resolve(target.joinpath(*rest), hops + 1)
         return path
+
+
+def _normal(parts: tuple[str, ...]) -> list[str]:
+    """Return the parts of a path without `..` in it."""
+    found: list[str] = []
+    for part in parts:
+        if part == "..":
+            found.pop()
+        else:
+            found.append(part)
+    return found

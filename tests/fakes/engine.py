@@ -8,7 +8,7 @@ for NGINX. Nothing is ever patched.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import Conflict, EngineError, NotFound
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Conversation,
         Image,
         Lease,
+        Network,
         Output,
     )
     from tests.fakes.host import FakeHost
@@ -103,6 +104,14 @@ class FakeEngine:
             box = self.host.box(container)
             self.host.changed("persist", box.spec.name)
             box.persistent = True
+
+    def unpersist(self, container: str) -> None:
+        """Have a container left as it is from now on; a missing one is fine."""
+        with self.called("unpersist", container):
+            box = self.host.find(container)
+            if box is not None:
+                self.host.changed("unpersist", box.spec.name)
+                box.persistent = False
 
     def stop(self, container: str, grace: float) -> None:  # noqa: ARG002  all end at once here
         """Stop a container; a stopped or missing one is fine."""
@@ -210,17 +219,52 @@ class FakeEngine:
     def ensure_network(
         self,
         name: str,
-        labels: Mapping[str, str],  # noqa: ARG002
+        labels: Mapping[str, str],
         *,
         internal: bool = False,
-    ) -> None:
+        subnet: str | None = None,
+    ) -> Network:
         """Make a network unless it exists."""
         with self.called("ensure_network", name):
             if name not in self.host.networks:
                 self.host.changed("ensure_network", name)
-                self.host.networks[name] = internal
-            if self.host.networks[name] is not internal:
+                self.host.make_network(name, labels, internal=internal, subnet=subnet)
+            found = self.host.networks[name]
+            if found.labels.get(naming.STACK) != labels.get(naming.STACK):
+                raise Conflict(f"network `{name}` is there and belongs to somebody else")
+            if found.internal is not internal:
                 raise Conflict(f"network {name} is of the other kind")
+            if subnet and found.subnet != subnet:
+                raise Conflict(f"network `{name}` has the subnet {found.subnet}")
+            return found
+
+    def network(self, name: str) -> Network | None:
+        """Return a network; None where there is none."""
+        with self.called("network", name):
+            found = self.host.networks.get(name)
+            return found and replace(found, holders=self.host.holders(name))
+
+    def connect(
+        self,
+        container: str,
+        network: str,
+        *,
+        address: str | None = None,
+        aliases: tuple[str, ...] = (),  # noqa: ARG002
+    ) -> None:
+        """Give a container an address in another network."""
+        with self.called("connect", container):
+            box = self.host.box(container)
+            self.host.changed(f"connect to {network}", box.spec.name)
+            self.host.join(box, network, address)
+
+    def disconnect(self, container: str, network: str) -> None:
+        """Take a container out of a network; one that is not in it is fine."""
+        with self.called("disconnect", container):
+            box = self.host.box(container)
+            self.host.changed(f"disconnect from {network}", box.spec.name)
+            box.fixed.pop(network, None)
+            box.addresses.pop(network, None)
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume unless it exists."""

@@ -5,6 +5,7 @@ Time passes only on the clock that it was given. How programs and NGINX behave i
 
 from __future__ import annotations
 
+import ipaddress
 import itertools
 import threading
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
+from orchestrator.engine.base import Network
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.gateway.workers import ESTABLISHED, LISTENING
 from orchestrator.stack import naming
@@ -20,10 +22,10 @@ from tests.fakes.apps import App
 from tests.fakes.box import ANYBODY, Box, kernel_form, socket_table
 from tests.fakes.disk import Disk
 from tests.fakes.images import FakeImages
-from tests.fakes.nginx import FakeNginx, NginxHabits
+from tests.fakes.nginx import FakeNginx, Files, NginxHabits, Reach, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from orchestrator.clock import Clock
     from orchestrator.engine.base import ContainerSpec
@@ -47,13 +49,14 @@ class FakeHost:
     taken_ports: set[int] = field(default_factory=set)  # by somebody else
     boxes: dict[str, Box] = field(default_factory=dict)  # by container id
     disks: dict[str, tuple[Disk, Mapping[str, str]]] = field(default_factory=dict)  # by volume
-    networks: dict[str, bool] = field(default_factory=dict)  # by name: whether it is internal
+    networks: dict[str, Network] = field(default_factory=dict)  # by name
     changes: list[Change] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)  # containers that ended while users were on them
     silent: int = 0  # so many of the next requests to the admin listener get no answer
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
+        self._subnets = itertools.count(10)
         self._born: dict[str, float] = {}  # by container id
         self.guard = threading.RLock()
 
@@ -104,26 +107,64 @@ class FakeHost:
     def start(self, box: Box) -> None:
         """Let a container run; NGINX without a good config ends at once."""
         spec = box.spec
-        for network in (spec.network, spec.edge):
-            if network is not None and network not in self.networks:
+        for network, address in box.fixed.items():
+            if network not in self.networks:
                 raise NotFound(f"network {network} not found")
+            holder = self.holders(network).get(address or "")
+            if holder is not None:
+                raise EngineError(f"the address {address} of a replica is taken by `{holder}`")
         taken = self.taken_ports.union(
             *(other.as_listed(0).published for other in self.boxes.values())
         )
-        for _, address in spec.ports:
-            if address.port in taken:
-                raise EngineError(f"`{address}` is taken by somebody else")
+        for _, door in spec.ports:
+            if door.port in taken:
+                raise EngineError(f"`{door}` is taken by somebody else")
         self.changed("start", spec.name)
-        number = next(self._numbers)
-        box.address = f"10.0.{number // 256}.{number % 256}"
+        box.addresses = {name: address or self.pick(name) for name, address in box.fixed.items()}
         box.started, box.asked = self.clock.monotonic(), 0
         box.say(self.clock.now(), *box.app.prints)
         box.begin()
         if "nginx" in spec.entrypoint:
-            box.nginx = FakeNginx(self.habits, self.clock, box.read, self._ask, self._numbers)
+            files, reach = Files(box.read, box.names), Reach(self._ask, self._unfinished)
+            box.nginx = FakeNginx(self.habits, self.clock, files, reach, self._numbers)
             if not box.nginx.start(spec.command[-1]):
                 box.say(self.clock.now(), *box.nginx.said)
                 box.state, box.nginx = box.crashed_state, None
+
+    def holders(self, network: str) -> dict[str, str]:
+        """Return the names of the containers that run in a network, by their addresses."""
+        return {
+            box.addresses[network]: box.spec.name
+            for box in self.boxes.values()
+            if box.state == "running" and network in box.addresses
+        }
+
+    def make_network(
+        self, name: str, labels: Mapping[str, str], *, internal: bool, subnet: str | None
+    ) -> None:
+        """Make a network, of which the engine gives out the last quarter."""
+        chosen = ipaddress.IPv4Network(subnet or f"10.{next(self._subnets)}.0.0/24")
+        *_, last = chosen.subnets(prefixlen_diff=2)
+        gateway = str(chosen.broadcast_address - 1)
+        self.networks[name] = Network(name, labels, internal, str(chosen), str(last), gateway)
+
+    def join(self, box: Box, network: str, address: str | None) -> None:
+        """Take a container into another network. Raises Conflict, NotFound."""
+        if network not in self.networks:
+            raise NotFound(f"network {network} not found")
+        if network in box.fixed:
+            raise Conflict(f"container {box.spec.name} is in network {network} already")
+        if address in self.holders(network):
+            raise EngineError(f"the address {address} is taken")
+        box.fixed[network] = address
+        if box.state == "running":
+            box.addresses[network] = address or self.pick(network)
+
+    def pick(self, network: str) -> str:
+        """Return an address of the engine's own that nobody has."""
+        pool = ipaddress.IPv4Network(self.networks[network].pool).hosts()
+        taken = self.holders(network)
+        return next(address for address in map(str, pool) if address not in taken)
 
     @property
     def nginx(self) -> FakeNginx | None:
@@ -146,14 +187,9 @@ class FakeHost:
 
     def serving(self, service: str) -> set[str]:
         """Return the versions that users of a service get from NGINX at this moment."""
-        routing = self.nginx.routing if self.nginx else None
-        active = routing.lane(service).active if routing else None
-        if self.nginx is None or active is None:
-            return set()
-        names = self.nginx.servers(naming.upstream_name(service, active.color))
-        behind = [self.find(name) for name, _ in names]
+        servers = self.nginx.serving(service) if self.nginx else []
         now = self.clock.monotonic()
-        return {box.version for box in behind if box is not None and box.listening(now)}
+        return {box.version for box in self._behind(servers) if box.listening(now)}
 
     def sockets(self, box: Box) -> str:
         """Return the connections of the gateway, or what another container listens on."""
@@ -161,12 +197,8 @@ class FakeHost:
             here = kernel_form("0.0.0.0", box.app.port)
             up = box.listening(self.clock.monotonic())
             return socket_table([(here, ANYBODY, LISTENING)] if up else [])
-        known = box.nginx.reachable()  # a connection ends with its worker
-        kept = [
-            other
-            for other in self.boxes.values()
-            if other.version in self.habits.clings_to and other.spec.name in known
-        ]
+        known = self._behind(box.nginx.reachable())  # a connection ends with its worker
+        kept = [other for other in known if self._clings(other)]
         mine = kernel_form(box.address, 40000)
         return socket_table(
             [(mine, kernel_form(b.address, b.app.port), ESTABLISHED) for b in kept if b.address]
@@ -180,18 +212,35 @@ class FakeHost:
         """Stop or remove a container; one that NGINX may still send users to takes them along."""
         self.changed(what, box.spec.name)
         nginx = self.nginx
-        if nginx is not None and box.state == "running" and box.spec.name in nginx.reachable():
+        if nginx is not None and box.state == "running" and box in self._behind(nginx.reachable()):
             self.cut.append(box.spec.name)
         box.say(self.clock.now(), *box.app.last_words)
         box.state, box.nginx = "exited", None
         if what == "remove":
             del self.boxes[box.id]
 
-    def _ask(self, name: str, port: int) -> tuple[str, int, str] | None:
+    def _ask(self, address: str, port: int) -> tuple[int, str] | None:
         """Ask a container for its health, as NGINX does; None where nobody listens."""
-        box = self.find(name)
+        box = next(iter(self._behind([(address, port)])), None)
         now = self.clock.monotonic()
         if box is None or not box.listening(now) or box.app.port != port:
             return None
         box.asked += 1
-        return box.address, *box.app.health(box.version, now - box.started, box.asked)
+        return box.app.health(box.version, now - box.started, box.asked)
+
+    def _unfinished(self, servers: Iterable[Server]) -> bool:
+        """Whether somebody waits for an answer of one of these."""
+        wanted = {address for address, _ in servers}
+        return any(box.spec.address in wanted and self._clings(box) for box in self.boxes.values())
+
+    def _clings(self, box: Box) -> bool:
+        return self.clock.monotonic() < self.habits.clings_to.get(box.version, 0)
+
+    def _behind(self, servers: Iterable[Server]) -> list[Box]:
+        """Return the running containers at these addresses."""
+        wanted = {address for address, _ in servers}
+        return [
+            box
+            for box in self.boxes.values()
+            if box.state == "running" and wanted & set(box.addresses.values())
+        ]

@@ -1,43 +1,62 @@
-"""NGINX inside a fake gateway container: it reads the very configs that stackctl renders.
+"""NGINX inside a fake gateway container: it reads the very configs and links that stackctl writes.
 
 It knows what a release depends on: a test of a config that changes nothing, a reload that takes a
-moment or is ignored, old workers that linger, names that are resolved only after the reload.
+moment or is ignored, old workers that linger, a link that decides with each request, and requests
+that are not answered yet.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from orchestrator.errors import NotFound
-from orchestrator.gateway.admin import UPSTREAM
-from orchestrator.gateway.routing import Routing, parse_config
-from orchestrator.stack import naming
+from orchestrator.errors import EngineError, NotFound
+from orchestrator.gateway.admin import BUSY, NOBODY, NOWHERE, SERVED, UPSTREAM
+from orchestrator.gateway.config import parse_config
+from orchestrator.gateway.files import LIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from orchestrator.clock import Clock
 
 WORKERS = 2
-Ask = Callable[[str, int], tuple[str, int, str] | None]  # -> (address, status, body)
+Server = tuple[str, int]  # address and port
+INCLUDE = re.compile(r'<!--# include virtual="/lane/([a-z0-9-]+)" -->')
+
+
+class Files(NamedTuple):
+    """The disk of the container."""
+
+    read: Callable[[str], str]
+    names: Callable[[str], list[str]]
+
+
+class Reach(NamedTuple):
+    """What NGINX can reach."""
+
+    ask: Callable[[str, int], tuple[int, str] | None]  # (address, port) -> (status, body)
+    unfinished: Callable[[list[Server]], bool]  # whether somebody there has not answered yet
 
 
 @dataclass
 class NginxHabits:
     """How the NGINX of a fake engine behaves; a test changes it as it goes."""
 
-    refuses: dict[str, str] = field(default_factory=dict)  # part of a config's id -> its words
+    refuses: dict[str, str] = field(default_factory=dict)  # part of a config's text -> its words
     ignores_reloads: int = 0  # so many of the next HUPs have no effect
     reload_takes: float = 0.01  # seconds from HUP to effect
     workers_apart: float = 0.0  # seconds between the begins of two new workers
     workers_linger: float = 0.05  # seconds that an old worker takes to leave
-    resolves_after: float = 0.03  # seconds from a reload until names that are new to it are known
     keeps_out: bool = False  # takes its own host for a stranger
-    clings_to: set[str] = field(default_factory=set)  # versions it never lets go a connection to
+    keeps_links: bool = False  # the process that moves links says it did, and did not
+    blind: bool = False  # its users see no link moved
+    deaf_upstreams: bool = False  # it reaches nobody through an upstream
+    clings_to: dict[str, float] = field(default_factory=dict)  # versions, and until when users wait
 
     def ignore(self, reloads: int) -> None:
         """Let so many of the next reloads have no effect."""
@@ -61,20 +80,19 @@ class FakeNginx:
         self,
         habits: NginxHabits,
         clock: Clock,
-        read: Callable[[str], str],
-        ask: Ask,
+        files: Files,
+        reach: Reach,
         pids: Iterator[int],
     ) -> None:
         self.text = ""  # of the config that it serves
         self.said: list[str] = []  # on its error log
         self._habits = habits
         self._clock = clock
-        self._read = read  # a file as it is now
-        self._ask = ask  # another container, by name and port
+        self._files = files
+        self._reach = reach
         self._pids = pids
         self._master = next(pids)
         self._workers: list[Worker] = []
-        self._zones: dict[str, float] = {}  # when it first heard of a zone
         self._path = ""
         self._reload_at: float | None = None
         self._turns = itertools.count()
@@ -95,21 +113,14 @@ class FakeNginx:
     def test(self, path: str) -> str:
         """Return what `nginx -t` complains of; empty where the config is good."""
         try:
-            text = self._read(path)
+            text = self._files.read(path)
         except NotFound:
             return f'[emerg] open() "{path}" failed (2: No such file or directory)'
-        routing = parse_config(text)
         for part, words in self._habits.refuses.items():
-            if routing is not None and part in routing.id:
+            if part in text:
                 return words
         whole = "events {" in text and text.count("{") == text.count("}")
         return "" if whole else f"[emerg] unexpected end of file in {path}"
-
-    @property
-    def routing(self) -> Routing | None:
-        """What the config that it serves says of itself."""
-        self._settle()
-        return parse_config(self.text)
 
     def processes(self) -> dict[int, str]:
         """Return master and workers by pid, with the titles that they give themselves."""
@@ -120,60 +131,114 @@ class FakeNginx:
             titles[worker.pid] = f"nginx: worker process{leaving}"
         return titles
 
-    def servers(self, upstream: str) -> list[tuple[str, int]]:
-        """Return the names and ports that an upstream block lists."""
-        return _servers(self.text, upstream)
-
-    def reachable(self) -> set[str]:
-        """Return the containers that a worker, also one that is leaving, may send users to."""
+    def serving(self, service: str) -> list[Server]:
+        """Return the replicas that users of a service get."""
         self._settle()
-        return {name for worker in self._workers for name in _public(worker.text)}
+        upstream = self._decide(service)
+        return _servers(self.text, upstream) if upstream else []
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer on the admin listener, as the config says."""
+    def reachable(self) -> set[Server]:
+        """Return the replicas that users may be sent to, or whose answer somebody waits for."""
         self._settle()
+        found: set[Server] = set()
+        for worker in self._workers:
+            for name in set(re.findall(r"\n    upstream (\S+_(?:blue|green)) {", worker.text)):
+                service = name.rpartition("_")[0]
+                servers = _servers(worker.text, name)
+                if self._decide(service) == name or self._reach.unfinished(servers):
+                    found.update(servers)
+        return found
+
+    def answer(self, request: httpx.Request) -> httpx.Response:  # noqa: PLR0911
+        """Answer on the admin listener as the config says; at the public door, who would serve."""
+        self._settle()
+        path = request.url.path
+        if "X-Stackctl-Witness" in request.headers:
+            return self._serve(path)
         if self._habits.keeps_out:
             return httpx.Response(403)
-        path = request.url.path
-        if place := re.search(rf"\n +location = {path} {{(.*?)\n +}}\n", self.text, re.DOTALL):
-            return self._answer_itself(place[1])
-        if probe := re.fullmatch(r"/probe/([a-z0-9-]+):(\d+)(/.*)", path):
-            return self._pass_on([(probe[1], int(probe[2]))])
-        if preview := re.fullmatch(r"/preview/([a-z0-9-]+)(/.*)", path):
-            return self._preview(preview[1])
-        return httpx.Response(404)
+        if path == "/lanes":
+            return httpx.Response(200, text=self._tell_lanes())
+        if lane := re.fullmatch(r"/lane/([a-z0-9-]+)", path):
+            return httpx.Response(200, text=self._lane(lane[1]))
+        if busy := re.fullmatch(r"/busy/([a-z0-9-]+_(?:blue|green))", path):
+            waits = self._reach.unfinished(_servers(self.text, busy[1]))
+            return httpx.Response(200, headers={BUSY: "REJECTED_DRY_RUN" if waits else NOBODY})
+        if probe := re.fullmatch(r"/probe/([a-z0-9-]+)(/.*)", path):
+            return self._probe(probe[1])
+        if preview := re.fullmatch(r"/preview/([a-z0-9-]+)/(blue|green)(/.*)", path):
+            return self._preview(f"{preview[1]}_{preview[2]}")
+        return self._answer_itself(path)
 
-    def _answer_itself(self, place: str) -> httpx.Response:
+    def _serve(self, path: str) -> httpx.Response:
+        """Answer a user: with who served, as a witness is told."""
+        routes = re.findall(
+            r"location (?:= )?(\S+) {\n +set \$stackctl_target (\S+)_blue;", self.text
+        )
+        fitting = [(route, service) for route, service in routes if path.startswith(route)]
+        if not fitting:
+            return httpx.Response(404, headers={SERVED: NOWHERE})
+        upstream = self._decide(max(fitting)[1])
+        return httpx.Response(200 if upstream else 503, headers={SERVED: upstream or NOWHERE})
+
+    def _decide(self, service: str) -> str:
+        """Return the upstream that a request of a service is sent to; empty where nobody is."""
+        if not self._lane(service):
+            return ""
+        try:
+            buckets = self._files.names(f"{LIVE}/{service}/share")
+        except NotFound:
+            buckets = []
+        moved = bool(buckets) != self._habits.blind
+        return f"{service}_green" if moved else f"{service}_blue"
+
+    def _lane(self, service: str) -> str:
+        try:
+            return self._files.read(f"{LIVE}/{service}/lane.json")
+        except (NotFound, EngineError):  # a link that leads in a circle is as good as none
+            return ""
+
+    def _tell_lanes(self) -> str:
+        """Fill each lane into the list of them, as a server-side include does."""
+        config = parse_config(self.text)
+        listed = self._files.read(f"/etc/stackctl/configs/{getattr(config, 'id', '')}/lanes")
+        return INCLUDE.sub(lambda found: self._lane(found[1]), listed)
+
+    def _answer_itself(self, path: str) -> httpx.Response:
         """Answer as a location without an upstream says: with a text, a file or its counters."""
+        found = re.search(rf"\n +location = {path} {{(.*?)\n        }}\n", self.text, re.DOTALL)
+        place = found[1] if found else ""
         if "stub_status;" in place:
             return httpx.Response(200, text="Active connections: 3 \n 7 7 42 \n")
         if said := re.search(r"return 200 '(.*)';", place):
             return httpx.Response(200, text=said[1])
         file = re.search(r"alias (\S+);", place)
         try:
-            return httpx.Response(200, text=self._read(file[1])) if file else httpx.Response(404)
+            text = self._files.read(file[1]) if file else None
         except NotFound:
-            return httpx.Response(404)
+            text = None
+        return httpx.Response(404) if text is None else httpx.Response(200, text=text)
 
-    def _preview(self, service: str) -> httpx.Response:
-        place = rf"location /preview/{service}/ {{\s+proxy_pass http://([\w-]+)/;"
-        found = re.search(place, self.text)
-        if found is None:
+    def _probe(self, replica: str) -> httpx.Response:
+        """Ask the one replica of that name."""
+        found = re.search(rf"\n +{replica} ([\d.]+):(\d+);", self.text)
+        return self._pass_on([(found[1], int(found[2]))]) if found else httpx.Response(404)
+
+    def _preview(self, upstream: str) -> httpx.Response:
+        servers = _servers(self.text, upstream)
+        if not servers:
             return httpx.Response(404)
-        zone = re.search(rf"upstream {found[1]} {{\s+zone (\S+) ", self.text)
-        known_since = self._zones.get(zone[1], 0.0) if zone else 0.0
-        if self._clock.monotonic() - known_since < self._habits.resolves_after:
+        if self._habits.deaf_upstreams:
             return httpx.Response(502, text="no live upstreams")
-        servers = self.servers(found[1])
         turn = next(self._turns) % len(servers)
         return self._pass_on(servers[turn:] + servers[:turn])
 
-    def _pass_on(self, servers: list[tuple[str, int]]) -> httpx.Response:
+    def _pass_on(self, servers: list[Server]) -> httpx.Response:
         """Ask one server after the other until one answers."""
-        for name, port in servers:
-            answer = self._ask(name, port)
+        for address, port in servers:
+            answer = self._reach.ask(address, port)
             if answer is not None:
-                address, status, body = answer
+                status, body = answer
                 return httpx.Response(status, text=body, headers={UPSTREAM: f"{address}:{port}"})
         return httpx.Response(502, text="connection refused")
 
@@ -194,7 +259,7 @@ class FakeNginx:
             self.said.append(fault)
             return
         now = self._clock.monotonic()
-        self.text = self._read(self._path)
+        self.text = self._files.read(self._path)
         for worker in self._workers:
             if worker.gone_at is None:
                 worker.gone_at = now + min(self._habits.workers_linger, self._longest())
@@ -202,25 +267,13 @@ class FakeNginx:
             Worker(next(self._pids), self.text, now + number * self._habits.workers_apart)
             for number in range(WORKERS)
         ]
-        zones = re.findall(r"zone (\S+) ", self.text)
-        self._zones = {zone: self._zones.get(zone, now) for zone in zones}
 
     def _longest(self) -> float:
         limit = re.search(r"worker_shutdown_timeout (\d+)ms;", self.text)
         return int(limit[1]) / 1000 if limit else float("inf")
 
 
-def _public(text: str) -> list[str]:
-    """Return the containers behind the active color of every service."""
-    routing = parse_config(text)
-    lanes = routing.lanes.items() if routing else ()
-    upstreams = [
-        naming.upstream_name(service, lane.active.color) for service, lane in lanes if lane.active
-    ]
-    return [name for upstream in upstreams for name, _ in _servers(text, upstream)]
-
-
-def _servers(text: str, upstream: str) -> list[tuple[str, int]]:
+def _servers(text: str, upstream: str) -> list[Server]:
     block = re.search(rf"upstream {re.escape(upstream)} {{(.*?)\n    }}", text, re.DOTALL)
     found = re.findall(r"\n\s+server ([\w.-]+):(\d+) ", block[1]) if block else []
-    return [(name, int(port)) for name, port in found]
+    return [(address, int(port)) for address, port in found]

@@ -9,12 +9,12 @@ from orchestrator.events import (
     Ended,
     Event,
     Failed,
+    Moved,
     PhaseBegan,
     PhaseEnded,
     Planned,
     Probed,
     Started,
-    Switched,
     Testified,
 )
 from orchestrator.evidence.closing import close_record
@@ -68,7 +68,8 @@ class Releases:
             self.clock.sleep(2)
             record.emit(PhaseEnded(phase, 2.0))
             if phase == "confirm":
-                record.emit(Switched(f"{record.release}.promote", "0" * 64))
+                name = f"{record.release}.promote"
+                record.emit(Moved(name, "promoted", version, "green", 100))
         for event in more:
             record.emit(event)
         outcome = "reverted" if any(isinstance(event, Failed) for event in more) else "deployed"

@@ -6,18 +6,26 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from orchestrator.asking import Answer, Unanswered
+from orchestrator.asking import Answer, Ask, Unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
-def ask_by(listen: Callable[[httpx.Request], httpx.Response]) -> Callable[[str, float], Answer]:
+def ask_by(listen: Callable[[httpx.Request], httpx.Response]) -> Ask:
     """Return who asks that handler, in the way that Admin does."""
 
-    def ask(path: str, _timeout: float) -> Answer:
+    def ask(
+        where: tuple[str, int],
+        path: str,
+        timeout: float,  # noqa: ARG001  it answers at once
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = {},
+    ) -> Answer:
+        host, port = where
         try:
-            answer = listen(httpx.Request("GET", f"http://gateway{path}"))
+            answer = listen(httpx.Request(method, f"http://{host}:{port}{path}", headers=headers))
         except httpx.TransportError as error:
             raise Unanswered(type(error).__name__) from error
         return Answer(answer.status_code, answer.content, dict(answer.headers))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.events import Event, PhaseBegan, PhaseEnded, Started
 from orchestrator.gateway.admin import Admin
-from orchestrator.gateway.render import FOLDER
-from orchestrator.release.converge import Convergence, bring_up
+from orchestrator.gateway.files import CONFIGS
+from orchestrator.lifecycle.removal import prune, take_down
+from orchestrator.lifecycle.status import Status, read_status
+from orchestrator.lifecycle.up import Convergence, bring_up
 from orchestrator.release.house import House
 from orchestrator.release.plan import Order
-from orchestrator.release.removal import prune, take_down
 from orchestrator.release.rollout import deploy, rollback
-from orchestrator.release.status import Status, read_status
 from orchestrator.stack.model import Stack
 from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from orchestrator.lifecycle.removal import Removed
     from orchestrator.release.phases import Phase
-    from orchestrator.release.removal import Removed
     from orchestrator.release.result import Result
 
 DOCKERFILE = "FROM python:3.13-slim\nUSER 10001\n"
@@ -82,7 +82,7 @@ class World:
             stack=stack,
             folder=self.folder,
             engine=self.engine,
-            admin=Admin(stack.gateway.admin, ask_by(self.host.listen)),
+            admin=Admin(stack.gateway.admin, stack.gateway.listen, ask_by(self.host.listen)),
             clock=self.clock,
             emit=self._emit,
             variables=self.variables,
@@ -139,8 +139,7 @@ class World:
     def stored_configs(self) -> tuple[str, ...]:
         """Return the ids of all configs in the gateway's volume."""
         gateway = self.host.box("shop-gateway")
-        listed = self.engine.execute(gateway.id, ("ls", FOLDER))
-        return tuple(name for name in listed.text.split() if name not in ("current", "next"))
+        return tuple(self.engine.execute(gateway.id, ("ls", CONFIGS)).text.split())
 
     def changes(self) -> list[tuple[str, str]]:
         """Return what was changed on the engine since the last call; the lock does not count."""

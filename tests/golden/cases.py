@@ -1,25 +1,26 @@
-"""The cases of this folder: a stack and a routing, and the nginx.conf that they must lead to.
+"""The cases of this folder: a stack and its addresses, and the nginx.conf that they must lead to.
 
-A file is a sentence, then `=== stack.yaml`, `=== routing.json` and `=== nginx.conf`, each followed
+A file is a sentence, then `=== stack.yaml`, `=== addresses.json` and `=== nginx.conf`, each followed
 by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
 changed is then read in `git diff`, and committed with the change that it belongs to.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.gateway.routing import parse_routing
+from orchestrator.gateway.addresses import parse_table
 from orchestrator.stack.load import load_stack
 
 if TYPE_CHECKING:
-    from orchestrator.gateway.routing import Routing
+    from orchestrator.gateway.addresses import AddressTable
     from orchestrator.stack.model import Stack
 
-HEAD = re.compile(r"^=== (?:stack\.yaml|routing\.json|nginx\.conf)\n", re.MULTILINE)
+HEAD = re.compile(r"^=== (?:stack\.yaml|addresses\.json|nginx\.conf)\n", re.MULTILINE)
 
 
 class Case(NamedTuple):
@@ -27,7 +28,7 @@ class Case(NamedTuple):
 
     file: Path
     stack: Stack
-    routing: Routing
+    table: AddressTable
     expected: str
 
     @property
@@ -47,11 +48,8 @@ def read_cases() -> list[Case]:
 
 
 def _read(file: Path) -> Case:
-    _, stack, routing, expected = HEAD.split(file.read_text())
-    parsed = parse_routing(routing)
-    if parsed is None:
-        raise ValueError(file)
-    return Case(file, load_text(stack), parsed, expected)
+    _, stack, table, expected = HEAD.split(file.read_text())
+    return Case(file, load_text(stack), parse_table(json.loads(table)), expected)
 
 
 def load_text(text: str) -> Stack:

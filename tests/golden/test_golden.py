@@ -14,17 +14,20 @@ import docker
 import docker.errors
 import pytest
 
+from orchestrator.gateway.addresses import COLORS, AddressTable, fit_table
 from orchestrator.gateway.admission import ADMITTED
-from orchestrator.gateway.render import ADMIN_PORT, FOLDER, PREVIEW_PORT, PUBLIC_PORT, render
-from orchestrator.gateway.routing import Lane, Routing, Target, parse_config
+from orchestrator.gateway.config import Config, parse_config
+from orchestrator.gateway.files import CURRENT, LIVE, config_file, config_folder
+from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT, render
 from orchestrator.stack.load import load_stack
 from tests.golden.cases import Case, load_text, read_cases
-from tests.properties.nginx import Block, locations, named, read_config, rows
+from tests.properties.nginx import Said, locations, named, pairs, read_config, rows, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.stack.model import Color, Stack
+    from orchestrator.gateway.addresses import Upstream
+    from orchestrator.stack.model import Route
 
 ROOT = Path(__file__).parents[2]
 CASES = read_cases()
@@ -34,38 +37,51 @@ for config in /configs/*.conf; do
     echo "=== $config $?"
 done
 """
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
-def many_services(number: int = 60) -> tuple[Stack, Routing]:
-    """Return a stack whose routing is longer than any word or comment that NGINX reads."""
-    names = [f"service-{n}" for n in range(number)]
+def many_services(number: int = 60) -> Config:
+    """Return a config with a long head, and with more replicas than NGINX expects rows in a map."""
     services = "".join(
-        f"  {n}: {{ image: web, port: 80, routes: [{{ path: /{n}/ }}] }}\n" for n in names
+        f"  service-{n}: {{ image: web, port: 80, replicas: 50, routes: [{{ path: /{n}/ }}] }}\n"
+        for n in range(number)
     )
     stack = load_text(f"version: 1\nname: shop\ngateway: {{ image: nginx }}\nservices:\n{services}")
-    lanes = {
-        n: Lane(Target("blue", "v1", 1, f"1-{n}"), outgoing=Target("green", "v2", 1, f"2-{n}"))
-        for n in names
-    }
-    return stack, Routing("3.promote", lanes)
+    pool = (f"172.30.{high}.{low}" for high in range(256) for low in range(1, 255))
+    return render(stack, fit_table(AddressTable(), stack, pool, ()))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@each_case
 def test_the_config_is_the_expected_one(case: Case) -> None:
-    """A stack and a routing always lead to the same bytes."""
-    config = render(case.stack, case.routing)
+    """A stack and its addresses always lead to the same bytes."""
+    config = render(case.stack, case.table)
     if os.environ.get("UPDATE_GOLDEN"):
-        case.update(config)
+        case.update(config.text)
         return
-    assert config == case.expected
+    assert config.text == case.expected
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_config_tells_its_own_routing(case: Case) -> None:
-    """What was rendered can be read back from its first lines, also where it is long."""
-    assert parse_config(case.expected) == case.routing
-    stack, routing = many_services()
-    assert parse_config(render(stack, routing)) == routing
+@each_case
+def test_the_config_tells_what_it_was_made_of(case: Case) -> None:
+    """Its id and its addresses can be read back from its first lines."""
+    read = parse_config(case.expected)
+    assert isinstance(read, Config)
+    assert (read.table, read.text) == (case.table, case.expected)
+    assert read.id == render(case.stack, case.table).id
+
+
+def test_a_long_head_is_read_back() -> None:
+    """It is cut into pieces that NGINX can read, and put together again."""
+    config = many_services()
+    head = config.text.partition("# Rendered")[0]
+    assert len(head) > 4096
+    assert all(len(line) < 4096 for line in head.splitlines())
+    assert parse_config(config.text) == config
+
+
+def test_each_case_has_an_id_of_its_own() -> None:
+    """Whatever differs in the text differs in the id."""
+    assert len({render(case.stack, case.table).id for case in CASES}) == len(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +91,7 @@ def verdicts() -> Iterator[Mapping[str, str]]:
     All are tested in one container that may do no more than the gateway's own.
     """
     configs = {case.name: case.expected for case in CASES}
-    configs["many_services"] = render(*many_services())
+    configs["many_services"] = many_services().text
     image = load_stack(ROOT / "stack.yaml").gateway.image
     try:
         client = docker.from_env()
@@ -129,109 +145,194 @@ def test_nginx_takes_the_config(verdicts: Mapping[str, str], name: str) -> None:
     assert verdicts[name] == ""
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_config_says_what_was_meant(case: Case, tmp_path: Path) -> None:
-    """Read by another parser: who serves, who is previewed, and not one directive more."""
+@each_case
+def test_both_colors_are_listed(case: Case, tmp_path: Path) -> None:
+    """Each color has its own port and replicas, and a twin of them that forgets failures."""
     config = read_config(case.expected, tmp_path)
+    wanted = {f"{service}_{color}": upstream for service, color, upstream in colors(case)}
 
-    assert config.upstreams == wanted_upstreams(case)
-    assert answers(config.public) == wanted_locations(case)
-    assert answers(config.admin)["/preview/"] == f"http://127.0.0.1:{PREVIEW_PORT}"
-    assert answers(config.preview) == wanted_previews(case)
-    assert rows(config.http, "$stackctl_version") == {"default": ""} | wanted_versions(case)
+    assert config.upstreams.keys() == wanted.keys() | {f"{name}_again" for name in wanted}
+    for name, upstream in wanted.items():
+        block, twin = say(config.upstreams[name]), say(config.upstreams[f"{name}_again"])
+        assert [line for line in block if line[0] == "server"] == [
+            ("server", server, "max_fails=3", "fail_timeout=5s") for server in upstream.servers
+        ]
+        assert ("zone", f"{name}_peers", "64k") in block
+        assert twin == [("server", server, "max_fails=0") for server in upstream.servers]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@each_case
+def test_a_link_decides(case: Case, tmp_path: Path) -> None:
+    """Each route asks the link of its service which color it gets, and is counted for that color."""
+    public = locations(read_config(case.expected, tmp_path).public)
+    wanted = dict(routes(case))
+
+    assert public.keys() == wanted.keys() | {place for place, _ in second_choices(case)} | {
+        "= /stackctl/problem",
+        "@stackctl_late",
+        "/",
+    }
+    for pattern, (service, route) in wanted.items():
+        said = say(public[pattern])
+        assert said[:2] == decision(service)
+        assert missing_lane(service) in said
+        assert ("limit_conn", "stackctl_lanes", "65535") in said
+        assert ("proxy_pass", "http://$stackctl_target") in said
+        assert rewrites(said) == ([stripped(route)] if route.strip_prefix else [])
+    if "/" not in wanted:
+        assert say(public["/"]) == [
+            ("set", "$stackctl_target", ""),
+            ("set", "$stackctl_unreleased", ""),
+            ("return", "404"),
+        ]
+
+
+@each_case
+def test_the_second_choice_looks_at_the_link_again(case: Case, tmp_path: Path) -> None:
+    """What reached nobody goes to the color of now, by the upstream that forgets failures."""
+    public = locations(read_config(case.expected, tmp_path).public)
+    for place, service in second_choices(case):
+        said = say(public[place])
+        for code in ("502", "504"):
+            assert ("if", "$stackctl_first_try", "=", code, "return", code) in said
+        assert said[2:4] == decision(service)
+        assert ("proxy_pass", "http://${stackctl_target}_again") in said
+        assert rewrites(said) == []  # the first choice has done so: the path is short already
+
+
+@each_case
+def test_a_client_keeps_its_bucket(case: Case, tmp_path: Path) -> None:
+    """There are 100 buckets of 1 % each, by a client's address and agent."""
+    http = read_config(case.expected, tmp_path).http
+    buckets = pairs(http, "split_clients", "$stackctl_bucket")
+    assert buckets == [("1%", str(number)) for number in range(99)] + [("*", "99")]
+
+
+@each_case
+def test_the_host_can_ask_each_color_and_replica(case: Case, tmp_path: Path) -> None:
+    """A preview goes through the upstream; a probe only to replicas that the config lists."""
+    config = read_config(case.expected, tmp_path)
+    admin = locations(config.admin)
+    previews = {path: say(block) for path, block in admin.items() if path.startswith("/preview/")}
+    assert previews == {
+        f"/preview/{service}/{color}/": [
+            ("proxy_pass", f"http://{service}_{color}/"),
+            ("add_header", "X-Stackctl-Upstream", "$upstream_addr", "always"),
+        ]
+        for service, color, _ in colors(case)
+    }
+    assert rows(config.http, "$stackctl_address") == {"default": ""} | {
+        f"{service}-{color}-{number}": server
+        for service, color, upstream in colors(case)
+        for number, server in enumerate(upstream.servers, start=1)
+    }
+    (probe,) = (say(block) for path, block in admin.items() if "/probe/" in path)
+    assert probe[0] == ("if", "$stackctl_address", "=", "", "return", "404")
+    assert ("proxy_pass", "http://$stackctl_address$stackctl_path") in probe
+
+
+@each_case
 def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> None:
     """The id of the config as JSON, and the whole text of this one and of the next to start with."""
     admin = locations(read_config(case.expected, tmp_path).admin)
-    (answer,) = named(admin["= /release"], "return")
+    identity = render(case.stack, case.table).id
+    (answer,) = named(admin["= /serving"], "return")
     code, text = answer["args"]
     assert code == "200"
-    assert json.loads(text) == {"config": case.routing.id}
+    assert json.loads(text) == {"config": identity}
     files = [named(admin[path], "alias")[0]["args"] for path in ("= /config", "= /current")]
-    assert files == [[f"{FOLDER}/{case.routing.id}/nginx.conf"], [f"{FOLDER}/current/nginx.conf"]]
+    assert files == [[config_file(identity)], [CURRENT]]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_admin_listener_is_for_the_host(case: Case, tmp_path: Path) -> None:
-    """Before any location is looked for, whoever is not let in by address is refused."""
-    config = read_config(case.expected, tmp_path)
-    (known,) = (
-        m["block"] for m in named(config.http, "map") if m["args"][1] == "$stackctl_stranger"
-    )
-    assert {row["directive"]: row["args"] for row in known} == {
-        "default": ["1"],
-        "include": [ADMITTED],
-    }
-    assert named(config.public, "listen")[0]["args"][0] == str(PUBLIC_PORT)
-    assert [listen["args"] for listen in named(config.admin, "listen")] == [[str(ADMIN_PORT)]]
-    previews = [listen["args"] for listen in named(config.preview, "listen")]
-    assert previews == ([[f"127.0.0.1:{PREVIEW_PORT}"]] if config.preview else [])
-    (door,) = named(config.admin, "if")
-    assert door["args"] == ["$stackctl_stranger"]
-    assert [(answer["directive"], answer["args"]) for answer in door["block"]] == [
-        ("return", ["403"])
+@each_case
+def test_the_admin_listener_tells_who_gets_traffic(case: Case, tmp_path: Path) -> None:
+    """Lanes are read through the links, one or all; and whether a color is still asked is counted."""
+    admin = locations(read_config(case.expected, tmp_path).admin)
+    lane = f"{LIVE}/$stackctl_lane/lane.json"
+    assert say(admin["~ ^/lane/(?<stackctl_lane>[a-z0-9-]+)$"]) == [
+        ("default_type", "text/plain"),
+        ("if", "!-f", lane, "return", "200", ""),
+        ("alias", lane),
+    ]
+    lanes = f"{config_folder(render(case.stack, case.table).id)}/lanes"
+    assert say(admin["= /lanes"])[1:] == [
+        ("ssi", "on"),
+        ("ssi_types", "text/plain"),
+        ("alias", lanes),
+    ]
+    assert say(admin["~ ^/busy/(?<stackctl_asked>[a-z0-9-]+_(?:blue|green))$"]) == [
+        ("set", "$stackctl_target", "$stackctl_asked"),
+        ("limit_conn", "stackctl_lanes", "1"),
+        ("limit_conn_dry_run", "on"),
+        ("add_header", "X-Stackctl-Busy", "$limit_conn_status", "always"),
+        ("empty_gif",),
     ]
 
 
-def answers(server: Block) -> dict[str, str]:
-    """Return what answers each path: where it is passed to, or the status."""
-    found = {}
-    for path, block in locations(server).items():
-        said = named(block, "proxy_pass") or named(block, "return")
-        found[path] = said[0]["args"][0] if said else ""
-    return found
+@each_case
+def test_the_admin_listener_is_for_the_host(case: Case, tmp_path: Path) -> None:
+    """Before any location is looked for, whoever is not let in by address is refused."""
+    config = read_config(case.expected, tmp_path)
+    known = pairs(config.http, "map", "$stackctl_stranger")
+    assert known == [("default", "1"), ("include", ADMITTED)]
+    assert named(config.public, "listen")[0]["args"][0] == str(PUBLIC_PORT)
+    assert [listen["args"] for listen in named(config.admin, "listen")] == [[str(ADMIN_PORT)]]
+    (door,) = named(config.admin, "if")
+    assert say([door]) == [("if", "$stackctl_stranger", "return", "403")]
 
 
-def targets(case: Case) -> Iterator[tuple[str, Target]]:
-    """Yield each service's colors that must be listed."""
-    for service, lane in case.routing.lanes.items():
-        if service in case.stack.services:
-            yield from ((service, target) for target in lane.listed)
+def colors(case: Case) -> Iterator[tuple[str, str, Upstream]]:
+    """Yield each color of each service, and how it is reached."""
+    for service in case.stack.services:
+        for color in COLORS:
+            yield service, color, case.table.require(service, color)
 
 
-def wanted_upstreams(case: Case) -> dict[str, list[str]]:
-    """Return each color's replicas."""
-    return {
-        upstream(service, target.color): [
-            f"{case.stack.name}-{service}-{target.color}-{n}:{case.stack.services[service].port}"
-            for n in range(1, target.replicas + 1)
-        ]
-        for service, target in targets(case)
-    }
-
-
-def wanted_versions(case: Case) -> dict[str, str]:
-    """Return each color's version."""
-    return {upstream(service, target.color): target.version for service, target in targets(case)}
-
-
-def wanted_locations(case: Case) -> dict[str, str]:
-    """Return what must answer each path of the public listener."""
-    wanted = {"/": "404", "= /stackctl/problem": "200"}
+def routes(case: Case) -> Iterator[tuple[str, tuple[str, Route]]]:
+    """Yield the patterns of all routes, each with its service."""
     for service, settings in case.stack.services.items():
-        active = case.routing.lane(service).active
-        for number, route in enumerate(settings.routes):
-            end = "/" if route.strip_prefix else ""
-            answer = f"http://{upstream(service, active.color)}{end}" if active else "503"
-            if active and active.replicas > 1 and route.buffering.requests:
-                wanted[f"@again_{service}_{number}"] = f"http://{upstream(service, active.color)}"
-            below = route.path if route.path.endswith("/") else f"{route.path}/"
-            wanted |= {below: answer} | ({} if below == route.path else {f"= {route.path}": answer})
-    return wanted
+        for route in settings.routes:
+            if not route.path.endswith("/"):
+                yield f"= {route.path}", (service, route)
+            yield route.path.rstrip("/") + "/", (service, route)
 
 
-def wanted_previews(case: Case) -> dict[str, str]:
-    """Return the candidates that the preview's listener leads to; there is none without any."""
-    previews = {
-        f"/preview/{service}/": f"http://{upstream(service, lane.previewed.color)}/"
-        for service, lane in case.routing.lanes.items()
-        if lane.previewed and service in case.stack.services
-    }
-    return previews | {"/": "404"} if previews else {}
+def second_choices(case: Case) -> Iterator[tuple[str, str]]:
+    """Yield the second choice of each route that has one, with its service."""
+    for service, settings in case.stack.services.items():
+        for place, route in enumerate(settings.routes):
+            if route.buffering.requests:
+                yield f"@again_{service}_{place}", service
 
 
-def upstream(service: str, color: Color) -> str:
-    """Return the name of a color's upstream."""
-    return f"{service}_{color}"
+def seconds(case: Case) -> set[str]:
+    """Return the second choices of all routes: what streams has none."""
+    return {place for place, _ in second_choices(case)}
+
+
+def decision(service: str) -> list[Said]:
+    """Return what decides for a color."""
+    asked = f"{LIVE}/{service}/share/$stackctl_bucket"
+    return [
+        ("set", "$stackctl_target", f"{service}_blue"),
+        ("if", "-e", asked, "set", "$stackctl_target", f"{service}_green"),
+    ]
+
+
+def missing_lane(service: str) -> Said:
+    """Return what answers where nobody decides."""
+    return (
+        *("if", "!-e", f"{LIVE}/{service}/lane.json", "set", "$stackctl_target", ""),
+        *("set", "$stackctl_unreleased", service, "return", "503"),
+    )
+
+
+def rewrites(said: list[Said]) -> list[Said]:
+    """Return what changes the path."""
+    return [line for line in said if line[0] == "rewrite"]
+
+
+def stripped(route: Route) -> Said:
+    """Return what takes a prefix away, also from a path with a line break in it."""
+    literal = route.path.replace(".", "\\.")
+    return ("rewrite", f"(?s)^{literal}(.*)$", "/$1", "break")

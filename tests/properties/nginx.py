@@ -13,19 +13,22 @@ if TYPE_CHECKING:
 # All that the templates say. A value that adds another directive was not checked well enough.
 KNOWN_WORDS = """
     absolute_redirect access_log add_header alias client_body_temp_path client_header_timeout
-    client_max_body_size daemon default_type error_log error_page events fastcgi_temp_path gzip
-    gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary http if internal keepalive
-    keepalive_min_timeout keepalive_requests keepalive_timeout least_conn limit_req limit_req_status
-    limit_req_zone listen location log_format map map_hash_bucket_size pid proxy_buffering
+    client_max_body_size daemon default_type empty_gif error_log error_page events fastcgi_temp_path
+    gzip gzip_comp_level gzip_min_length gzip_proxied gzip_types gzip_vary http if internal keepalive
+    keepalive_min_timeout keepalive_requests keepalive_timeout least_conn limit_conn
+    limit_conn_dry_run limit_conn_log_level limit_conn_zone limit_req limit_req_status
+    limit_req_zone listen location log_format map map_hash_bucket_size map_hash_max_size pid proxy_buffering
     proxy_cache proxy_cache_background_update proxy_cache_bypass proxy_cache_key proxy_cache_lock
     proxy_cache_path proxy_cache_valid proxy_connect_timeout proxy_hide_header proxy_http_version
     proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
     proxy_pass proxy_read_timeout proxy_request_buffering proxy_send_timeout proxy_set_header
-    proxy_temp_path recursive_error_pages resolver resolver_timeout return rewrite scgi_temp_path
-    server server_tokens set stub_status uninitialized_variable_warn upstream uwsgi_temp_path variables_hash_max_size
-    worker_connections worker_processes worker_rlimit_nofile worker_shutdown_timeout zone
+    proxy_temp_path recursive_error_pages return rewrite scgi_temp_path server server_tokens set
+    split_clients ssi ssi_types stub_status uninitialized_variable_warn upstream uwsgi_temp_path
+    variables_hash_max_size worker_connections worker_processes worker_rlimit_nofile
+    worker_shutdown_timeout zone
 """
 KNOWN = frozenset(KNOWN_WORDS.split())
+TABLES = ("map", "split_clients")  # their rows are no directives
 
 Block = list[dict[str, Any]]
 Said = tuple[str, ...]  # a directive and its arguments; for one with a block, what is in it too
@@ -36,10 +39,13 @@ class Config(NamedTuple):
 
     top: Block
     http: Block
-    upstreams: dict[str, list[str]]  # name -> addresses
+    upstreams: dict[str, Block]  # what each one says, by its name
     public: Block
     admin: Block
-    preview: Block  # empty where there is none
+
+    def servers(self, upstream: str) -> list[str]:
+        """Return where an upstream's replicas are."""
+        return [server["args"][0] for server in named(self.upstreams[upstream], "server")]
 
 
 def read_config(text: str, folder: Path) -> Config:
@@ -53,18 +59,8 @@ def read_config(text: str, folder: Path) -> Config:
     (http,) = named(top, "http")
     upstreams = [(one["args"][0], one["block"]) for one in named(http["block"], "upstream")]
     assert len({name for name, _ in upstreams}) == len(upstreams)
-    public, admin, *preview = (server["block"] for server in named(http["block"], "server"))
-    return Config(
-        top,
-        http["block"],
-        {
-            name: [server["args"][0] for server in named(block, "server")]
-            for name, block in upstreams
-        },
-        public,
-        admin,
-        [line for block in preview for line in block],
-    )
+    public, admin = (server["block"] for server in named(http["block"], "server"))
+    return Config(top, http["block"], dict(upstreams), public, admin)
 
 
 def named(block: Block, name: str) -> Block:
@@ -92,14 +88,21 @@ def say(block: Block) -> list[Said]:
 
 
 def rows(http: Block, variable: str) -> dict[str, str]:
-    """Return the rows of the map that sets a variable."""
-    (block,) = (one["block"] for one in named(http, "map") if one["args"][1] == variable)
-    return {row["directive"]: row["args"][0] for row in block}
+    """Return the rows of the map that sets a variable; each is there once."""
+    found = pairs(http, "map", variable)
+    assert len(dict(found)) == len(found), f"{variable} has a row twice"
+    return dict(found)
+
+
+def pairs(http: Block, kind: str, variable: str) -> list[tuple[str, str]]:
+    """Return the rows of the `map` or `split_clients` that sets a variable, in their order."""
+    (block,) = (one["block"] for one in named(http, kind) if one["args"][1] == variable)
+    return [(row["directive"], row["args"][0]) for row in block]
 
 
 def _names(block: Block) -> Iterator[str]:
     """Yield the names of all directives, however deep; the rows of a map have none."""
     for directive in block:
         yield directive["directive"]
-        if directive["directive"] != "map":
+        if directive["directive"] not in TABLES:
             yield from _names(directive.get("block", []))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.engine.base import Container, ContainerSpec
 from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
-from orchestrator.release.forecast import forecast, render_current
+from orchestrator.lifecycle.forecast import forecast, render_current
 from orchestrator.release.observe import to_replica
 from orchestrator.stack import naming
 from tests.fakes.world import World

@@ -1,4 +1,4 @@
-"""Any valid stack and routing: the config says what was meant, word for word, and nothing else."""
+"""Any valid stack and addresses: the config says what was meant, word for word, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,23 +15,25 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from orchestrator.gateway.addresses import COLORS
+from orchestrator.gateway.config import parse_config
+from orchestrator.gateway.files import LIVE
 from orchestrator.gateway.render import render
-from orchestrator.gateway.routing import parse_config
 from orchestrator.stack.load import load_stack
 from tests.properties.budget import examples
 from tests.properties.nginx import locations, named, read_config, rows, say
-from tests.properties.wishes import routings, stacks
+from tests.properties.wishes import stacks, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.gateway.routing import Routing, Target
+    from orchestrator.gateway.addresses import AddressTable, Upstream
     from orchestrator.stack.model import Route, Stack
     from orchestrator.stack.quantities import Rate
     from tests.properties.nginx import Said
 
-WISHES = stacks().flatmap(lambda stack: st.tuples(st.just(stack), routings(stack)))
-OWN_ERRORS = (
+WISHES = stacks().flatmap(lambda stack: st.tuples(st.just(stack), tables(stack)))
+OWN_ERRORS = [
     "400",
     "403",
     "404",
@@ -45,20 +47,15 @@ OWN_ERRORS = (
     "431",
     "500",
     "503",
-)
+]
 PROBLEM = ("error_page", *OWN_ERRORS, "/stackctl/problem")
 CACHED = {
-    ("proxy_cache", "stackctl"),
+    ("proxy_cache", "$stackctl_target"),
     ("proxy_cache_lock", "on"),
     ("proxy_cache_background_update", "on"),
-    (
-        "proxy_cache_bypass",
-        "$http_authorization",
-        "$http_cookie",
-        "$stackctl_fresh",
-        "$stackctl_outdated",
-    ),
-    ("proxy_no_cache", "$http_authorization", "$http_cookie", "$stackctl_outdated"),
+    ("proxy_cache_bypass", "$http_authorization", "$http_cookie", "$stackctl_fresh"),
+    ("proxy_no_cache", "$http_authorization", "$http_cookie"),
+    ("proxy_cache_key", "$http_host $request_uri"),
 }
 ROOT = Path(__file__).parents[2]
 TEST_ALL = 'for c in /configs/*.conf; do nginx -t -q -c "$c" 2>&1 || echo "refused: $c"; done'
@@ -67,142 +64,183 @@ TEST_ALL = 'for c in /configs/*.conf; do nginx -t -q -c "$c" 2>&1 || echo "refus
 @examples(60)
 @given(wish=WISHES)
 def test_the_public_listener_says_what_was_meant(
-    tmp_path: Path, wish: tuple[Stack, Routing]
+    tmp_path: Path, wish: tuple[Stack, AddressTable]
 ) -> None:
-    """Each route's locations hold just the directives that its settings lead to."""
-    stack, routing = wish
-    config = read_config(render(stack, routing), tmp_path)
-    found = {pattern: set(say(block)) for pattern, block in locations(config.public).items()}
+    """Each route's locations hold just the directives that its settings lead to, in that order."""
+    stack, table = wish
+    config = read_config(render(stack, table).text, tmp_path)
+    found = {pattern: say(block) for pattern, block in locations(config.public).items()}
     assert found.pop("= /stackctl/problem")
-    wanted = dict(expect_locations(stack, routing))
+    assert found.pop("@stackctl_late")
+    wanted = {pattern: list(body) for pattern, body in expect_locations(stack)}
     if "/" not in wanted:
-        wanted["/"] = {("set", "$stackctl_target", ""), ("return", "404")}
-    assert found == wanted, [(p, found.get(p, set()) ^ body) for p, body in wanted.items()]
+        wanted["/"] = list(expect_nowhere())
+    assert found.keys() == wanted.keys()
+    for pattern, body in wanted.items():
+        assert {*found[pattern]} == {*body}, pattern
+        assert in_turn(found[pattern]) == in_turn(body), pattern
 
 
 @examples(60)
 @given(wish=WISHES)
 def test_the_rest_of_the_config_says_what_was_meant(
-    tmp_path: Path, wish: tuple[Stack, Routing]
+    tmp_path: Path, wish: tuple[Stack, AddressTable]
 ) -> None:
-    """Upstreams, versions, previews, limits and the keep-alive; and the routing is in its head."""
-    stack, routing = wish
-    text = render(stack, routing)
-    config = read_config(text, tmp_path)
-    listed = {
-        f"{name}_{target.color}": (name, target) for name, target in list_targets(stack, routing)
-    }
-    assert config.upstreams == {
-        upstream: [
-            f"{stack.name}-{name}-{target.color}-{number}:{stack.services[name].port}"
-            for number in range(1, target.replicas + 1)
-        ]
-        for upstream, (name, target) in listed.items()
-    }
-    versions = rows(config.http, "$stackctl_version")
-    assert versions == {"default": ""} | {u: target.version for u, (_, target) in listed.items()}
-    previews = {
-        p: set(say(b)) for p, b in locations(config.preview).items() if p.startswith("/preview/")
-    }
-    assert previews == {
-        f"/preview/{name}/": {
-            ("proxy_pass", f"http://{name}_{lane.previewed.color}/"),
+    """Upstreams, previews, probes, limits, caches and the keep-alive; and the head tells the table."""
+    stack, table = wish
+    rendered = render(stack, table)
+    config = read_config(rendered.text, tmp_path)
+    assert {name: say(block) for name, block in config.upstreams.items()} == dict(
+        expect_upstreams(stack, table)
+    )
+    assert {
+        path: say(block)
+        for path, block in locations(config.admin).items()
+        if path.startswith("/preview/")
+    } == {
+        f"/preview/{name}/{color}/": [
+            ("proxy_pass", f"http://{name}_{color}/"),
             ("add_header", "X-Stackctl-Upstream", "$upstream_addr", "always"),
-        }
-        for name, lane in routing.lanes.items()
-        if lane.previewed and name in stack.services
+        ]
+        for name, color, _ in list_colors(stack, table)
+    }
+    assert rows(config.http, "$stackctl_address") == {"default": ""} | {
+        f"{name}-{color}-{number}": f"{address}:{upstream.port}"
+        for name, color, upstream in list_colors(stack, table)
+        for number, address in enumerate(upstream.addresses, start=1)
     }
     zones = {tuple(zone["args"]) for zone in named(config.http, "limit_req_zone")}
     assert zones == {
         (f"$stackctl_{client}", f"zone={zone}:2m", f"rate={rate.requests}r/{rate.per}")
         for zone, client, rate, _ in list_limits(stack)
     }
+    caches = [tuple(cache["args"][:2]) for cache in named(config.http, "proxy_cache_path")]
+    assert caches == [
+        (f"/tmp/cache_{name}_{color}", f"keys_zone={name}_{color}:4m")
+        for name, color, _ in list_colors(stack, table)
+        if any(route.cache for route in stack.services[name].routes)
+    ]
     keepalive = stack.gateway.keepalive
     (told,) = named(config.http, "keepalive_timeout")
     kept = (keepalive + max(1, keepalive / 3)) * 1000
     assert told["args"] == [f"{math.ceil(kept)}ms", f"{keepalive:.0f}s"]
     assert bool(named(config.http, "gzip")) == stack.gateway.gzip
-    assert parse_config(text) == routing
+    assert parse_config(rendered.text) == rendered
+
+
+@examples(30)
+@given(wish=WISHES, other=WISHES)
+def test_the_same_wish_has_the_same_id(
+    wish: tuple[Stack, AddressTable], other: tuple[Stack, AddressTable]
+) -> None:
+    """And another text has another one, so that an id says whether a config serves already."""
+    first, again, second = render(*wish), render(*wish), render(*other)
+    assert first == again
+    assert (first.id == second.id) == (first.text == second.text)
 
 
 def test_nginx_takes_what_is_rendered(tmp_path: Path) -> None:
     """The real NGINX finds no fault in a sample of such configs, and gives no warning."""
-    wishes: list[tuple[Stack, Routing]] = []
+    wishes: list[tuple[Stack, AddressTable]] = []
 
     @settings(examples(40), phases=[Phase.generate])
     @given(wish=WISHES)
-    def collect(wish: tuple[Stack, Routing]) -> None:
+    def collect(wish: tuple[Stack, AddressTable]) -> None:
         wishes.append(wish)
 
     collect()
-    texts = [render(*wish) for wish in wishes]
+    texts = [render(*wish).text for wish in wishes]
     assert ask_nginx(texts) == "", tmp_path
 
 
-def expect_locations(stack: Stack, routing: Routing) -> Iterator[tuple[str, set[Said]]]:
+def in_turn(body: list[Said]) -> list[Said]:
+    """Return the directives that NGINX obeys in the order in which they stand."""
+    return [line for line in body if line[0] in ("set", "if", "rewrite", "return")]
+
+
+def expect_locations(stack: Stack) -> Iterator[tuple[str, Iterator[Said]]]:
     """Yield what each location of the public listener must hold, by its pattern."""
     for name, service in stack.services.items():
-        active = routing.lane(name).active
         for place, route in enumerate(service.routes):
-            body = set(expect_route(name, place, route, active))
-            yield (route.path if route.path.endswith("/") else f"{route.path}/"), body
+            below = route.path if route.path.endswith("/") else f"{route.path}/"
+            yield below, expect_route(name, place, route)
             if not route.path.endswith("/"):
-                yield f"= {route.path}", body
-            if active and active.replicas > 1 and route.buffering.requests:
-                yield f"@again_{name}_{place}", set(expect_again(name, route, active))
+                yield f"= {route.path}", expect_route(name, place, route)
+            if route.buffering.requests:
+                yield f"@again_{name}_{place}", expect_again(name, route)
 
 
-def expect_route(name: str, place: int, route: Route, active: Target | None) -> Iterator[Said]:
+def expect_nowhere() -> Iterator[Said]:
+    """Yield what answers where no route fits."""
+    yield ("set", "$stackctl_target", "")
+    yield ("set", "$stackctl_unreleased", "")
+    yield ("return", "404")
+
+
+def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
     """Yield the directives of one route."""
-    yield ("set", "$stackctl_target", f"{name}_{active.color}" if active else "")
-    for zone, client, rate, burst in limits_of(f"{name}_{place}", route):
+    yield from expect_decision(name)
+    limits = list(limits_of(f"{name}_{place}", route))
+    for _, client, rate, _ in limits:
         pause = math.ceil((60 if rate.per == "m" else 1) / rate.requests)
         yield ("set", f"$stackctl_{client}_pause", str(pause))
-        if active:
-            yield ("limit_req", f"zone={zone}", f"burst={burst}", "nodelay")
     if route.methods:
         kept = ("set", "$stackctl_allow", ", ".join(route.methods))
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
         yield ("if", *condition, *kept, "return", "405")
-    if active is None:
-        yield from expect_unreleased(name)
-        return
+    told = ("set", "$stackctl_target", "", "set", "$stackctl_unreleased", name)
+    yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *told, "return", "503")
+    if route.strip_prefix:
+        literal = re.sub(r"[^\w/~-]", r"\\\g<0>", route.path)
+        yield ("rewrite", f"(?s)^{literal}(.*)$", "/$1", "break")
+    yield ("limit_conn", "stackctl_lanes", "65535")
+    for zone, _, _, burst in limits:
+        yield ("limit_req", f"zone={zone}", f"burst={burst}", "nodelay")
     yield ("client_max_body_size", str(route.max_body))
-    yield ("proxy_pass", f"http://{name}_{active.color}" + ("/" if route.strip_prefix else ""))
+    yield ("proxy_pass", "http://$stackctl_target")
     yield from expect_patience(route)
-    if not route.buffering.requests:
-        yield ("proxy_request_buffering", "off")
-    elif active.replicas > 1:
+    if route.buffering.requests:
         yield ("error_page", "502", "504", "=", f"@again_{name}_{place}")
         yield PROBLEM
+    else:
+        yield ("proxy_request_buffering", "off")
     if route.cache:
         yield from CACHED
         yield ("proxy_cache_valid", "200", f"{route.cache.ttl:.0f}s")
-        yield ("proxy_cache_key", f"{active.release} $http_host $request_uri")
 
 
-def expect_unreleased(name: str) -> Iterator[Said]:
-    """Yield what is answered where no version was released yet."""
-    yield ("default_type", "application/problem+json")
-    yield ("add_header", "X-Content-Type-Options", "nosniff", "always")
-    yield ("add_header", "X-Request-ID", "$stackctl_request_id", "always")
-    yield ("add_header", "Retry-After", "5", "always")
-    told = (
-        '{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"'
-        f'{name} has not been released yet","request_id":"$stackctl_request_id"}}'
-    )
-    yield ("return", "503", told)
+def expect_decision(name: str) -> Iterator[Said]:
+    """Yield what decides for a color: the link of the service, and nothing else."""
+    asked = f"{LIVE}/{name}/share/$stackctl_bucket"
+    yield ("set", "$stackctl_target", f"{name}_blue")
+    yield ("if", "-e", asked, "set", "$stackctl_target", f"{name}_green")
 
 
-def expect_again(name: str, route: Route, active: Target) -> Iterator[Said]:
-    """Yield the directives of the location that asks another replica."""
+def expect_again(name: str, route: Route) -> Iterator[Said]:
+    """Yield the directives of the location that decides again: the path is stripped already."""
     for code in ("502", "504"):
         yield ("if", "$stackctl_first_try", "=", code, "return", code)
-    if route.strip_prefix:
-        literal = re.sub(r"[^\w/~-]", r"\\\g<0>", route.path)
-        yield ("rewrite", f"^{literal}(.*)$", "/$1", "break")
-    yield ("proxy_pass", f"http://{name}_{active.color}")
+    yield from expect_decision(name)
+    yield ("proxy_pass", "http://${stackctl_target}_again")
     yield from expect_patience(route)
+
+
+def expect_upstreams(stack: Stack, table: AddressTable) -> Iterator[tuple[str, list[Said]]]:
+    """Yield what each upstream must hold, by its name: a color's, and its twin without memory."""
+    for service, color, upstream in list_colors(stack, table):
+        name = f"{service}_{color}"
+        servers = [f"{address}:{upstream.port}" for address in upstream.addresses]
+        yield (
+            name,
+            [
+                ("zone", f"{name}_peers", "64k"),
+                ("least_conn",),
+                *(("server", server, "max_fails=3", "fail_timeout=5s") for server in servers),
+                ("keepalive", "64"),
+                ("keepalive_timeout", "4s"),
+            ],
+        )
+        yield f"{name}_again", [("server", server, "max_fails=0") for server in servers]
 
 
 def expect_patience(route: Route) -> Iterator[Said]:
@@ -242,11 +280,11 @@ def list_limits(stack: Stack) -> Iterator[tuple[str, str, Rate, int]]:
             yield from limits_of(f"{name}_{place}", route)
 
 
-def list_targets(stack: Stack, routing: Routing) -> Iterator[tuple[str, Target]]:
-    """Yield the colors of the stack's services that a routing lists."""
+def list_colors(stack: Stack, table: AddressTable) -> Iterator[tuple[str, str, Upstream]]:
+    """Yield the colors of the stack's services; what else the table knows is not rendered."""
     for name in stack.services:
-        lane = routing.lane(name)
-        yield from ((name, target) for target in lane.listed)
+        for color in COLORS:
+            yield name, color, table.require(name, color)
 
 
 def ask_nginx(texts: list[str]) -> str:

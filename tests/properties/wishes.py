@@ -1,18 +1,20 @@
-"""Valid stacks with all that routes can say, and routings that such a stack may be in."""
+"""Valid stacks with all that routes can say, the addresses of their colors, and lanes."""
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from orchestrator.gateway.routing import Lane, Routing, Target
+from orchestrator.gateway.addresses import COLORS, AddressTable, Upstream
+from orchestrator.gateway.lane import Lane, Target
 from orchestrator.stack.model import Stack
 from orchestrator.stack.relations import find_relation_faults
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DrawFn
+    from hypothesis.strategies import DrawFn, SearchStrategy
 
     from orchestrator.stack.model import Color
 
@@ -124,24 +126,40 @@ def _mend(document: dict[str, Any]) -> None:
             trunks.add(path.rstrip("/"))
             routes.append(route)
         service["routes"] = routes
-    gateway = document["gateway"]
-    if gateway.get("drain_timeout", 30) < 2 * gateway.get("keepalive", 15):
-        gateway["drain_timeout"] = 3600
+
+
+POOL = [str(address) for address in IPv4Network("10.77.0.0/22").hosts()]
+SHAPES = st.tuples(st.integers(1, 65535), st.integers(1, 50))  # port and number of replicas
 
 
 @st.composite
-def routings(draw: DrawFn, stack: Stack) -> Routing:
-    """Return a routing in which a stack may be, with a service that stack.yaml does not have."""
+def tables(draw: DrawFn, stack: Stack) -> AddressTable:
+    """Return the addresses of a stack, of which each color has its own shape.
 
-    def target(color: Color) -> Target:
-        return Target(color, draw(WORDS), draw(st.integers(1, 50)), draw(WORDS))
+    One service that stack.yaml does not have is among them.
+    """
+    free = iter(draw(st.sampled_from([POOL, POOL[::-1], POOL[1::2] + POOL[::2]])))
+    colors = {(name, color): draw(SHAPES) for name in (*stack.services, "gone") for color in COLORS}
+    upstreams: dict[str, dict[Color, Upstream]] = {}
+    for (name, color), (port, replicas) in colors.items():
+        addresses = tuple(next(free) for _ in range(replicas))
+        upstreams.setdefault(name, {})[color] = Upstream(port, addresses)
+    return AddressTable(upstreams)
 
-    lanes = {}
-    for name in (*stack.services, "gone"):
-        active, other = draw(st.sampled_from(BOTH))
-        place = draw(st.sampled_from(["candidate", "outgoing", "kept"]))
-        lanes[name] = Lane(
-            target(active) if draw(st.booleans()) else None,
-            **({place: target(other)} if draw(st.booleans()) else {}),
-        )
-    return Routing(draw(WORDS), lanes)
+
+def targets(color: Color) -> SearchStrategy[Target]:
+    """Return what a release may have left of a color."""
+    return st.builds(Target, st.just(color), WORDS, st.integers(1, 50), WORDS)
+
+
+@st.composite
+def lanes(draw: DrawFn) -> Lane:
+    """Return a lane in which a service may be, once a version was released."""
+    active, other = draw(st.sampled_from(BOTH))
+    place = draw(st.sampled_from(["candidate", "outgoing", "kept", None]))
+    return Lane(
+        draw(targets(active)),
+        **({place: draw(targets(other))} if place else {}),
+        share=draw(st.integers(0, 100)),
+        config=draw(st.from_regex(r"[0-9a-f]{0,16}", fullmatch=True)),
+    )

@@ -84,7 +84,11 @@ def test_the_container_becomes_nginx_once_it_knows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("status", "refuses"), [(200, False), (403, True), (502, False)])
 def test_a_refusal_is_told_from_silence(status: int, refuses: bool) -> None:  # noqa: FBT001
     """An engine that hides the host's address is another fault than a port that is taken."""
-    admin = Admin(Address("127.0.0.1", 8081), lambda *_: Answer(status, b"-"))
+    admin = Admin(
+        Address("127.0.0.1", 8081),
+        Address("127.0.0.1", 8080),
+        lambda *_, **__: Answer(status, b"-"),
+    )
     assert admin.serving() is None
     assert admin.refuses() is refuses
 
@@ -92,7 +96,10 @@ def test_a_refusal_is_told_from_silence(status: int, refuses: bool) -> None:  # 
 def test_who_does_not_answer_does_not_refuse() -> None:
     """A gateway that is down is not said to keep its host out."""
 
-    def refuse(_path: str, _timeout: float) -> Answer:
+    def refuse(*_: object, **__: object) -> Answer:
         raise Unanswered("ConnectError")
 
-    assert Admin(Address("127.0.0.1", 8081), refuse).refuses() is False
+    door = Address("127.0.0.1", 8080)
+    admin = Admin(Address("127.0.0.1", 8081), door, refuse)
+    assert admin.refuses() is False
+    assert admin.served("/") == ""

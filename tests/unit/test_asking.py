@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.asking import Answer, Unanswered, ask
+from orchestrator.asking import Answer, Unanswered, ask_once
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ class Server:
 def ask_server(said: bytes | None, timeout: float = PATIENCE) -> Answer:
     """Ask a server that says this."""
     with Server(said).running() as port:
-        return ask("127.0.0.1", port, "/health", timeout)
+        return ask_once(("127.0.0.1", port), "/health", timeout)
 
 
 def test_a_question_is_one_get_on_a_connection_of_its_own() -> None:
     """The server is told that nothing follows, and who asks."""
     server = Server(b"HTTP/1.1 204 No Content\r\n\r\n")
     with server.running() as port:
-        assert ask("127.0.0.1", port, "/probe/a:8000/health", PATIENCE) == Answer(204)
+        assert ask_once(("127.0.0.1", port), "/probe/a:8000/health", PATIENCE) == Answer(204)
     first, *headers = server.request.decode().split("\r\n")
     assert first == "GET /probe/a:8000/health HTTP/1.1"
     assert {"Connection: close", "User-Agent: stackctl", f"Host: 127.0.0.1:{port}"} <= set(headers)
@@ -99,4 +99,4 @@ def test_half_an_answer_is_none(said: bytes | None, reason: str) -> None:
 def test_where_nobody_listens_no_answer_comes() -> None:
     """It says that the connection was refused."""
     with pytest.raises(Unanswered, match="ConnectError"):
-        ask("127.0.0.1", free_port(), "/health", PATIENCE)
+        ask_once(("127.0.0.1", free_port()), "/health", PATIENCE)

@@ -117,7 +117,7 @@ def test_a_broken_turn_ends_the_test(world: World) -> None:
     """The version that users had goes on serving."""
     world.deploy("v2")
     between = Alternation(world.house, "notes", runs=5)
-    world.on_begin(Phase.STAGE, lambda: world.engine.fail(Fault()))
+    world.on_begin(Phase.PREVIEW, lambda: world.engine.fail(Fault()))
     between.prepare(1)
     with pytest.raises(EngineError):
         between.prepare(2)

@@ -34,7 +34,7 @@ def test_a_first_up_starts_everything(world: World) -> None:
     assert (done.gateway, done.accessories, done.exit_code) == ("started", {"db": "started"}, 0)
     assert [result.outcome for result in done.services] == ["deployed", "deployed"]
     assert set(world.states().values()) == {"running"}
-    assert set(world.host.networks) == {"shop"}
+    assert set(world.host.networks) == {"shop-net"}
     assert set(world.host.disks) == {"shop-data", "shop-gateway", "shop-gateway-scratch"}
     assert (world.serving("notes"), world.serving("web")) == ({"v1"}, {"v1"})
 
@@ -92,7 +92,7 @@ def test_what_one_release_leaves_over_is_put_right_before_the_next(running: Worl
     def spoil(event: Event) -> None:
         if isinstance(event, PhaseBegan) and event.phase == "retire":
             running.hooks.clear()
-            running.engine.fail(Fault("signal"))
+            running.engine.fail(Fault("unpersist"))
 
     running.hooks.append(spoil)
     done = running.up()
@@ -184,7 +184,7 @@ def test_a_recreated_gateway_serves_what_it_served(running: World) -> None:
 def test_a_config_that_nginx_refuses_changes_nothing(running: World) -> None:
     """The error has NGINX's words; the old config goes on."""
     running.document["gateway"]["keepalive"] = "30s"
-    running.host.habits.refuses["converge"] = "[emerg] host not found"
+    running.host.habits.refuses[" 30s;"] = "[emerg] host not found"
     with pytest.raises(GatewayError, match="host not found"):
         running.up()
 

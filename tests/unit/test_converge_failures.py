@@ -14,6 +14,7 @@ from orchestrator.errors import (
     Interrupted,
     LockedError,
 )
+from orchestrator.stack import naming
 from tests.fakes.apps import App
 from tests.fakes.faults import Fault, listening, press
 from tests.fakes.world import World, open_pair
@@ -47,7 +48,7 @@ def test_a_gateway_whose_port_is_taken_leaves_nothing_behind(world: World) -> No
 
 def test_an_nginx_that_does_not_start_is_told_with_its_last_lines(world: World) -> None:
     """The gateway is removed again, so that the next `up` begins anew."""
-    world.host.habits.refuses["boot"] = "[emerg] mkdir() failed"
+    world.host.habits.refuses["events {"] = "[emerg] mkdir() failed"
     with pytest.raises(
         GatewayError, match=r"(?s)does not answer at 127.0.0.1:8081: .*mkdir\(\) failed"
     ):
@@ -70,7 +71,7 @@ def test_a_gateway_without_a_config_is_made_anew(running: World) -> None:
     gateway = running.host.box("shop-gateway")
     running.take_down()
     running.host.disks.clear()
-    running.engine.ensure_network("shop", {})
+    running.engine.ensure_network("shop-net", naming.labels("shop", "gateway"))
     running.engine.create(gateway.spec)
 
     assert running.up().exit_code == 0

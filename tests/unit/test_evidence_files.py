@@ -17,6 +17,7 @@ from orchestrator.evidence.archive import find_release, read_releases, write_ind
 from orchestrator.evidence.audit import Audit
 from orchestrator.evidence.closing import close_record, to_document
 from orchestrator.evidence.record import Record, write_whole
+from orchestrator.gateway.lane import parse_lane
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
@@ -78,12 +79,13 @@ def test_the_events_tell_the_release_in_order(world: World) -> None:
 
     assert [told[0]["event"], told[-1]["event"]] == ["started", "ended"]
     assert [event["at"] for event in told] == sorted(event["at"] for event in told)
-    assert [e["phase"] for e in told if e["event"] == "phase"] == list(Phase)
-    assert [e["phase"] for e in told if e["event"] == "phase_done"] == list(Phase)
+    phases = [phase for phase in Phase if phase is not Phase.CONFIGURE]  # nothing has changed
+    assert [e["phase"] for e in told if e["event"] == "phase"] == phases
+    assert [e["phase"] for e in told if e["event"] == "phase_done"] == phases
 
 
 def test_the_evidence_has_the_promised_facts(world: World) -> None:
-    """Who, when, what, the image, the containers, the gate, the configs, the drain, the verdict."""
+    """Who, when, what, the image, the containers, the gate, the moves, the drain, the verdict."""
     result = world.deploy("v2")
     facts = world.evidence(result)
 
@@ -100,12 +102,14 @@ def test_the_evidence_has_the_promised_facts(world: World) -> None:
     assert facts["image"]["digest"] == world.host.shelf.find("shop-notes:v2").id
     running = {box.spec.name: box.id for box in world.host.boxes.values() if box.version == "v2"}
     assert {r["name"]: r["container"] for r in facts["replicas"]} == running
-    assert [phase["phase"] for phase in facts["phases"]] == list(Phase)
+    phases = [phase for phase in Phase if phase is not Phase.CONFIGURE]
+    assert [phase["phase"] for phase in facts["phases"]] == phases
     assert {probe["replica"] for probe in facts["gate"]} == running.keys()
-    assert [config["config"].rpartition(".")[2] for config in facts["configs"]] == [
-        "stage",
-        "promote",
-        "retire",
+    assert facts["configs"] == []
+    assert [(m["move"].rpartition(".")[2], m["step"], m["green"]) for m in facts["moves"]] == [
+        ("stage", "staged", 0),
+        ("promote", "promoted", 100),
+        ("retire", "settled", 100),
     ]
     assert facts["drain"]["cut"] == 0
     assert (facts["failure"], facts["undone"], facts["warnings"]) == (None, None, [])
@@ -122,17 +126,37 @@ def test_hashes_let_anybody_check_the_files(world: World) -> None:
         assert hashlib.sha256(content).hexdigest() == digest, name
 
 
+def test_the_lane_before_and_after_says_how_the_traffic_moved(world: World) -> None:
+    """The config is the same: NGINX was not touched."""
+    left = folder(world, world.deploy("v2"))
+    before, after = (
+        parse_lane((left / f"lane.{when}.json").read_text()) for when in ("before", "after")
+    )
+
+    assert before is not None
+    assert after is not None
+    assert (before.active, after.kept) == (after.kept, before.active)
+    assert after.active is not None
+    assert (after.active.color, after.active.version) == ("green", "v2")
+    assert (left / "nginx.before.conf").read_text() == (left / "nginx.after.conf").read_text()
+    assert (left / "nginx.diff").read_text() == ""
+
+
 def test_the_configs_before_and_after_are_those_that_served(world: World) -> None:
-    """And the diff between them shows how the traffic moved."""
+    """A release that needed another one shows what was changed in it."""
     assert world.host.nginx is not None
     before = world.host.nginx.text
-    left = folder(world, world.deploy("v2"))
+    world.notes["port"] = 9000
+    world.host.apps["v2"] = App(port=9000)
+    result = world.deploy("v2")
+    left = folder(world, result)
 
+    assert result.outcome == "deployed", result.error
     assert (left / "nginx.before.conf").read_text() == before
     assert (left / "nginx.after.conf").read_text() == world.host.nginx.text
-    diff = (left / "nginx.diff").read_text().splitlines()
-    assert "-    upstream notes_blue {" in diff
-    assert "+    upstream notes_green {" in diff
+    diff = (left / "nginx.diff").read_text()
+    assert [line for line in diff.splitlines() if line.startswith("-        server ")]
+    assert len(world.evidence(result)["configs"]) == 1
 
 
 def test_a_failed_release_leaves_its_evidence_too(world: World) -> None:

@@ -28,11 +28,11 @@ LOG = "\n".join(
             "target": "web_blue",
             "status": "200" if number else "503",
             "seconds": "0.012",
-            "version": "v1",
         }
     )
     for number in range(20)
 )
+VERSIONS = {"blue": "v1", "green": "v2"}
 
 
 @pytest.fixture
@@ -64,17 +64,17 @@ def test_both_pages_say_the_same(tmp_path: Path) -> None:
     before = releases.leave("v1")
     more = [
         ReplicaStarted("web-green-1", "0123456789abcdef"),
-        DrainEnded(1.5, 2, 1),
+        DrainEnded(1.5, 1),
         Warned("it is late"),
     ]
-    traffic = count_traffic(LOG, "web", 1893456128, 1893456136).facts()
+    traffic = count_traffic(LOG, "web", VERSIONS, 1893456128, 1893456136).facts()
     left = releases.leave(lost=(7, 38), more=more, traffic=traffic)
     page, text = ((left / name).read_text() for name in ("report.html", "evidence.md"))
     facts = json.loads((left / "evidence.json").read_text())
 
     told = ["ann", "box", "v1", "v2", "green", "web:v2", "sha256:1", "web-green-1", "0123456789ab"]
     told += [facts["when"]["started"], facts["when"]["ended"], "it is late", left.name]
-    told += ["2 old NGINX workers left within 1.5 s, 1 connection cut", "After users moved"]
+    told += ["the old version had answered all within 1.5 s, 1 connection cut", "After users moved"]
     told += ["1 to 2", "kept connections closed early", "connection closed", "-to v1;", "+to v2;"]
     told += ["1 lines added, 1 removed", before.name, *facts["files"], *facts["files"].values()]
     told += ["1.41 s", "7.64 s"]  # when the two were lost
@@ -187,9 +187,9 @@ def test_the_witness_is_explained(tmp_path: Path) -> None:
     """To who has never heard of it; without one there is nothing to explain."""
     facts = json.loads((Releases(tmp_path).leave() / "evidence.json").read_text())
     assert "None is sent twice" in render_page(facts)
-    silent = facts | {"witness": facts["witness"] | {"sent": 0}, "configs": []}
+    silent = facts | {"witness": facts["witness"] | {"sent": 0}, "moves": []}
     assert "None is sent twice" not in render_page(silent)
-    unmoved = render_page(facts | {"configs": []})
+    unmoved = render_page(facts | {"moves": []})
     assert ("None is sent twice" in unmoved, "After users moved" in unmoved) == (True, False)
 
 

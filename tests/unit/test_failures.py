@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.events import Event, Failed
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
 from tests.fakes.faults import ALWAYS, Fault
@@ -26,81 +27,124 @@ def world(tmp_path: Path) -> World:
     return world
 
 
+def change_config(world: World) -> None:
+    """Have the next release need another config."""
+    world.notes["routes"] = [{"path": "/new/"}]
+    world.notes["witness"] = []
+
+
 def test_words_of_nginx_are_shown_when_it_refuses_the_config(world: World) -> None:
-    """The test comes before any change: the candidate goes, and the old config never left."""
-    world.host.habits.refuses[".promote"] = "[emerg] unknown directive"
+    """The test comes before any change: no candidate starts, and the old config never left."""
+    change_config(world)
+    world.host.habits.refuses["location /new/"] = "[emerg] unknown directive"
     result = world.deploy("v2")
 
     assert (result.outcome, result.exit_code) == ("reverted", 1)
     assert result.error is not None
     assert "[emerg] unknown directive" in result.error.message
-    assert ("signal", "gateway") not in world.changes()
+    assert not {("signal", "gateway"), ("create", "notes-green-1")} & set(world.changes())
     assert world.states() == {"gateway": "running", **BLUE}
+    assert world.stored_configs() == (world.house.admin.serving(),)
 
 
-def test_a_refused_last_config_is_only_a_warning(world: World) -> None:
-    """Users have the new version already; the gateway keeps both colors until the next time."""
-    world.host.habits.refuses[".retire"] = "[emerg] no space left"
-    result = world.deploy("v2")
-
-    assert (result.outcome, result.exit_code, len(result.warnings)) == ("deployed", 0, 1)
-    assert world.serving() == {"v2"}
-    assert world.states() == {"gateway": "running", **BLUE, **GREEN}
-
-
-@pytest.mark.parametrize(
-    ("phase", "reason"),
-    [(Phase.STAGE, "the preview of `notes` `v2`"), (Phase.PROMOTE, "10 s after the reload")],
-)
-def test_a_reload_that_nginx_ignores_is_noticed_and_undone(
-    world: World, phase: Phase, reason: str
-) -> None:
+def test_a_reload_that_nginx_ignores_is_noticed_and_taken_back(world: World) -> None:
     """HUP says nothing; that the new config does not answer does."""
-    world.on_begin(phase, lambda: world.host.habits.ignore(1))
+    change_config(world)
+    world.host.habits.ignore(1)
     result = world.deploy("v2")
 
     assert (result.outcome, result.exit_code) == ("reverted", 1)
     assert result.error is not None
-    assert reason in result.error.message
+    assert "10 s after the reload" in result.error.message
     assert world.serving() == {"v1"}
     assert world.states() == {"gateway": "running", **BLUE}
-
-
-def test_a_worker_that_begins_late_is_waited_for(world: World) -> None:
-    """Before the pointer moves: who accepted until then must accept no more afterwards."""
-    world.host.habits.workers_linger = 20.0
-    world.host.habits.workers_apart = 5.0
-    result = world.deploy("v2")
-
-    assert result.outcome == "deployed"
-    assert result.seconds["promote"] > 4
-
-
-def test_a_worker_that_never_begins_is_not_taken_for_one(tmp_path: Path) -> None:
-    """The preview is answered by the other one, but NGINX is not well."""
-    world = World(tmp_path, gateway={"image": "nginx:1.30", "drain_timeout": "60s"})
-    world.up()
-    world.host.habits.workers_linger = 20.0
-    world.host.habits.workers_apart = 99.0
-    result = world.deploy("v2")
-
-    assert (result.outcome, result.exit_code) == ("reverted", 1)
-    assert result.error is not None
-    assert "has not started all its workers" in result.error.message
-    assert world.serving() == {"v1"}
+    assert world.house.admin.current() == world.house.admin.config()
 
 
 def test_a_config_that_cannot_be_restored_calls_for_a_person(world: World) -> None:
-    """Exit code 4; both versions keep running, since nobody knows who is asked."""
-    world.on_begin(Phase.PROMOTE, lambda: world.host.habits.ignore(99))
+    """Exit code 4: nobody knows what a restarted gateway would serve."""
+    change_config(world)
+    world.host.habits.ignore(99)
+    world.on_begin(
+        Phase.CONFIGURE, lambda: world.engine.fail(Fault("signal", skip=1, times=ALWAYS))
+    )
     result = world.deploy("v2")
 
     assert (result.outcome, result.exit_code) == ("failed_unsafe", 4)
     assert result.error is not None
     assert "could not be restored" in result.error.message
-    assert world.states() == {"gateway": "running", **BLUE, **GREEN}
-    left = world.evidence(result)
-    assert (left["outcome"], left["failure"]["phase"]) == ("failed_unsafe", "confirm")
+    assert world.states() == {"gateway": "running", **BLUE}
+
+
+def test_old_workers_that_do_not_know_the_candidate_are_waited_for(world: World) -> None:
+    """A worker of the config before would send its users to where the candidate is not."""
+    world.notes["port"] = 9000
+    world.host.apps["v2"] = App(port=9000)
+    world.host.habits.workers_linger = 4.0
+    result = world.deploy("v2")
+
+    assert result.outcome == "deployed"
+    assert result.seconds["gate"] + result.seconds["preview"] + result.seconds["promote"] > 3.5
+    assert world.host.cut == []
+
+
+def test_a_link_that_users_do_not_follow_is_noticed_and_moved_back(world: World) -> None:
+    """That the link was moved says nothing; who answers at the public door does."""
+    change_config(world)
+    world.on_begin(Phase.PROMOTE, lambda: setattr(world.host.habits, "blind", True))
+    world.on_begin(Phase.CONFIRM, world.hooks.clear)
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("failed_unsafe", 4)
+    assert result.error is not None
+    assert "users of `notes` do not get green 10 s after the switch" in result.error.message
+
+
+def test_a_move_that_was_only_said_to_be_made_is_noticed(world: World) -> None:
+    """Where no route leads to the service, the lane that NGINX finds is all that tells."""
+    world.on_begin(Phase.PROMOTE, lambda: setattr(world.host.habits, "keeps_links", True))
+    world.hooks.append(lambda event: let_links_go(world, event))
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("reverted", 1)
+    assert result.error is not None
+    assert "10 s after the switch" in result.error.message
+    assert world.serving() == {"v1"}
+
+
+def let_links_go(world: World, event: Event) -> None:
+    """Have links moved again once the release has failed."""
+    if isinstance(event, Failed):
+        world.host.habits.keeps_links = False
+
+
+def test_a_switch_that_cannot_be_made_leaves_the_active_version(world: World) -> None:
+    """The link is where it was, and the candidate goes."""
+    world.on_begin(Phase.PROMOTE, lambda: world.engine.fail(Fault("ask", times=2)))
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("reverted", 1)
+    assert world.serving() == {"v1"}
+    assert world.states() == {"gateway": "running", **BLUE}
+    assert world.house.admin.lane("notes") is not None
+    assert world.house.admin.lane("notes").step == "settled"  # type: ignore[union-attr]
+
+
+def test_a_gateway_that_serves_another_config_is_not_switched(world: World) -> None:
+    """The candidate may not be listed in it: its users would get errors."""
+
+    def disturb() -> None:
+        assert world.host.nginx is not None
+        text = world.host.nginx.text
+        world.host.nginx.text = text.replace(world.house.admin.serving() or "?", "0" * 16)
+
+    world.on_begin(Phase.PROMOTE, disturb)
+    result = world.deploy("v2")
+
+    assert (result.outcome, result.exit_code) == ("reverted", 1)
+    assert result.error is not None
+    assert "the gateway serves the config `0000000000000000`" in result.error.message
+    assert world.states() == {"gateway": "running", **BLUE}
 
 
 def test_a_gateway_that_dies_in_the_switch_calls_for_a_person(world: World) -> None:
@@ -153,7 +197,7 @@ def test_a_log_that_cannot_be_read_does_not_hold_up_the_undoing(world: World) ->
 def test_a_candidate_that_dies_after_the_gate_gets_no_user(world: World) -> None:
     """The preview asks every replica once more, the way that traffic will take."""
     world.on_begin(
-        Phase.STAGE, lambda: world.host.end("stop", world.host.box("shop-notes-green-2"))
+        Phase.PREVIEW, lambda: world.host.end("stop", world.host.box("shop-notes-green-2"))
     )
     result = world.deploy("v2")
 
@@ -164,7 +208,7 @@ def test_a_candidate_that_dies_after_the_gate_gets_no_user(world: World) -> None
 
 def test_a_candidate_that_nginx_cannot_reach_gets_no_user(world: World) -> None:
     """Healthy by itself is not enough: it has to answer through its upstream."""
-    world.host.habits.resolves_after = 99
+    world.host.habits.deaf_upstreams = True
     result = world.deploy("v2")
 
     assert (result.outcome, result.exit_code) == ("reverted", 1)
@@ -201,7 +245,7 @@ def test_a_rollback_that_fails_puts_the_kept_version_back_to_sleep(world: World)
     """It can be tried again: what was kept for a rollback is not removed."""
     world.host.apps.clear()
     world.deploy("v2")
-    world.on_begin(Phase.STAGE, lambda: world.engine.fail(Fault()))
+    world.on_begin(Phase.PREVIEW, lambda: world.engine.fail(Fault()))
     result = world.rollback()
     world.hooks.clear()
 

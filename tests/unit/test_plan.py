@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from orchestrator.engine.base import Container
-from orchestrator.errors import ConfigurationError, StackctlError
+from orchestrator.engine.base import Container, Network
+from orchestrator.errors import ConfigurationError, EngineError, StackctlError
+from orchestrator.gateway.addresses import AddressTable, fit_table
+from orchestrator.gateway.config import Earlier, Newer
+from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
-from orchestrator.gateway.routing import Lane, Routing, Target
 from orchestrator.release.observe import Replica, Snapshot, to_replica
+from orchestrator.release.phases import Phase
 from orchestrator.release.plan import (
     Order,
     Plan,
     parse_version,
     plan_release,
-    plan_route,
     previous_version,
 )
 from orchestrator.release.specs import replica_specs
@@ -35,11 +37,25 @@ def stack(**notes: Any) -> Stack:
     return Stack.model_validate({**document, "gateway": {"image": "nginx:1.30"}})
 
 
+POOL = [f"10.10.0.{number}" for number in range(1, 100)]
+NETWORK = Network(
+    "shop-net",
+    {},
+    internal=False,
+    subnet="10.10.0.0/24",
+    pool="10.10.0.192/26",
+    gateway="10.10.0.254",
+)
+TABLE = fit_table(AddressTable(), stack(), POOL, ())
+
+
 def color(
     name: Color, version: str, state: str = "running", of: Stack | None = None, image: str = IMAGE
 ) -> tuple[Replica, ...]:
     """Return the replicas of one color as an earlier release has left them."""
-    specs = replica_specs(of or stack(), "notes", Target(name, version, 2, "earlier"), image, {})
+    target = Target(name, version, 2, "earlier")
+    upstream = TABLE.require("notes", name)
+    specs = replica_specs(of or stack(), "notes", target, image, {}, upstream)
     found = (
         to_replica(Container(spec.name, spec.name, image, state, spec.labels)) for spec in specs
     )
@@ -48,11 +64,15 @@ def color(
 
 def snapshot(*replicas: Replica, live: Color | None = "blue", version: str = "v1") -> Snapshot:
     """Return a stack whose gateway runs and serves a version from a color."""
-    lane = Lane(Target(live, version, 2, "earlier")) if live else Lane()
-    routing = Routing("earlier.retire", {"notes": lane})
-    config = render(stack(), routing)
+    lanes = {"notes": Lane(Target(live, version, 2, "earlier"))} if live else {}
+    config = render(stack(), TABLE)
     return Snapshot(
-        tuple(replicas), gateway=GATEWAY, routing=routing, current=routing, config=config
+        tuple(replicas),
+        gateway=GATEWAY,
+        network=NETWORK,
+        lanes=lanes,
+        config=config,
+        current=config.id,
     )
 
 
@@ -64,21 +84,17 @@ def plan(
     image: str = IMAGE,
 ) -> Plan:
     """Return the plan of a release."""
-    wanted = of or stack()
-    route = plan_route(wanted, seen, Order("notes", version, command), "now")
-    return plan_release(wanted, seen, route, image, {})
+    return plan_release(of or stack(), seen, Order("notes", version, command), "now", image, {})
 
 
-def lanes(plan: Plan) -> list[tuple[str | None, str | None]]:
-    """Return the versions that each config of a plan has as active and as preview."""
-    configs = (plan.base, plan.staged, plan.promoted, plan.retired)
-    found = [config.routing.lane("notes") for config in configs]
+def lanes(plan: Plan) -> list[tuple[str | None, ...]]:
+    """Return who is active, candidate, outgoing and kept, from step to step of a plan."""
     return [
-        (
-            lane.active.version if lane.active else None,
-            lane.previewed.version if lane.previewed else None,
+        tuple(
+            target.version if target else None
+            for target in (lane.active, lane.candidate, lane.outgoing, lane.kept)
         )
-        for lane in found
+        for lane in (plan.lane, plan.staged, plan.promoted, plan.retired)
     ]
 
 
@@ -88,17 +104,28 @@ def test_a_first_release_takes_blue_and_replaces_nobody() -> None:
 
     assert made.replicas == ("shop-notes-blue-1", "shop-notes-blue-2")
     assert (made.previous, made.outgoing, made.clear, made.unchanged) == (None, (), (), False)
-    assert lanes(made) == [(None, None), (None, "v1"), ("v1", None), ("v1", None)]
+    assert lanes(made)[2:] == [("v1", None, None, None)] * 2
 
 
-def test_a_deploy_takes_the_other_color_and_moves_the_traffic_in_two_steps() -> None:
-    """First the candidate is a preview only, then the two change places, then one is left."""
+def test_a_deploy_takes_the_other_color_and_moves_the_traffic_once() -> None:
+    """First the candidate is there for a preview only, then the two change places, then one is left."""
     live = color("blue", "v1")
     made = plan(snapshot(*live))
 
     assert made.candidate.color == "green"
     assert made.outgoing == live
-    assert lanes(made) == [("v1", None), ("v1", "v2"), ("v2", "v1"), ("v2", None)]
+    assert lanes(made) == [
+        ("v1", None, None, None),
+        ("v1", "v2", None, None),
+        ("v2", None, "v1", None),
+        ("v2", None, None, "v1"),
+    ]
+    assert [lane.green for lane in (made.lane, made.staged, made.promoted, made.retired)] == [
+        0,
+        0,
+        100,
+        100,
+    ]
 
 
 def test_every_container_of_a_release_carries_its_name_and_the_image_id() -> None:
@@ -109,12 +136,41 @@ def test_every_container_of_a_release_carries_its_name_and_the_image_id() -> Non
     assert {spec.image for spec in made.start} == {"sha256:2"}
 
 
-def test_a_config_of_the_plan_is_rendered_from_the_stack() -> None:
-    """What is shown as the plan is word for word what NGINX will get."""
+def test_a_release_needs_no_other_config() -> None:
+    """What NGINX serves lists both colors already; a route that changed is a step of its own."""
     made = plan(snapshot(*color("blue", "v1")))
+    assert made.config.id == made.served.id
+    assert Phase.CONFIGURE not in dict(made.describe())
 
-    assert made.promoted.text == render(stack(), made.promoted.routing)
-    assert made.promoted.routing.id == "now.promote"
+    routed = plan(snapshot(*color("blue", "v1")), of=stack(routes=[{"path": "/notes/"}]))
+    assert routed.config.text == render(stack(routes=[{"path": "/notes/"}]), TABLE).text
+    assert list(dict(routed.describe())) == [
+        phase for phase in Phase if phase not in (Phase.BUILD, Phase.PLAN, Phase.MIGRATE)
+    ]
+
+
+def test_only_the_candidate_gets_a_new_shape() -> None:
+    """Another port or number of replicas is the candidate's; the active color keeps its own."""
+    made = plan(snapshot(*color("blue", "v1")), of=stack(port=9000, replicas=3))
+
+    assert made.config.table.of("notes", "blue") == TABLE.of("notes", "blue")
+    green = made.config.table.require("notes", "green")
+    assert (green.port, len(green.addresses)) == (9000, 3)
+    assert {*green.addresses} > {*TABLE.require("notes", "green").addresses}
+    assert [spec.address for spec in made.start] == [*green.addresses]
+    assert {spec.labels[naming.PORT] for spec in made.start} == {"9000"}
+
+
+def test_an_address_that_somebody_else_has_is_told_before_anything_starts() -> None:
+    """With who has it; one of our own in the same place is no obstacle."""
+    (address, _) = TABLE.require("notes", "green").addresses
+    taken = replace(NETWORK, holders={address: "stray"})
+    with pytest.raises(EngineError, match=f"`stray` has the address {address}"):
+        plan(replace(snapshot(*color("blue", "v1")), network=taken))
+
+    own = replace(NETWORK, holders={address: "shop-notes-green-1"})
+    kept = color("green", "v0")
+    assert plan(replace(snapshot(*color("blue", "v1"), *kept), network=own)).clear == kept
 
 
 def test_the_version_that_serves_as_wanted_needs_no_release() -> None:
@@ -127,11 +183,12 @@ def test_the_version_that_serves_as_wanted_needs_no_release() -> None:
     [
         (stack(env={"DEBUG": "1"}), IMAGE),
         (stack(replicas=3), IMAGE),
+        (stack(port=9000), IMAGE),
         (stack(routes=[{"path": "/notes/"}]), IMAGE),
         (stack(resources={"memory": "64m"}), IMAGE),
         (stack(), "sha256:built anew"),
     ],
-    ids=["environment", "replicas", "routes", "memory", "image"],
+    ids=["environment", "replicas", "port", "routes", "memory", "image"],
 )
 def test_whatever_makes_a_container_or_the_config_other_is_a_change(
     wanted: Stack, image: str
@@ -195,23 +252,12 @@ def test_a_rollback_makes_new_containers_where_the_kept_ones_do_not_fit(
     assert (made.wake, made.clear, len(made.start)) == ((), kept, 2)
 
 
-def test_a_service_of_another_name_is_left_alone() -> None:
-    """The lanes of other services are in every config of a release, unchanged."""
-    seen = snapshot(*color("blue", "v1"))
-    assert seen.routing is not None
-    other = Lane(Target("green", "v7", 1, "before"))
-    routing = replace(seen.routing, lanes={**seen.routing.lanes, "web": other})
-    made = plan(replace(seen, routing=routing))
-
-    assert {c.routing.lane("web") for c in (made.staged, made.promoted, made.retired)} == {other}
-
-
 @pytest.mark.parametrize(
     "seen",
     [
         Snapshot(),
         replace(snapshot(), gateway=replace(GATEWAY, state="exited")),
-        replace(snapshot(), routing=None),
+        replace(snapshot(), config=None),
     ],
     ids=["absent", "stopped", "silent"],
 )
@@ -221,6 +267,16 @@ def test_without_a_gateway_there_is_no_release(seen: Snapshot) -> None:
         plan(seen)
 
     assert caught.value.hint == "bring the stack up: `stackctl up`"
+
+
+@pytest.mark.parametrize(
+    ("strange", "words"),
+    [(Earlier("x", {}), "by an earlier stackctl"), (Newer(9), r"by a newer stackctl \(layout 9\)")],
+)
+def test_a_stack_of_another_layout_is_not_released(strange: Earlier | Newer, words: str) -> None:
+    """An earlier one is moved over by `up`; a newer one is left to the newer stackctl."""
+    with pytest.raises(StackctlError, match=words):
+        plan(replace(snapshot(), config=None, strange=strange))
 
 
 def test_the_previous_version_is_the_one_in_the_other_color() -> None:

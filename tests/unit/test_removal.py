@@ -10,9 +10,9 @@ import pytest
 from orchestrator.engine.base import ContainerSpec
 from orchestrator.errors import EngineError, LockedError
 from orchestrator.events import Warned
+from orchestrator.lifecycle.removal import find_old_images
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe
-from orchestrator.release.removal import find_old_images
 from orchestrator.stack import naming
 from tests.fakes.apps import App
 from tests.fakes.faults import Fault
@@ -32,8 +32,8 @@ def world(tmp_path: Path) -> World:
 
 
 def stored(world: World) -> list[str]:
-    """Return what lies in the gateway's config folder."""
-    return world.engine.execute("shop-gateway", ("ls", "/etc/stackctl")).text.split()
+    """Return the configs in the gateway's volume."""
+    return list(world.stored_configs())
 
 
 def test_down_removes_containers_and_network_and_keeps_the_data(world: World) -> None:
@@ -157,7 +157,7 @@ def test_down_that_loses_its_lock_removes_nothing_more(world: World) -> None:
         world.take_down(volumes=True)
 
     assert set(world.states()) == {"db", "notes-blue-1", "notes-blue-2", "web-blue-1"}
-    assert "shop" in world.host.networks
+    assert "shop-net" in world.host.networks
 
 
 def test_down_lets_nobody_in_before_all_is_gone(world: World) -> None:
@@ -255,13 +255,13 @@ def test_untagged_images_are_old(world: World) -> None:
 
 def test_prune_removes_no_configs_where_nginx_does_not_say_which_one_serves(world: World) -> None:
     """The one that the link names need not be it."""
-    disk, folder = world.host.box("shop-gateway").find("/etc/stackctl")
-    disk.link(folder / "other.stage", "nowhere")
+    disk, folder = world.host.box("shop-gateway").find("/etc/stackctl/configs")
+    disk.link(folder / "0123", "nowhere")
     world.engine.fail(Fault("containers", skip=1, late=True, error=partial(be_silent, world)))
     removed = world.prune()
 
     assert removed.configs == ()
-    assert "other.stage" in stored(world)
+    assert "0123" in stored(world)
 
 
 def be_silent(world: World) -> None:
@@ -271,11 +271,11 @@ def be_silent(world: World) -> None:
 
 def test_prune_removes_configs_that_do_not_serve(world: World) -> None:
     """A stackctl that was killed leaves its configs; they are of no use to anybody."""
-    disk, folder = world.host.box("shop-gateway").find("/etc/stackctl")
-    disk.link(folder / "killed.stage", "nowhere")
+    disk, folder = world.host.box("shop-gateway").find("/etc/stackctl/configs")
+    disk.link(folder / "4567", "nowhere")
     serving = stored(world)
     removed = world.prune()
 
-    assert removed.configs == ("killed.stage",)
-    assert stored(world) == [name for name in serving if name != "killed.stage"]
+    assert removed.configs == ("4567",)
+    assert stored(world) == [name for name in serving if name != "4567"]
     assert world.serving() == {"v1"}

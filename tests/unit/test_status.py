@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from orchestrator.release.status import Status
+    from orchestrator.lifecycle.status import Status
 
 
 @pytest.fixture
@@ -43,13 +43,15 @@ def test_the_json_has_the_promised_shape(world: World) -> None:
     assert {"stack", "gateway", "lock", "services", "accessories", "drift"} <= facts.keys()
     assert (facts["stack"], facts["lock"], facts["drift"]) == ("shop", None, [])
     assert facts["gateway"]["state"] == "running"
-    assert facts["gateway"]["config"].endswith("-notes-v2.retire")
+    assert facts["gateway"]["config"] == world.house.admin.serving()
     assert facts["services"] == [
         {
             "name": "notes",
             "active": {"version": "v2", "color": "green", "healthy": 2, "wanted": 2},
             "previous": {"version": "v1", "color": "blue", "healthy": 0, "wanted": 2},
             "candidate": None,
+            "step": "settled",
+            "share": 0,
         }
     ]
     assert facts["accessories"][0]["name"] == "db"
@@ -98,7 +100,7 @@ def look_during(world: World, phase: Phase) -> Status:
     return seen[0]
 
 
-@pytest.mark.parametrize("phase", [Phase.GATE, Phase.STAGE, Phase.PROMOTE])
+@pytest.mark.parametrize("phase", [Phase.GATE, Phase.PREVIEW, Phase.PROMOTE])
 def test_a_release_under_way_shows_its_candidate(world: World, phase: Phase) -> None:
     """And who is releasing it."""
     status = look_during(world, phase)
@@ -110,6 +112,7 @@ def test_a_release_under_way_shows_its_candidate(world: World, phase: Phase) -> 
     assert service.previous is None
     assert status.lock is not None
     assert status.lock["command"] == "deploy notes v3"
+    assert (service.step, service.share) == ("staged", 0)
 
 
 def test_what_was_replaced_is_the_previous_version_at_once(world: World) -> None:
@@ -120,6 +123,7 @@ def test_what_was_replaced_is_the_previous_version_at_once(world: World) -> None
     assert service.previous is not None
     assert (service.active.version, service.previous.version) == ("v3", "v2")
     assert service.candidate is None
+    assert service.step == "promoted"
 
 
 def test_a_warm_previous_version_is_no_candidate_while_others_work(world: World) -> None:
@@ -195,8 +199,25 @@ def add_stranger(world: World) -> None:
     world.engine.run(ContainerSpec("stray", "nginx:1.30", labels, None))
 
 
-def break_off_a_switch(world: World) -> None:
+def edit_environment(world: World) -> None:
+    """Change what the replicas are made from."""
+    world.notes["env"] = {"DEBUG": "1"}
+
+
+def edit_port(world: World) -> None:
+    """Change where the replicas listen."""
+    world.notes["port"] = 9000
+
+
+def move_address(world: World) -> None:
+    """Connect a replica anew by hand, as an engine does without a fixed address."""
+    world.engine.disconnect("shop-notes-green-1", "shop-net")
+    world.engine.connect("shop-notes-green-1", "shop-net")
+
+
+def break_off_a_reload(world: World) -> None:
     """Move the config link and end before NGINX is told, as a stackctl does that is killed."""
+    world.document["gateway"]["gzip"] = False
 
     def end() -> Exception:
         world.engine.fail(Fault(times=ALWAYS))
@@ -218,7 +239,10 @@ def break_off_a_switch(world: World) -> None:
         (stop_replica, "service `notes` runs 1 of 2 replicas"),
         (remove_database, "accessory `db` does not exist"),
         (add_stranger, "container `stray` carries this stack's label, but is none of ours"),
-        (break_off_a_switch, "NGINX serves another config than the one it would start with"),
+        (edit_environment, "service `notes` runs with other settings than stack.yaml has"),
+        (edit_port, "service `notes` runs with other settings than stack.yaml has"),
+        (move_address, "`shop-notes-green-1` is at 10.10.0.195, and not at 10.10.0.3"),
+        (break_off_a_reload, "NGINX serves another config than the one it would start with"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -241,22 +265,24 @@ def test_a_snapshot_sorts_replicas_by_color_and_number(world: World) -> None:
 
 def test_a_snapshot_tells_what_serves_from_what_would_be_started(world: World) -> None:
     """After a stackctl that was killed between the link and the reload, NGINX's word counts."""
-    break_off_a_switch(world)
+    break_off_a_reload(world)
     snapshot = observe(world.house)
 
     assert snapshot.version("notes") == "v2"
-    assert snapshot.routing != snapshot.current
+    assert snapshot.config is not None
+    assert snapshot.config.id != snapshot.current
     assert world.host.nginx is not None
-    assert snapshot.config == world.host.nginx.text
+    assert snapshot.config.text == world.host.nginx.text
 
 
 def test_the_next_release_repairs_what_a_broken_off_one_left(world: World) -> None:
     """What NGINX serves and what it would start with are the same again."""
-    break_off_a_switch(world)
+    break_off_a_reload(world)
 
     assert world.deploy("v4").outcome == "deployed"
     snapshot = observe(world.house)
-    assert snapshot.routing == snapshot.current
+    assert snapshot.config is not None
+    assert snapshot.config.id == snapshot.current
     assert world.status().drift == ()
     assert world.host.cut == []
 
@@ -279,7 +305,7 @@ def test_a_config_of_somebody_else_is_no_routing(world: World) -> None:
     disk.link(folder / "current", "nowhere")
     snapshot = observe(world.house)
 
-    assert (snapshot.routing, snapshot.config) == (None, "")
+    assert (snapshot.config, snapshot.current) == (None, "")
 
 
 def test_a_secret_under_another_name_is_no_drift(tmp_path: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import NotFound, StackctlError
+from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.render import render
-from orchestrator.gateway.routing import Lane, Routing, Target
 from orchestrator.release.observe import Snapshot, observe
-from orchestrator.release.plan import Order, plan_release, plan_route
+from orchestrator.release.plan import Order, Plan, plan_release
 from orchestrator.release.rollout import require_service
 from orchestrator.release.specs import pick_secrets
 from orchestrator.stack import naming
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.release.house import House
 
 UNBUILT = "not built yet"
+EXAMPLE = ipaddress.IPv4Network("10.77.0.0/20")  # where no network is there to take addresses from
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,12 @@ def forecast(house: House, service: str | None, version: str | None) -> list[For
 
 
 def render_current(house: House) -> str:
-    """Return nginx.conf for what serves now; where nothing does, as after a first release."""
-    routing = observe(house).routing
-    if routing is None:
-        lanes = {
-            name: Lane(Target("blue", service.version, service.replicas, "first"))
-            for name, service in house.stack.services.items()
-        }
-        routing = Routing("first", lanes)
-    return render(house.stack, routing)
+    """Return nginx.conf as stack.yaml wants it, with the addresses that the stack has."""
+    snapshot = observe(house)
+    pool = snapshot.network.addresses if snapshot.network else EXAMPLE.hosts()
+    table = snapshot.table if snapshot.config else AddressTable()
+    fitted = fit_table(table, house.stack, map(str, pool), snapshot.taken)
+    return render(house.stack, fitted).text
 
 
 def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) -> Forecast:
@@ -63,36 +62,16 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
     wanted = version or (active.version if active else service.version)
     secrets = pick_secrets(service.secrets, house.variables, f"services.{name}")
     image = _find_image(house, name, wanted)
-    route = plan_route(house.stack, snapshot, Order(name, wanted), "planned")
-    plan = plan_release(house.stack, snapshot, route, image, secrets)
-    steps = [f"build or pull {wanted}"] if image == UNBUILT else []
-    steps += [f"remove {replica.container.name}" for replica in plan.clear]
-    if plan.migration:
-        steps.append(f"run {' '.join(plan.migration.command)}")
-    steps += [f"start {replica}" for replica in plan.replicas]
-    steps += [
-        (
-            f"gate: {service.health.successes} healthy answers in a row from each, within"
-            f" {service.health.deadline:g} s"
-        ),
-        f"stage {plan.candidate.color} behind the preview, promote it, confirm",
-    ]
-    if active:
-        steps += [
-            (
-                f"drain {active.color} ({active.version}), at most"
-                f" {house.stack.gateway.drain_timeout:g} s"
-            ),
-            f"retire {active.color}: {service.keep}",
-        ]
+    plan = plan_release(house.stack, snapshot, Order(name, wanted), "planned", image, secrets)
+    build = [f"build or pull {wanted}"] if image == UNBUILT else []
     return Forecast(
         service=name,
         version=wanted,
         previous=active.version if active else None,
         color=plan.candidate.color,
         unchanged=plan.unchanged,
-        steps=() if plan.unchanged else tuple(steps),
-        diff="" if plan.unchanged else _diff(plan.base.text, plan.retired.text),
+        steps=() if plan.unchanged else (*build, *(f"{p}: {text}" for p, text in plan.describe())),
+        diff="" if plan.unchanged else _diff(plan),
     )
 
 
@@ -109,11 +88,11 @@ def _find_image(house: House, service: str, version: str) -> str:
         return UNBUILT
 
 
-def _diff(before: str, after: str) -> str:
+def _diff(plan: Plan) -> str:
     return "".join(
         difflib.unified_diff(
-            before.splitlines(keepends=True),
-            after.splitlines(keepends=True),
+            plan.served.text.splitlines(keepends=True),
+            plan.config.text.splitlines(keepends=True),
             "served now",
             "after the release",
             n=1,

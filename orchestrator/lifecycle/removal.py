@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, NotFound
 from orchestrator.events import Warned
+from orchestrator.gateway.apply import open_gateway
 from orchestrator.release.candidate import in_parallel
-from orchestrator.release.configs import open_gateway
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, is_ours, observe
-from orchestrator.release.repair import close_evidence, put_right
+from orchestrator.release.recovery import close_evidence, recover
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
             in_parallel(
                 lambda c: _stop_and_remove(house, c), [c for c in found if _role(c) == role]
             )
-        for network in (stack.name, naming.edge_name(stack.name)):
+        # The last one is an earlier stackctl's.
+        for network in (naming.network_name(stack.name), naming.edge_name(stack.name), stack.name):
             house.engine.remove_network(network)
         names = house.engine.volumes(stack.name) if volumes else ()
         in_parallel(house.engine.remove_volume, names)
@@ -67,23 +68,23 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
     Active and previous versions stay, and the `keep` newest images of each service.
     """
     with hold_lock(house, "prune", wait) as lease:
-        put_right(house, lease)
+        recover(house, lease)
         snapshot = observe(house)
         orphans = find_orphans(house, snapshot)
         if snapshot.gateway and any(container.running for container in orphans):
             # Workers of a config that still knew them may be answering their last requests.
-            open_gateway(house, snapshot.gateway).drain((), 0, house.stack.gateway.drain_timeout)
+            gateway = open_gateway(house.engine, snapshot.gateway, house.admin, house.clock)
+            gateway.await_departures(house.stack.gateway.departure)
             require_held(lease)
         in_parallel(house.engine.remove, [container.id for container in orphans])
         built = [i for i in house.engine.images(house.stack.name) if _is_built(house, i)]
         images = find_old_images(built, snapshot, keep)
         removed = [image for image in images if _removed(house, image)]
         configs: tuple[str, ...] = ()
-        serving = {r.id for r in (snapshot.routing, snapshot.current) if r}
-        if snapshot.gateway and snapshot.gateway.running and serving and not snapshot.silent:
-            gateway = open_gateway(house, snapshot.gateway)
-            configs = tuple(name for name in gateway.stored() if name not in serving)
-            gateway.discard(configs)
+        serves = snapshot.gateway and snapshot.gateway.running and not snapshot.silent
+        if snapshot.gateway and snapshot.config and serves:
+            gateway = open_gateway(house.engine, snapshot.gateway, house.admin, house.clock)
+            configs = gateway.sweep({snapshot.config.id, snapshot.current})
     return Removed(
         containers=tuple(container.name for container in orphans),
         images=tuple(tag for image in removed for tag in image.tags or (image.id[:19],)),
@@ -93,12 +94,11 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
 
 def find_orphans(house: House, snapshot: Snapshot) -> list[Container]:
     """Return containers of services that neither stack.yaml nor NGINX knows any more."""
-    routed = snapshot.routing.lanes if snapshot.routing else {}
+    routed = snapshot.table.upstreams
     return [
         replica.container
         for replica in snapshot.replicas
-        if replica.service not in house.stack.services
-        and (replica.service not in routed or routed[replica.service].active is None)
+        if replica.service not in house.stack.services and replica.service not in routed
     ]
 
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
-from orchestrator.errors import EngineError, GatewayError, Interrupted, NotFound
+from orchestrator.errors import EngineError, Interrupted
 from orchestrator.events import Progress, Warned
-from orchestrator.gateway.apply import Config, pack, pack_link
-from orchestrator.gateway.render import CURRENT, FOLDER, render
-from orchestrator.gateway.routing import Routing, parse_config
+from orchestrator.gateway.addresses import fit_table
 from orchestrator.gateway.workers import SOCKETS, listens
-from orchestrator.release.configs import open_gateway, switch_config
+from orchestrator.lifecycle.door import bring_up_gateway
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
-from orchestrator.release.observe import Snapshot, observe
-from orchestrator.release.plan import Order
-from orchestrator.release.recovery import settle
-from orchestrator.release.repair import await_gateway, discard_strays, put_right
+from orchestrator.release.observe import Snapshot, find_pool, observe
+from orchestrator.release.plan import Order, refuse_newer
+from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
-from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets
+from orchestrator.release.specs import accessory_spec, pick_secrets
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
@@ -33,14 +30,14 @@ if TYPE_CHECKING:
     from orchestrator.release.house import House
     from orchestrator.release.result import Result
 
-READY_EVERY = 0.2
+READY_EVERY = 0.2  # seconds
 
 
 @dataclass(frozen=True)
 class Convergence:
     """What `up` did."""
 
-    gateway: str  # started, unchanged, reconfigured, recreated
+    gateway: str  # started, unchanged, reconfigured, recreated, moved over
     accessories: dict[str, str]
     services: tuple[Result, ...]
     warnings: tuple[str, ...] = field(default=())
@@ -65,12 +62,13 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
         services: list[Result] = []
         for order in _orders(house, observe(house)):
             if services and services[-1].error and lease.held:
-                put_right(house, lease)  # or the next release would pass over what this one left
+                recover(house, lease)  # or the next release would pass over what this one left
             result = release(house, order, lease)
             services.append(result)
             served = result.outcome in ("deployed", "unchanged")
             if not served or isinstance(result.error, Interrupted):
                 break  # whatever needs it would fail as well
+        _forget_network(house)
     for warning in warnings:
         house.emit(Warned(warning))
     return Convergence(gateway, accessories, tuple(services), tuple(warnings))
@@ -87,28 +85,49 @@ def _bring_up_parts(
     house: House, lease: Lease, *, allow_downtime: bool
 ) -> tuple[str, dict[str, str], list[str]]:
     """Bring up all but the services; return what that took, and what was left as it is."""
-    stack = house.stack
-    labels = naming.labels(stack.name, "gateway")
-    house.engine.ensure_network(stack.name, labels, internal=stack.internal)
-    if stack.internal:
-        house.engine.ensure_network(naming.edge_name(stack.name), labels)
+    refuse_newer(house.stack, observe(house))
+    _ensure_networks(house)
     snapshot = observe(house)
+    fit_table(snapshot.table, house.stack, find_pool(snapshot), snapshot.taken)  # or it says so now
     warnings: list[str] = []
     accessories = {}
-    for name, wanted in stack.accessories.items():
+    for name, wanted in house.stack.accessories.items():
         secrets = pick_secrets(wanted.secrets, house.variables, f"accessories.{name}")
         require_held(lease)
-        accessories[name] = _bring_up_part(
+        accessories[name] = _bring_up_accessory(
             house,
-            accessory_spec(stack, name, secrets),
+            accessory_spec(house.stack, name, secrets),
             snapshot.accessories.get(name),
             warnings,
             allow_downtime=allow_downtime,
         )
     require_held(lease)
-    gateway = _bring_up_gateway(house, lease, snapshot, warnings, allow_downtime=allow_downtime)
+    gateway = bring_up_gateway(house, lease, snapshot, warnings, allow_downtime=allow_downtime)
     _await_accessories(house)
     return gateway, accessories, warnings
+
+
+def _ensure_networks(house: House) -> None:
+    stack = house.stack
+    labels = naming.labels(stack.name, "gateway")
+    house.engine.ensure_network(
+        naming.network_name(stack.name),
+        labels,
+        internal=stack.internal,
+        subnet=str(stack.network.subnet) if stack.network.subnet else None,
+    )
+    if stack.internal:
+        house.engine.ensure_network(naming.edge_name(stack.name), labels)
+
+
+def _forget_network(house: House) -> None:
+    """Remove the network that an earlier stackctl made, once no container is on it any more."""
+    name = house.stack.name
+    network = house.engine.network(name)
+    if network is None or network.labels.get(naming.STACK) != name or network.holders:
+        return
+    if not any(name in found.addresses for found in house.engine.containers(name)):
+        house.engine.remove_network(name)
 
 
 def _orders(house: House, snapshot: Snapshot) -> Iterator[Order]:
@@ -136,7 +155,7 @@ def _fetch_images(house: House) -> None:
         )
 
 
-def _bring_up_part(
+def _bring_up_accessory(
     house: House,
     spec: ContainerSpec,
     found: Container | None,
@@ -144,22 +163,23 @@ def _bring_up_part(
     *,
     allow_downtime: bool,
 ) -> str:
-    """Run one container as wanted and say what that took."""
-    if found is not None and found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]:
-        if not allow_downtime:
-            warnings.append(
-                f"`{spec.name}` runs with other settings than stack.yaml has now;"
-                " `stackctl up --allow-downtime` recreates it"
-            )
-        else:
+    """Run an accessory as wanted and say what that took."""
+    if found is None:
+        _run(house, spec)
+        return "started"
+    if found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]:
+        if allow_downtime:
             with put_off():  # what was taken away comes back
                 house.engine.stop(found.id, spec.stop_grace)
                 house.engine.remove(found.id)
                 _run(house, spec)
             return "recreated"
-    if found is None:
-        _run(house, spec)
-        return "started"
+        warnings.append(
+            f"`{spec.name}` runs with other settings than stack.yaml has now;"
+            " `stackctl up --allow-downtime` recreates it"
+        )
+    if spec.network is not None and spec.network not in found.addresses:
+        house.engine.connect(found.id, spec.network, aliases=spec.aliases)  # of an earlier stackctl
     if not found.running:
         house.engine.start(found.id)
         return "started"
@@ -172,85 +192,6 @@ def _run(house: House, spec: ContainerSpec) -> str:
     for volume in spec.volumes:
         house.engine.ensure_volume(volume.name, labels)
     return house.engine.run(spec)
-
-
-def _bring_up_gateway(
-    house: House, lease: Lease, snapshot: Snapshot, warnings: list[str], *, allow_downtime: bool
-) -> str:
-    spec = gateway_spec(house.stack)
-    found = snapshot.gateway
-    outdated = found is not None and found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]
-    unborn = found is not None and found.state == "created"  # its maker died before it was whole
-    if found is None or unborn or (outdated and allow_downtime):
-        with put_off():  # users would be left without a door
-            if found is not None:
-                house.engine.stop(found.id, spec.stop_grace)
-                house.engine.remove(found.id)
-            _boot_gateway(house, spec, replace(snapshot, routing=None) if unborn else snapshot)
-        put_right(house, lease)
-        return "recreated" if found else "started"
-    done = _bring_up_part(house, spec, found, warnings, allow_downtime=False)
-    await_gateway(house)
-    put_right(house, lease)
-    if found is not None:
-        discard_strays(house, found)  # a release that could not put its own away has said so
-    return "reconfigured" if _reconfigure(house) else done
-
-
-def _boot_gateway(house: House, spec: ContainerSpec, snapshot: Snapshot) -> None:
-    """Create the gateway with a whole config before NGINX looks for one."""
-    house.emit(Progress(f"starting {spec.name}"))
-    for volume in spec.volumes:
-        house.engine.ensure_volume(volume.name, naming.labels(house.stack.name, "gateway"))
-    container = house.engine.create(spec)
-    try:
-        known = snapshot.routing and settle(snapshot.routing)
-        routing = known or _left_behind(house, container, snapshot)
-        routing = replace(routing, id=f"{_name(house)}.boot")
-        house.engine.write(container, FOLDER, pack(Config(routing, render(house.stack, routing))))
-        house.engine.write(container, FOLDER, pack_link("current", routing.id))
-        house.engine.start(container)
-        await_gateway(house)
-    except (EngineError, GatewayError):
-        house.engine.remove(container)
-        raise
-
-
-def _left_behind(house: House, container: str, snapshot: Snapshot) -> Routing:
-    """Return what a gateway that is gone has left in its volume, as far as it still runs."""
-    try:
-        routing = parse_config(house.engine.read(container, CURRENT))
-    except NotFound:
-        routing = None
-    lanes = {
-        name: lane
-        for name, lane in (settle(routing).lanes if routing else {}).items()
-        if lane.active
-        and any(replica.container.running for replica in snapshot.of(name, lane.active.color))
-    }
-    return Routing("", lanes)
-
-
-def _reconfigure(house: House) -> bool:
-    """Bring changed settings of stack.yaml into the config that serves, if there are any."""
-    snapshot = observe(house)
-    if snapshot.gateway is None or snapshot.routing is None:
-        return False
-    if render(house.stack, snapshot.routing) == snapshot.config:
-        return False
-    gateway = open_gateway(house, snapshot.gateway)
-    wanted = house.stack.services.keys()
-    lanes = {name: lane for name, lane in snapshot.routing.lanes.items() if name in wanted}
-    routing = Routing(f"{_name(house)}.converge", lanes)
-    try:
-        switch_config(house.stack, gateway, snapshot.routing, routing)
-    finally:
-        gateway.close()
-    return True
-
-
-def _name(house: House) -> str:
-    return f"{house.clock.now():%Y%m%d-%H%M%S-%f}-up"
 
 
 def _await_accessories(house: House) -> None:

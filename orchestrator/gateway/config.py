@@ -1,0 +1,97 @@
+"""A config of NGINX as a value: its text, and what that text says of itself in its first lines.
+
+It depends on stack.yaml and on the address table alone, so its id is a hash of its text: the same
+wish has the same id, and a release whose config serves already changes none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.gateway.addresses import AddressTable, parse_table
+from orchestrator.gateway.lane import Lane, read_lane, to_word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MARK = "# stackctl "
+LAYOUT = 2  # of the gateway's volume: configs/, moves/, shares/ and live/
+LONGEST_PIECE = 3000  # NGINX reads no comment and no word of 4 KiB or more
+IDENTITY = r"[0-9a-f]{16}"  # a folder of that name is removed as a whole: never empty
+FOLDER = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,240}"
+EARLIER_STEPS = ("boot", "stage", "promote", "retire", "converge", "recover")  # of layout 1
+
+
+@dataclass(frozen=True)
+class Config:
+    """The text of nginx.conf, and what it relies on."""
+
+    id: str
+    table: AddressTable
+    text: str
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What a config of layout 1 says: the colors stood in the config itself."""
+
+    folder: str  # where it lies in the gateway's volume
+    lanes: Mapping[str, Lane]
+
+
+@dataclass(frozen=True)
+class Newer:
+    """A config that a newer stackctl has written: what it says is not for us to guess."""
+
+    layout: int
+
+
+def to_head(identity: str, table: AddressTable) -> list[str]:
+    """Return the first lines of a config."""
+    said = {"layout": LAYOUT, "config": identity, "addresses": table.facts()}
+    line = json.dumps(said, sort_keys=True, separators=(",", ":"))
+    return [MARK + line[at : at + LONGEST_PIECE] for at in range(0, len(line), LONGEST_PIECE)]
+
+
+def identify(text: str) -> str:
+    """Return the id of a config whose text was rendered without one."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_config(text: str) -> Config | Earlier | Newer | None:
+    """Read a config back; None where it is not one of ours.
+
+    What it says goes into the next config, so it is held to what we could have written.
+    """
+    marked = takewhile(lambda line: line.startswith(MARK), text.splitlines())
+    try:
+        raw = json.loads("".join(line.removeprefix(MARK) for line in marked))
+        layout = raw.get("layout", 1)
+        if type(layout) is not int:
+            return None
+        if layout > LAYOUT:
+            return Newer(layout)
+        if layout == LAYOUT:
+            return Config(to_word(raw["config"], IDENTITY), parse_table(raw["addresses"]), text)
+        return Earlier(to_word(f"{raw['release']}.{raw['step']}", FOLDER), _read_earlier(raw))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def _read_earlier(raw: Mapping[str, Any]) -> dict[str, Lane]:
+    """Read the lanes of layout 1, which had one step for all services."""
+    step = raw["step"]
+    if step not in EARLIER_STEPS:
+        raise ValueError(step)
+    beside = "outgoing" if step == "promote" else "candidate"
+    empty = {"candidate": None, "outgoing": None, "share": 0, "config": ""}
+
+    def read(lane: Mapping[str, Any]) -> Lane:
+        said = {"active": lane["active"], "kept": lane.get("previous"), beside: lane["preview"]}
+        return read_lane(empty | said)
+
+    return {str(name): read(lane) for name, lane in raw["lanes"].items() if lane["active"]}

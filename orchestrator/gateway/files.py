@@ -1,0 +1,93 @@
+"""The gateway's volume: where what lies in it, and how it is packed to be written there.
+
+current -> configs/<id>        what NGINX starts with and reloads
+configs/<id>/nginx.conf        each config in a folder of its own
+live/<service>                 who gets its traffic: a link, moved by a rename, to
+moves/<service>/<name>/        lane.json, what was decided; share, the buckets that get green
+shares/<0..100>/               that many files, one a bucket
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from orchestrator.gateway.config import Config
+
+FOLDER = "/etc/stackctl"  # inside the gateway's container
+CURRENT = f"{FOLDER}/current/nginx.conf"
+CONFIGS = f"{FOLDER}/configs"
+LIVE = f"{FOLDER}/live"
+MOVES = f"{FOLDER}/moves"
+SCRATCH = "/tmp"  # noqa: S108  inside the gateway's container, a volume of its own
+LANE, LANES = "lane.json", "lanes"
+
+
+def config_link(identity: str) -> str:
+    """Return what the link to the config that serves says."""
+    return f"configs/{identity}"
+
+
+def config_folder(identity: str) -> str:
+    """Return where a config lies."""
+    return f"{CONFIGS}/{identity}"
+
+
+def config_file(identity: str) -> str:
+    """Return where the text of a config lies."""
+    return f"{config_folder(identity)}/nginx.conf"
+
+
+def cache_folder(upstream: str) -> str:
+    """Return where the cached answers of a color lie."""
+    return f"{SCRATCH}/cache_{upstream}"
+
+
+def lane_file(service: str) -> str:
+    """Return where the lane of a service is found, through its link."""
+    return f"{LIVE}/{service}/{LANE}"
+
+
+def pack_config(config: Config) -> bytes:
+    """Return a tar archive with a config in its folder, to be unpacked in `FOLDER`."""
+    folder = f"configs/{config.id}"
+    return _pack(
+        folders=("configs", folder, "live", "moves", "shares"),
+        files={
+            f"{folder}/nginx.conf": config.text,
+            # NGINX fills in each lane, so that one request tells all of them.
+            f"{folder}/{LANES}": "".join(
+                f'{service} <!--# include virtual="/lane/{service}" -->\n'
+                for service in config.table.upstreams
+            ),
+        },
+    )
+
+
+def pack_current(identity: str) -> bytes:
+    """Return a tar archive with the link to a config only, for a gateway that does not run yet."""
+    link = tarfile.TarInfo("current")
+    link.type, link.linkname = tarfile.SYMTYPE, config_link(identity)
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        archive.addfile(link)
+    return buffer.getvalue()
+
+
+def _pack(folders: Iterable[str], files: dict[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name in folders:
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(folder)
+        for name, text in files.items():
+            content = text.encode()
+            file = tarfile.TarInfo(name)
+            file.size, file.mode = len(content), 0o644
+            archive.addfile(file, io.BytesIO(content))
+    return buffer.getvalue()

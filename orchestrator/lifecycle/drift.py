@@ -1,0 +1,136 @@
+"""Where what runs is not what stack.yaml wants: pure; `status` prints it, `plan` shows it, and `up`
+mends what can be mended without anybody noticing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import ConfigurationError
+from orchestrator.gateway.config import Earlier, Newer
+from orchestrator.gateway.render import render
+from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets, replica_specs
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.engine.base import Container
+    from orchestrator.gateway.lane import Target
+    from orchestrator.release.observe import Replica, Snapshot
+    from orchestrator.stack.model import Stack
+
+UP, DOWNTIME, NOBODY = "up", "up --allow-downtime", ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that is not as stack.yaml wants it."""
+
+    text: str
+    mended_by: str = UP  # the command; empty where a person must look
+
+
+def find_drift(stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]) -> list[Difference]:
+    """Return all that differs. `variables` are where secrets come from."""
+    if snapshot.gateway is None:
+        return [Difference("the gateway does not exist")]
+    return [
+        *_compare_gateway(stack, snapshot, snapshot.gateway),
+        *_compare_services(stack, snapshot, variables),
+        *_compare_accessories(stack, snapshot, variables),
+    ]
+
+
+def _compare_gateway(stack: Stack, snapshot: Snapshot, gateway: Container) -> Iterator[Difference]:
+    if gateway.labels.get(naming.SPEC) != gateway_spec(stack).labels[naming.SPEC]:
+        yield Difference("the gateway runs with other settings than stack.yaml has", DOWNTIME)
+    match snapshot.strange:
+        case Earlier():
+            yield Difference("the stack was brought up by an earlier stackctl")
+        case Newer(layout):
+            yield Difference(f"a newer stackctl has been at work (layout {layout})", NOBODY)
+    config = snapshot.config
+    if config is None:
+        return
+    if not config.table.has(stack) or render(stack, config.table).id != config.id:
+        yield Difference("the NGINX config is not the one that stack.yaml renders to")
+    if snapshot.current != config.id:
+        yield Difference("NGINX serves another config than the one it would start with")
+
+
+def _compare_services(
+    stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
+) -> Iterator[Difference]:
+    for name in stack.services:
+        active = snapshot.lane(name).active
+        if active is None:
+            yield Difference(f"service `{name}` has not been released")
+            continue
+        yield from _compare_service(stack, snapshot, variables, name, active)
+    for name in sorted({replica.service for replica in snapshot.replicas} - stack.services.keys()):
+        yield Difference(
+            f"service `{name}` has containers, but stack.yaml does not have it", "prune"
+        )
+    for stranger in snapshot.strangers:
+        text = f"container `{stranger.name}` carries this stack's label, but is none of ours"
+        yield Difference(text, NOBODY)
+
+
+def _compare_service(
+    stack: Stack, snapshot: Snapshot, variables: Mapping[str, str], name: str, active: Target
+) -> Iterator[Difference]:
+    wanted = stack.services[name].replicas
+    running = [r for r in snapshot.of(name, active.color) if r.container.running]
+    if len(running) != wanted:
+        yield Difference(f"service `{name}` runs {len(running)} of {wanted} replicas")
+    try:
+        secrets = pick_secrets(stack.services[name].secrets, variables, f"services.{name}")
+    except ConfigurationError as error:
+        yield Difference(error.message, NOBODY)
+        return
+    if any(_is_other(stack, snapshot, replica, active, secrets) for replica in running):
+        yield Difference(f"service `{name}` runs with other settings than stack.yaml has")
+    network = naming.network_name(stack.name)
+    for replica in running:
+        upstream = snapshot.table.of(name, replica.color)
+        address = upstream.address(replica.number) if upstream else None
+        has = replica.container.addresses.get(network)
+        if address and has != address:
+            yield Difference(f"`{replica.container.name}` is at {has}, and not at {address}")
+
+
+def _is_other(
+    stack: Stack,
+    snapshot: Snapshot,
+    replica: Replica,
+    active: Target,
+    secrets: Mapping[str, str],
+) -> bool:
+    """Whether a replica was made from other settings than stack.yaml has; its image is its own."""
+    service = stack.services[replica.service]
+    upstream = snapshot.table.of(replica.service, replica.color)
+    if upstream is None:
+        return False
+    image = replica.container.image
+    spec = replica_specs(stack, replica.service, active, image, secrets, upstream)[0]
+    return replica.spec != spec.labels[naming.SPEC] or upstream.port != service.port
+
+
+def _compare_accessories(
+    stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
+) -> Iterator[Difference]:
+    for name, accessory in stack.accessories.items():
+        found = snapshot.accessories.get(name)
+        try:
+            secrets = pick_secrets(accessory.secrets, variables, f"accessories.{name}")
+        except ConfigurationError as error:
+            yield Difference(error.message, NOBODY)
+            continue
+        wanted = accessory_spec(stack, name, secrets).labels[naming.SPEC]
+        if found is None:
+            yield Difference(f"accessory `{name}` does not exist")
+        elif found.labels.get(naming.SPEC) != wanted:
+            text = f"accessory `{name}` runs with other settings than stack.yaml has"
+            yield Difference(text, DOWNTIME)

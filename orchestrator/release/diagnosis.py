@@ -1,0 +1,230 @@
+"""What a release that died has left behind, and what is right: pure, from what is observed.
+
+Users decide. Who gets no traffic yet never will: it is taken away. Who gets it keeps it, if it is
+healthy, and what had it before goes to sleep. So it does not matter where a release died, by what,
+or from which machine the next command comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import GatewayError
+from orchestrator.gateway.addresses import COLORS
+from orchestrator.gateway.lane import Lane, Target
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from orchestrator.engine.base import Container
+    from orchestrator.release.observe import Replica, Snapshot
+    from orchestrator.stack.model import Stack
+
+Replicas = tuple["Replica", ...]
+
+
+@dataclass(frozen=True)
+class Repair:
+    """What is to be done for one service."""
+
+    text: str  # what was found, and what becomes of it
+    lane: Lane  # who gets the traffic
+    remove: Replicas = ()
+    stop: Replicas = ()
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """All that is to be put right; with nothing left over, there is nothing to do."""
+
+    repairs: Mapping[str, Repair]  # by service
+    migrations: tuple[Container, ...]
+    astray: bool = False  # NGINX would start with another config than it serves
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Return what was found, for people."""
+        found = [repair.text for repair in self.repairs.values()]
+        found += [f"the migration `{one.name}` was left: it is removed" for one in self.migrations]
+        if self.astray:
+            found.append("the gateway would start with another config than it serves: it is moved")
+        return tuple(found)
+
+
+def diagnose(
+    stack: Stack, snapshot: Snapshot, healthy: Collection[str], *, relinked: bool = True
+) -> Diagnosis:
+    """Return what a dead release has left; `healthy` are names of replicas that pass their gate.
+
+    It must not be asked while a release is at work: what that has begun looks the same. Unless
+    lost links were `relinked` before, a service without one may have had users.
+    """
+    gateway, config = snapshot.gateway, snapshot.config
+    if config is None or gateway is None or not gateway.running:
+        return Diagnosis({}, ())
+    found = {
+        name: _diagnose_service(name, snapshot, healthy, rests=service.keep != "running")
+        for name, service in stack.services.items()
+    }
+    if not relinked:
+        found |= {
+            name: Repair(f"`{name}`: no link leads to it; what users had is looked for", Lane())
+            for name, repair in found.items()
+            if repair and name not in snapshot.lanes
+        }
+    return Diagnosis(
+        repairs={name: repair for name, repair in found.items() if repair},
+        migrations=snapshot.migrations,
+        astray=snapshot.current != config.id,
+    )
+
+
+def needs_health(snapshot: Snapshot) -> bool:
+    """Whether the way out depends on who is healthy: users were just moved, or get nobody."""
+    return any(
+        lane.step == "promoted" or not _running(snapshot, service, lane.active)
+        for service, lane in snapshot.lanes.items()
+    )
+
+
+def adopt(service: str, snapshot: Snapshot, known: Collection[Lane | None]) -> Lane | None:
+    """Return the lane of a service whose link is lost; None where it never had one.
+
+    `known` are the lanes that are still on the gateway's disk, None for one that cannot be read. The
+    newest of them that runs is what users had. Raises GatewayError where nobody can tell.
+    """
+    running = [lane for lane in known if lane and _running(snapshot, service, lane.active)]
+    if running:
+        return max(running, key=lambda lane: lane.active.release if lane.active else "")
+    return adopt_running(service, snapshot) if known else None
+
+
+def adopt_running(service: str, snapshot: Snapshot) -> Lane | None:
+    """Return the lane of a service by its containers alone: the color that runs is what users had.
+
+    None where nothing of it runs. Raises GatewayError where both colors do.
+    """
+    awake = [found for color in COLORS if (found := _awake(snapshot.of(service, color)))]
+    if len(awake) > 1:
+        run = " and ".join(map(_name, awake))
+        names = " ".join(replica.container.name for replica in awake[0])
+        raise GatewayError(
+            f"nobody can tell which version users of `{service}` had: {run} run",
+            f"stop the one that they must not get, such as `docker stop {names}`; then `stackctl up`",
+        )
+    if not awake:
+        return None
+    active = to_target(awake[0])
+    kept = snapshot.of(service, naming.other(active.color))
+    return Lane(active, kept=to_target(kept) if kept else None)
+
+
+def to_target(replicas: Replicas) -> Target:
+    """Return the color that replicas make up."""
+    first = replicas[0]
+    return Target(first.color, first.version, len(replicas), first.release)
+
+
+def _diagnose_service(
+    name: str, snapshot: Snapshot, healthy: Collection[str], *, rests: bool
+) -> Repair | None:
+    lane = snapshot.lane(name)
+    if lane.active and lane.outgoing:
+        return _finish(name, snapshot, lane, lane.active, lane.outgoing, healthy)
+    if lane.active and not _running(snapshot, name, lane.active):
+        stranded = _strand(name, snapshot, lane, lane.active, healthy)
+        if stranded:
+            return stranded
+    idle = _idle(name, snapshot, lane)
+    kept = tuple(replica for replica in idle if _is(replica, lane.kept))
+    left = tuple(replica for replica in idle if replica not in kept)
+    awake = _awake(kept) if rests or lane.candidate else ()
+    if not (left or awake or lane.candidate):
+        return None
+    said = [f"{_name(left)} never got any traffic: removed"] if left else []
+    said += [f"{_name(awake)} is kept for a rollback and ran: stopped"] if awake else []
+    return Repair(
+        text=f"`{name}`: " + ("; ".join(said) or "only its lane knew of a candidate: forgotten"),
+        lane=lane.abandon(),
+        remove=left,
+        stop=awake,
+    )
+
+
+def _finish(
+    name: str,
+    snapshot: Snapshot,
+    lane: Lane,
+    active: Target,
+    outgoing: Target,
+    healthy: Collection[str],
+) -> Repair:
+    """Bring a switch to its end; back, where the new color is not well and the old one is."""
+    new, old = snapshot.of(name, active.color), snapshot.of(name, outgoing.color)
+    if not _is_well(new, active, healthy) and _is_well(old, outgoing, healthy):
+        return Repair(
+            text=f"`{name}`: {active.version} was promoted and is not healthy: users get"
+            f" {outgoing.version} again",
+            lane=lane.go_back(),
+            remove=new,
+        )
+    return Repair(
+        text=f"`{name}`: {active.version} was promoted and {outgoing.version} not retired: finished",
+        lane=lane.retire(),
+        stop=old,
+    )
+
+
+def _strand(
+    name: str, snapshot: Snapshot, lane: Lane, active: Target, healthy: Collection[str]
+) -> Repair | None:
+    """Lead users to the other color where theirs does not run and that one is well.
+
+    So it is after a power cut that undid the move of the link, and not the stop of the old color.
+    """
+    other = snapshot.of(name, naming.other(active.color))
+    if not other:
+        return None
+    target = to_target(other)
+    if not _is_well(other, target, healthy):
+        return None
+    return Repair(
+        text=f"`{name}`: {active.version} does not run and {target.version} is healthy: users get it",
+        lane=Lane(target, config=lane.config),
+        stop=snapshot.of(name, active.color),
+    )
+
+
+def _idle(name: str, snapshot: Snapshot, lane: Lane) -> Replicas:
+    """Return the replicas that users do not get."""
+    if lane.active:
+        return snapshot.of(name, naming.other(lane.active.color))
+    return snapshot.of(name, "blue") + snapshot.of(name, "green")
+
+
+def _is(replica: Replica, target: Target | None) -> bool:
+    return (
+        target is not None
+        and (replica.color, replica.version) == (target.color, target.version)
+        and replica.number <= target.replicas
+    )
+
+
+def _is_well(replicas: Replicas, target: Target, healthy: Collection[str]) -> bool:
+    well = [replica for replica in replicas if replica.container.name in healthy]
+    return len(well) == target.replicas
+
+
+def _running(snapshot: Snapshot, service: str, target: Target | None) -> bool:
+    return target is not None and bool(_awake(snapshot.of(service, target.color)))
+
+
+def _awake(replicas: Replicas) -> Replicas:
+    return tuple(replica for replica in replicas if replica.container.running)
+
+
+def _name(replicas: Replicas) -> str:
+    first = replicas[0]
+    return f"{first.version or 'a candidate'} ({first.color})"

@@ -1,0 +1,270 @@
+"""The phases of a release, in their order: each takes what the one before it has returned."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import GatewayError
+from orchestrator.events import DrainEnded, Planned, Switched, Warned
+from orchestrator.evidence.record import hash_text
+from orchestrator.health import Gate
+from orchestrator.release.candidate import (
+    clear_way,
+    find_candidate,
+    persist_candidate,
+    put_away,
+    start_candidate,
+)
+from orchestrator.release.images import prepare_image
+from orchestrator.release.lock import require_held
+from orchestrator.release.migration import migrate_database
+from orchestrator.release.observe import observe
+from orchestrator.release.phases import Phase
+from orchestrator.release.plan import Plan, plan_release, require_gateway
+from orchestrator.release.preview import prove_preview
+from orchestrator.release.specs import pick_secrets
+from orchestrator.release.switch import Switch, open_switch
+from orchestrator.release.testimony import call_witness
+from orchestrator.signals import put_off
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.engine.base import Image
+    from orchestrator.release.run import Run
+
+
+@dataclass(frozen=True)
+class Built:
+    """The version's image, and the link that will lead users to it."""
+
+    image: Image
+    switch: Switch
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A plan under way."""
+
+    plan: Plan
+    switch: Switch
+
+
+@dataclass(frozen=True)
+class Promoted(Candidate):
+    """A candidate that users get."""
+
+
+def build(run: Run) -> Built:
+    """Build the version's image, or find it; meanwhile the gateway is made ready."""
+    with run.phase(Phase.BUILD), _beside() as pool:
+        opening = pool.submit(_open_switch, run)
+        house, order = run.house, run.order
+        image = prepare_image(
+            house.engine,
+            house.stack,
+            house.folder,
+            order.service,
+            order.version,
+            run.emit,
+            build=order.build,
+        )
+        return Built(image, opening.result())
+
+
+def plan(run: Run, built: Built) -> Candidate:
+    """Look at the stack and decide what to do."""
+    with run.phase(Phase.PLAN):
+        house, order, image = run.house, run.order, built.image
+        wanted = house.stack.services[order.service].secrets
+        secrets = pick_secrets(wanted, house.variables, f"services.{order.service}")
+        snapshot, release = observe(house), run.record.release
+        run.plan = made = plan_release(house.stack, snapshot, order, release, image.id, secrets)
+        run.emit(
+            Planned(
+                color=made.candidate.color,
+                replicas=made.replicas,
+                image=next(iter(image.tags), image.id),
+                digest=image.id,
+                previous=made.previous.version if made.previous else None,
+                unchanged=made.unchanged,
+            )
+        )
+        return Candidate(made, built.switch)
+
+
+def configure(run: Run, candidate: Candidate) -> Candidate:
+    """Bring NGINX the config that the release needs, where it differs from the one that serves.
+
+    Users notice nothing: the active color is in it as it was.
+    """
+    made = candidate.plan
+    if made.config.id != made.served.id:
+        with run.phase(Phase.CONFIGURE):
+            within = run.house.stack.gateway.departure
+            candidate.switch.gateway.await_departures(
+                within
+            )  # or an address could be given out twice
+            candidate.switch.gateway.change_config(made.config, made.served)
+            run.emit(Switched(made.config.id, hash_text(made.config.text)))
+    return candidate
+
+
+def migrate(run: Run, candidate: Candidate) -> Candidate:
+    """Let the new version bring the database to what it needs, where it says how."""
+    spec, wanted = candidate.plan.migration, candidate.plan.service.migrate
+    if spec is not None and wanted is not None:
+        with run.phase(Phase.MIGRATE):
+            migrate_database(run.house, spec, wanted.deadline)
+    return candidate
+
+
+def start(run: Run, candidate: Candidate) -> Candidate:
+    """Start the witness and the candidate, once its color is quiet."""
+    made = candidate.plan
+    with run.phase(Phase.START):
+        run.witness = call_witness(
+            run.house, made, run.record.sample, run.record.note, promised=made.order.version
+        )
+        _await_quiet_color(run, candidate)
+        if made.previous is not None:  # where nobody serves, a lane would lead users to it
+            candidate.switch.move("stage", made.staged)
+        start_candidate(run.house.engine, made, run.emit)
+    return candidate
+
+
+def gate(run: Run, candidate: Candidate) -> Candidate:
+    """Wait until every replica has proven itself."""
+    with run.phase(Phase.GATE):
+        made, house = candidate.plan, run.house
+        health = made.service.health
+
+        def to_probe(name: str) -> str:
+            return name.removeprefix(f"{house.stack.name}-")
+
+        def crashed() -> list[str]:
+            found = find_candidate(house.engine, house.stack.name, made)
+            return [container.name for container in found if container.crashed]
+
+        Gate(health, made.order.version, house.clock, run.emit).wait(
+            made.replicas,
+            lambda name: house.admin.probe(to_probe(name), health.path, health.timeout),
+            crashed,
+        )
+    return candidate
+
+
+def preview(run: Run, candidate: Candidate) -> Candidate:
+    """Ask the candidate the way that traffic will take, and make it what the engine brings back."""
+    made, house = candidate.plan, run.house
+    with run.phase(Phase.PREVIEW), _beside() as pool:
+        found = find_candidate(house.engine, house.stack.name, made)
+        kept = pool.submit(persist_candidate, house.engine, found)
+        if any(route.cache for route in made.service.routes):
+            color = made.candidate.color
+            candidate.switch.gateway.empty_cache(naming.upstream_name(made.order.service, color))
+        prove_preview(house.admin, house.clock, made)
+        kept.result()
+    return candidate
+
+
+def promote(run: Run, candidate: Candidate) -> Promoted:
+    """Move the link: from now on each new request is the candidate's."""
+    made = candidate.plan
+    with run.phase(Phase.PROMOTE):
+        if made.config.id != made.served.id:
+            _await_old_workers(run, candidate)
+        served = run.house.admin.serving()
+        if served != made.config.id:
+            raise GatewayError(
+                f"the gateway serves the config `{served}`, and not `{made.config.id}`, which lists"
+                " the candidate",
+                "somebody else has changed it: `stackctl up`, then deploy again",
+            )
+        candidate.switch.move("promote", made.promoted)
+    return Promoted(made, candidate.switch)
+
+
+def confirm(run: Run, promoted: Promoted) -> Promoted:
+    """Prove that users get the candidate."""
+    with run.phase(Phase.CONFIRM):
+        promoted.switch.confirm(promoted.plan.promoted)
+    return promoted
+
+
+def drain(run: Run, promoted: Promoted) -> Promoted:
+    """Wait until the previous version has answered all who had decided for it."""
+    made = promoted.plan
+    with run.phase(Phase.DRAIN):
+        if run.witness is not None:
+            run.witness.let_go()  # its own unfinished requests are not to be waited for
+        if made.previous is not None:
+            color, table = made.previous.color, made.config.table
+            drained = promoted.switch.await_quiet(color, table, made.drain_timeout)
+            run.emit(DrainEnded(round(drained.seconds, 3), drained.cut))
+            if drained.cut:
+                run.emit(Warned(f"{drained.cut} connections were cut at the end of the drain"))
+    return promoted
+
+
+def retire(run: Run, promoted: Promoted) -> Promoted:
+    """Put the previous version away."""
+    made = promoted.plan
+    with run.phase(Phase.RETIRE):
+        put_away(run.house.engine, made.service, made.outgoing)
+        promoted.switch.move("retire", made.retired)
+        promoted.switch.gateway.sweep({made.config.id})
+    return promoted
+
+
+def _open_switch(run: Run) -> Switch:
+    house, order = run.house, run.order
+    container, _ = require_gateway(house.stack, observe(house))
+    switch = open_switch(house, container, order.service, run.record.release, run.emit)
+    run.switch = switch
+    switch.gateway.prepare()
+    return switch
+
+
+def _await_quiet_color(run: Run, candidate: Candidate) -> None:
+    """Wait for late requests to the candidate's color, then remove what is in its way.
+
+    A request that had decided for what ran there before would be executed by the candidate.
+    """
+    made, engine = candidate.plan, run.house.engine
+    table = made.config.table
+    quiet = candidate.switch.await_quiet(made.candidate.color, table, made.drain_timeout)
+    if quiet.cut:
+        run.emit(
+            Warned(
+                f"somebody who had decided for {made.candidate.color} was not answered within"
+                f" {made.drain_timeout:g} s; the candidate starts at the same addresses"
+            )
+        )
+    require_held(run.lease)  # waiting lasts: somebody else may be at work meanwhile
+    clear_way(engine, made)
+
+
+def _await_old_workers(run: Run, candidate: Candidate) -> None:
+    """Wait for the workers that do not know where the candidate is; NGINX ends them in time."""
+    within = run.house.stack.gateway.departure
+    if not candidate.switch.gateway.await_departures(within):
+        raise GatewayError(
+            f"a worker of the config before has not left within {within:g} s",
+            "see why: `stackctl logs gateway`",
+        )
+
+
+@contextmanager
+def _beside() -> Iterator[ThreadPoolExecutor]:
+    """Give a thread for work beside the block. When the block ends, that work has ended too."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        yield pool
+    finally:
+        with put_off():
+            pool.shutdown()

@@ -1,0 +1,31 @@
+"""The forms that text in stack.yaml must have, and how faults describe them."""
+
+from __future__ import annotations
+
+NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+VERSION = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"  # what an image tag may be
+URL_PATH = r"^/([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*$"
+REQUEST = r"^/[A-Za-z0-9._~/?=&%+-]*$"
+IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
+VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+SECRET = r"^[A-Za-z_][A-Za-z0-9_]*(:[A-Za-z_][A-Za-z0-9_]*)?$"  # noqa: S105  the form of a name
+MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
+USER = r"^[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?$"
+FILE = r"^[^\x00-\x1f\x7f]+$"
+TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
+
+FORMS = {  # as faults describe them
+    NAME: "lower-case letters, digits and single hyphens, a letter first",
+    VERSION: "what an image tag may be: at most 128 letters, digits, `.`, `_` and `-`",
+    URL_PATH: "a path such as `/notes/`, of letters, digits, `.`, `_`, `~`, `-` and single `/`",
+    REQUEST: "a path such as `/notes/?page=2`",
+    IMAGE: "an image such as `mongo:8`",
+    VERSIONED_IMAGE: "an image such as `example/notes:{version}`",
+    VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
+    SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another",
+    MOUNT: "a volume such as `uploads:/data` or `uploads:/data:ro`",
+    USER: "a user's number other than 0, such as `10001` or `10001:10001`",
+    FILE: "a path",
+    TEXT: "text without NUL",
+}
