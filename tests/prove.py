@@ -30,28 +30,147 @@ class Safeguard:
 
 SAFEGUARDS = (
     Safeguard(
-        "keepalive_min_timeout: a reload closes no socket that may still be used",
+        "the drain is a counter: the old version stays until everybody who had decided for it is answered",
+        "orchestrator/gateway/apply.py",
+        "quiet = self._poll(lambda: not self._admin.busy(name) or None, QUIET_EVERY, within)\n",
+        "quiet = True\n",
+        (
+            "tests/unit/test_rollout.py::test_the_previous_version_waits_for_its_last_answer",
+            "tests/e2e/test_release.py::test_a_late_upload_is_answered_by_the_version_that_it_had_decided_for",
+        ),
+    ),
+    Safeguard(
+        "the counter counts: a request is seen from its decision on, its body still on the way",
+        "templates/location.conf.j2",
+        "            limit_conn stackctl_lanes 65535;\n",
+        "",
+        (
+            "tests/e2e/test_release.py::test_a_late_upload_is_answered_by_the_version_that_it_had_decided_for",
+        ),
+    ),
+    Safeguard(
+        "the guard of addresses: no candidate starts where a late request would find it",
+        "orchestrator/release/steps.py",
+        "        _await_quiet_color(run, candidate)\n",
+        "        clear_way(run.house.engine, made)\n",
+        (
+            "tests/unit/test_rollout.py::test_a_candidate_waits_for_late_requests_to_its_color",
+            "tests/e2e/test_release.py::test_an_upload_that_outlives_its_version_is_never_the_candidates",
+        ),
+    ),
+    Safeguard(
+        "the second choice: a request that reached nobody is sent to the color of now",
+        "templates/location.conf.j2",
+        "            error_page 502 504 = @{{ item.again }};\n",
+        "",
+        (
+            "tests/e2e/test_gateway.py::test_one_dead_replica_of_two_costs_no_request",
+            "tests/e2e/test_release.py::test_an_upload_that_outlives_its_version_is_never_the_candidates",
+        ),
+    ),
+    Safeguard(
+        "the second choice has no memory: replicas that are back are asked at once",
+        "templates/nginx.conf.j2",
+        "        server {{ server }} max_fails=0;\n",
+        "        server {{ server }} max_fails=1 fail_timeout=5s;\n",
+        ("tests/e2e/test_gateway.py::test_replicas_that_are_back_are_asked_at_once",),
+    ),
+    Safeguard(
+        "nodelay: no request waits where the counter does not see it",
+        "templates/location.conf.j2",
+        " burst={{ limit.burst }} nodelay;\n",
+        " burst={{ limit.burst }};\n",
+        ("tests/e2e/test_gateway.py::test_a_burst_is_answered_at_once",),
+    ),
+    Safeguard(
+        "the sync: a switch that was told outlives a power cut",
+        "orchestrator/gateway/pointer.py",
+        'settle() { sync -f "$1" 2>/dev/null || sync; }\n',
+        "settle() { :; }\n",
+        ("tests/contract/test_power_loss.py",),
+    ),
+    Safeguard(
+        "the preview: every replica answers through the upstream that users will take",
+        "orchestrator/release/steps.py",
+        "        prove_preview(house.admin, house.clock, made)\n",
+        "",
+        (
+            "tests/unit/test_failures.py::test_a_candidate_that_nginx_cannot_reach_gets_no_user",
+            "tests/unit/test_failures.py::test_a_candidate_that_dies_after_the_gate_gets_no_user",
+        ),
+    ),
+    Safeguard(
+        "the lane is read through the link: a move is believed once NGINX finds it",
+        "orchestrator/gateway/apply.py",
+        "            if self._admin.lane(service) != lane:\n                return None\n",
+        "",
+        ("tests/unit/test_failures.py::test_a_move_that_was_only_said_to_be_made_is_noticed",),
+    ),
+    Safeguard(
+        "the public door: a switch counts once users' own way leads to the new color",
+        "orchestrator/gateway/apply.py",
+        "            return door() in (wanted, None) or None\n",
+        "            return True\n",
+        (
+            "tests/unit/test_failures.py::test_a_link_that_users_do_not_follow_is_noticed_and_moved_back",
+        ),
+    ),
+    Safeguard(
+        "no lane, no traffic: a service whose link is lost gives nobody a color by default",
+        "templates/location.conf.j2",
+        "            if (!-e {{ live }}/{{ item.service }}/lane.json) {\n",
+        "            if (!-e {{ live }}) {\n",
+        ("tests/contract/test_gateway_contract.py::test_a_service_without_a_lane_serves_nobody",),
+    ),
+    Safeguard(
+        "what users get is persistent: the engine brings it back after a kill",
+        "orchestrator/release/candidate.py",
+        "    in_parallel(lambda container: engine.persist(container.id), containers)\n",
+        "",
+        (
+            "tests/unit/test_rollout.py::test_what_users_get_comes_back_with_the_engine_and_nothing_else_does",
+        ),
+    ),
+    Safeguard(
+        "what is kept is not persistent: the engine brings no retired version back",
+        "orchestrator/release/candidate.py",
+        "        engine.unpersist(replica.container.id)  # or it would come back with the engine\n",
+        "",
+        (
+            "tests/unit/test_rollout.py::test_what_users_get_comes_back_with_the_engine_and_nothing_else_does",
+        ),
+    ),
+    Safeguard(
+        "the cache's emptying: a color that comes back answers with its own version's words",
+        "orchestrator/release/steps.py",
+        "            candidate.switch.gateway.empty_cache(naming.upstream_name(made.order.service, color))\n",
+        "            pass\n",
+        ("tests/e2e/test_gateway.py::test_the_cache_never_answers_with_another_versions_words",),
+    ),
+    Safeguard(
+        "the config's confirm: a reload counts once it is proven to be in effect",
+        "orchestrator/gateway/apply.py",
+        "            left = serves() and not self.workers().accepting & frozenset(outdated)\n",
+        "            left = True\n",
+        (
+            "tests/unit/test_failures.py::test_a_reload_that_nginx_ignores_is_noticed_and_taken_back",
+        ),
+    ),
+    Safeguard(
+        "the wait for old workers: none that does not know where the candidate is serves users of it",
+        "orchestrator/release/steps.py",
+        "            _await_old_workers(run, candidate)\n",
+        "            pass\n",
+        (
+            "tests/unit/test_failures.py::test_old_workers_that_do_not_know_the_candidate_are_waited_for",
+        ),
+    ),
+    Safeguard(
+        "keepalive_min_timeout: a change of the config closes no socket that may still be used",
         "templates/nginx.conf.j2",
         "    keepalive_min_timeout {{ gateway.kept | ms }};\n",
         "",
-        ("tests/e2e/test_release.py::test_an_idle_connection_survives_the_reloads",),
-    ),
-    Safeguard(
-        "the wait for old workers: the old version outlives those who still know it",
-        "orchestrator/gateway/apply.py",
-        "not self.workers().leaving and not self._open_to(addresses, port)",
-        "not self._open_to(addresses, port)",
-        ("tests/e2e/test_release.py::test_the_old_version_outlives_its_last_idle_client",),
-    ),
-    Safeguard(
-        "the confirm: a reload counts once it is proven to be in effect",
-        "orchestrator/gateway/apply.py",
-        "            if self._admin.serving() != identity:\n                return None\n",
-        "            return self.workers().accepting\n",
-        (
-            "tests/unit/test_failures.py::test_a_reload_that_nginx_ignores_is_noticed_and_undone",
-            "tests/contract/test_gateway_contract.py",
-        ),
+        ("tests/e2e/test_release.py::test_an_idle_connection_survives_a_change_of_the_config",),
     ),
     Safeguard(
         "the gate: users get a version only after it has proven itself",
@@ -63,25 +182,11 @@ SAFEGUARDS = (
         ),
     ),
     Safeguard(
-        "the second choice: a request that reached nobody is sent to another replica",
-        "templates/location.conf.j2",
-        "            error_page 502 504 = @{{ item.again }};\n",
-        "",
-        ("tests/e2e/test_gateway.py::test_one_dead_replica_of_two_costs_no_request",),
-    ),
-    Safeguard(
         "the admission: the admin listener answers the host and no container",
         "templates/nginx.conf.j2",
         "        default 1;\n        include {{ admitted }};\n",
         "        default 0;\n",
         ("tests/e2e/test_boundaries.py::test_no_container_gets_an_answer_of_the_admin_listener",),
-    ),
-    Safeguard(
-        "the outdated worker: it answers nothing from the cache once another config is current",
-        "templates/nginx.conf.j2",
-        "            set $stackctl_outdated 1;\n",
-        "",
-        ("tests/e2e/test_gateway.py::test_no_old_answer_comes_from_the_cache_after_the_switch",),
     ),
     Safeguard(
         "the lease: of those who come at once, one changes things",
@@ -102,8 +207,8 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "the recovery: what a dead release has left is put right before anything new begins",
-        "orchestrator/release/repair.py",
-        "        _carry_out(house, snapshot, snapshot.gateway, recovery, lease)\n",
+        "orchestrator/release/recovery.py",
+        "        _carry_out(house, snapshot, snapshot.gateway, found, lease)\n",
         "        pass\n",
         (
             "tests/unit/test_recovery.py::test_a_release_that_dies_is_put_right_by_the_next_command",
@@ -111,11 +216,13 @@ SAFEGUARDS = (
         ),
     ),
     Safeguard(
-        "the drain bound: an old worker lives no longer than `drain_timeout`",
-        "templates/nginx.conf.j2",
-        "worker_shutdown_timeout {{ gateway.drain_timeout | ms }};\n",
-        "",
-        ("tests/e2e/test_drain.py::test_a_client_that_never_hangs_up_is_cut",),
+        "the drain bound: a client that never lets go holds up no release for ever",
+        "orchestrator/release/steps.py",
+        "            drained = promoted.switch.await_quiet(color, table, made.drain_timeout)\n",
+        "            drained = promoted.switch.await_quiet(color, table, 90.0)\n",
+        (
+            "tests/unit/test_rollout.py::test_connections_that_outlive_the_drain_are_cut_with_a_warning",
+        ),
     ),
 )
 
