@@ -71,6 +71,13 @@ class OwnEngine:
             self._process.wait(PATIENCE)
             self._process = None
 
+    def kill(self) -> None:
+        """End it as the kernel does that is out of memory: it puts nothing in order."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE)
+            self._process = None
+
     def restart(self) -> None:
         """Stop it and start it again."""
         self.stop()

@@ -18,7 +18,7 @@ TIMES = 2
 
 
 def reboot_all(engine: OwnEngine) -> Iterator[Account]:
-    """Stop the engine under a stack that serves v2 and keeps v1, and start it again, more than once.
+    """End the engine under a stack that serves v2 and keeps v1, and start it again, more than once.
 
     The engine starts containers in no order, so the gateway comes up before or after what it names.
     """
@@ -28,8 +28,12 @@ def reboot_all(engine: OwnEngine) -> Iterator[Account]:
         site = open_site(operator)
         kept = {r.container.name for r in site.look().replicas if not r.container.running}
         clock = SystemClock()
-        for time in range(1, TIMES + 1):
-            engine.restart()
+        for number, name in enumerate(("reboot of the host", "kill of the engine") * TIMES):
+            if "kill" in name:
+                engine.kill()
+                engine.start()
+            else:
+                engine.restart()
             started = clock.monotonic()
 
             def served() -> bool | None:
@@ -54,7 +58,7 @@ def reboot_all(engine: OwnEngine) -> Iterator[Account]:
                 "nothing is left to do": not status["drift"] and not status["recovery"],
             }
             yield Account(
-                f"reboot of the host, {time} of {TIMES}",
+                f"{name}, {number // 2 + 1} of {TIMES}",
                 f"users had v2 again {seconds:.1f} s after the engine's start, all by itself",
                 0,
                 0,

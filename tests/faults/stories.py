@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import yaml
+
 from orchestrator.drill.boundary import parse_boundary
 from orchestrator.drill.load import under_load
 from tests.e2e.operator import REPOSITORY, Operator
@@ -164,6 +166,64 @@ def upload_is_slow(operator: Operator, seconds: float) -> Account:
     )
 
 
+def shape_changes(operator: Operator) -> Account:
+    """stack.yaml has another number of replicas and another route from one release to the next."""
+    file = operator.folder / "stack.yaml"
+    before = file.read_text()
+    stack = yaml.safe_load(before)
+    stack["services"][SERVICE]["replicas"] = 3
+    stack["services"][SERVICE]["routes"].append({"path": "/new/"})
+    try:
+        with users(operator) as samples:
+            file.write_text(yaml.safe_dump(stack, sort_keys=False))
+            more = operator.deploy("v2")
+            added = operator.get("/new/")[0]
+            file.write_text(before)
+            less = operator.deploy("v1")
+            gone = operator.get("/new/")[0]
+    finally:
+        file.write_text(before)
+    return give_account(
+        "replicas and routes changed in a release",
+        f"exit codes {more.code} and {less.code}; the config was changed in"
+        f" {more.document['seconds'].get('configure', 0):.2f} s",
+        samples,
+        {
+            "both releases go well": (more.code, less.code) == (0, 0),
+            "the config is a step of its own": "configure" in more.document["seconds"],
+            "the new route comes and goes": added
+            == gone
+            == 200,  # the root has it before and after
+            "users have v1": operator.serving() == "v1",
+        },
+    )
+
+
+def uploads_meet_two_releases(operator: Operator, seconds: float) -> Account:
+    """Uploads that are being sent through two releases in a row, of which the second wants their color."""
+    uploads = [Upload(operator.public, seconds + number / 2) for number in range(6)]
+    with users(operator) as samples:
+        for upload in uploads:
+            upload.start()
+        done = [operator.deploy(version) for version in ("v2", "v3")]
+        for upload in uploads:
+            upload.join(60)
+    told = sorted({f"{upload.status} from {upload.version}" for upload in uploads})
+    return give_account(
+        f"two releases in a row under uploads of {seconds:g} s",
+        f"exit codes {done[0].code} and {done[1].code}; the uploads got {', '.join(told)}",
+        samples,
+        {
+            "both releases go well": [each.code for each in done] == [0, 0],
+            "every upload is answered by a version that was promoted by then": {
+                upload.version for upload in uploads
+            }
+            <= {"v1", "v2"},
+            "users have v3": operator.serving() == "v3",
+        },
+    )
+
+
 def clock_moves(operator: Operator, hours: int) -> Account:
     """The clock of the machine that runs stackctl jumps in the middle of a release."""
     site = replace(open_site(operator), actor="tests.faults.clock")
@@ -202,6 +262,8 @@ STORIES: tuple[Story, ...] = (
     names_are_slow,
     ignores_sigterm,
     sockets_are_open,
+    shape_changes,
+    lambda operator: uploads_meet_two_releases(operator, 3),
     lambda operator: clock_moves(operator, 1),
     lambda operator: clock_moves(operator, -1),
 )

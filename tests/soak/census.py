@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.clock import SystemClock, poll
-from orchestrator.gateway.render import FOLDER
+from orchestrator.gateway.files import CONFIGS
 from tests.e2e.load import find_k6
 from tests.soak import host
 from tests.soak.halt import Halted
@@ -26,7 +26,7 @@ MASTER_MEMORY = "memory of NGINX's master process, MiB"
 FILES = "open files of the gateway"
 WORKERS = "NGINX workers"
 LEAVING = "NGINX workers that are leaving"
-CONFIGS = "configs in the gateway"
+STORED = "configs in the gateway"
 CONTAINERS = "containers"
 NETWORKS = "networks"
 VOLUMES = "volumes"
@@ -90,17 +90,17 @@ def count_objects(operator: Operator) -> Census:
         NETWORKS: len(engine.networks(filters=label)),
         VOLUMES: len(engine.volumes(filters=label)["Volumes"] or ()),
         IMAGES: len(engine.images(filters=label)),
-        CONFIGS: len(list_configs(operator)),
+        STORED: len(list_configs(operator)),
         ENGINE_IMAGES: len(engine.images(all=True)),
     }
 
 
 def list_configs(operator: Operator) -> list[str]:
-    """Return the folders of configs in the gateway, links aside."""
+    """Return the ids of the configs in the gateway."""
     engine: Any = operator.engine
-    started = engine.exec_create(gateway(operator), ["ls", FOLDER])
-    names = engine.exec_start(started).decode().split()
-    return [name for name in names if name not in ("current", "next")]
+    started = engine.exec_create(gateway(operator), ["ls", CONFIGS])
+    names: list[str] = engine.exec_start(started).decode().split()
+    return names
 
 
 def middle(values: list[float | None]) -> float | None:

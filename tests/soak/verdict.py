@@ -48,7 +48,7 @@ LIMITS = {
     census.FILES: EQUAL,
     census.WORKERS: EQUAL,
     census.LEAVING: EQUAL,
-    census.CONFIGS: EQUAL,
+    census.STORED: EQUAL,
     census.CONTAINERS: EQUAL,
     census.NETWORKS: EQUAL,
     census.VOLUMES: EQUAL,
