@@ -5,12 +5,22 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-PARTS = ("startup", "first_answer", "throughput", "losses")
+PARTS = (
+    "startup",
+    "first_answer",
+    "script",
+    "endings",
+    "going_back",
+    "growth",
+    "throughput",
+    "dead_replica",
+    "losses",
+)
 
 
 def main() -> None:
     """Measure the named parts, or all."""
-    print(f"{'figure':<46} {'measured':>9}   goal      met  how")
+    print(f"{'figure':<52} {'measured':>9}   goal      met  how")
     for name in sys.argv[1:] or PARTS:
         for figure in import_module(f"benchmarks.{name}").measure():
             print(figure.line(), flush=True)

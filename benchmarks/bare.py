@@ -48,7 +48,7 @@ def run_nginx(
         ports=list(ports) or None,
         labels={naming.STACK: operator.name},  # so that it is removed in any case
         host_config=host,
-        networking_config=client.create_networking_config({network: endpoint}),
+        networking_config={"EndpointsConfig": {network: endpoint}},
     )["Id"]
     client.put_archive(container, "/", _pack({"bench.conf": config, **(files or {})}))
     client.start(container)

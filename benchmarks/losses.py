@@ -1,49 +1,161 @@
-"""How many requests are lost over many releases under load."""
+"""What users lose over many releases and changes of share under load, and what they notice."""
 
 from __future__ import annotations
 
+import json
 import secrets
-import tempfile
-from pathlib import Path
-from typing import TYPE_CHECKING
+import signal
+import sys
+import time
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.crowd import Crowd, present
 from benchmarks.figure import Figure
-from tests.e2e.load import under_load
-from tests.e2e.operator import Operator
+from benchmarks.scene import CLOCK, on_stage, open_door, read_events
+from benchmarks.turns import Turns
+from tests.e2e.load import Load, under_load
+from tests.e2e.operator import PATIENCE, Operator, wait_for
+from tests.soak.census import find_master
+from tests.soak.clients import SCRIPT_OF_HOURS
+from tests.soak.reloads import Reloads, list_workers, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DEPLOYS, ROLLBACKS = 20, 5
+HELD = (7, 14)  # deploys whose candidate is held for changes of share
+SHARES = (10, 50, 90, 100, 0)
+SHARE_LASTS = 1.5  # seconds; the release's own clients are halted with it, and must not time out
 RATE = 300
+USERS, IDLE = 100, (0.02, 50.0)
+UPLOADS = (1.0, 4.0, 8.0, 12.0, 16.0, 20.0)  # seconds
+
+
+@dataclass
+class Season:
+    """What is known so far."""
+
+    operator: Operator
+    turns: Turns = field(default_factory=Turns)
+    witnessed: int = 0
+    lost: list[str] = field(default_factory=list)  # by the releases' own witnesses
+    changes: int = 0  # of a share
 
 
 def measure() -> Iterator[Figure]:
-    """Yield what k6 and the witnesses lost, every fourth deploy followed by a rollback."""
-    witnessed = lost = 0
-    with tempfile.TemporaryDirectory() as folder:
-        operator = Operator(Path(folder), f"bench{secrets.token_hex(3)}")
-        try:
-            operator.write_stack()
-            operator.up()
-            with under_load(
-                f"http://127.0.0.1:{operator.public}/", operator.folder, rate=RATE
-            ) as load:
-                for number in range(1, DEPLOYS + 1):
-                    commands: list[tuple[str, ...]] = [("deploy", "app", "--version", f"n{number}")]
-                    if number % (DEPLOYS // ROLLBACKS) == 0:
-                        commands.append(("rollback", "app"))
-                    for command in commands:
-                        done = operator.run(*command, "--output", "json")
-                        assert done.code in (0, 6), done.stderr
-                        witnessed += done.document["witness"]["sent"]
-                        lost += done.document["witness"]["lost"]
-        finally:
-            operator.remove_everything()
+    """Yield what was lost, which connections and workers went, and who answered out of turn."""
+    with on_stage() as operator:
+        operator.write_stack(keepalive="60s", drain_timeout="40s")
+        operator.up()
+        season = Season(operator)
+        season.turns.promotes.append((0.0, 0.0, operator.serving()))
+        url, master = f"http://127.0.0.1:{operator.public}/", find_master(operator)
+        workers = len(list_workers(master).accepting)
+        with (
+            watched(master) as reloads,
+            under_load(url, operator.folder, rate=RATE, script=SCRIPT_OF_HOURS) as load,
+            present(operator.public, USERS, IDLE, UPLOADS) as crowd,
+        ):
+            _release_all(season)
+    _tell(season, crowd)
+    yield from _judge(season, load, crowd)
+    yield _count_workers(reloads, workers)
+
+
+def _release_all(season: Season) -> None:
+    every = max(1, DEPLOYS // ROLLBACKS)
+    for number in range(1, DEPLOYS + 1):
+        version = f"n{number}"
+        if number in HELD:
+            _hold(season, version)
+        else:
+            _run(season, "deploy", "app", "--version", version)
+        if number % every == 0:
+            _run(season, "rollback", "app")
+
+
+def _run(season: Season, *command: str) -> None:
+    done = season.operator.run(*command, "--output", "json")
+    assert done.code in (0, 6), done.stderr
+    _note(season, done.document)
+
+
+def _hold(season: Season, version: str) -> None:
+    """Deploy a version, and give its candidate several shares of the users before its promote.
+
+    No command does that yet. So the release is halted once its candidate is healthy, the link is
+    moved by the product's own code, and what the release had left is put back before it goes on.
+    """
+    operator = season.operator
+    command = ("deploy", "app", "--version", version, "--output", "json")
+    with closing(open_door(operator)) as door, operator.running(*command) as process:
+        wait_for(process, "gate")
+        process.send_signal(signal.SIGSTOP)
+        staged = operator.ask_gateway().lane("app")
+        assert staged is not None, "no lane is served"
+        assert staged.candidate is not None, "the release was not to be halted in time"
+        began = time.time()
+        for share in SHARES:
+            door.move("app", f"share.{secrets.token_hex(4)}", replace(staged, share=share))
+            season.changes += 1
+            CLOCK.sleep(SHARE_LASTS)
+        door.move("app", f"share.{secrets.token_hex(4)}", staged)
+        season.turns.shares.append((began, time.time(), version))
+        process.send_signal(signal.SIGCONT)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode in (0, 6), stderr
+    _note(season, json.loads(stdout))
+
+
+def _note(season: Season, document: Any) -> None:
+    witness = document["witness"]
+    season.witnessed += witness["sent"]
+    season.lost += [f"{document['release']}: {loss}" for loss in witness["losses"]]
+    assert len(witness["losses"]) == witness["lost"]
+    season.turns.note_release(document["version"], read_events(season.operator, document))
+
+
+def _tell(season: Season, crowd: Crowd) -> None:
+    """Say what each lost request was; there ought to be none."""
+    for loss in (*crowd.kept.lost, *crowd.uploads.lost, *season.lost):
+        print(f"  lost: {loss}", file=sys.stderr)
+
+
+def _judge(season: Season, load: Load, crowd: Crowd) -> Iterator[Figure]:
+    kept, uploads = crowd.accounts
     yield Figure(
-        f"requests lost, {DEPLOYS} deploys, {ROLLBACKS} rollbacks",
-        load.failed + lost,
+        f"requests lost, {DEPLOYS} deploys, {ROLLBACKS} rollbacks, {season.changes} shares",
+        load.failed + len(season.lost) + len(kept.lost) + len(uploads.lost),
         0,
         "lower",
-        f"k6 {load.failed} of {load.sent:,} at {RATE}/s, witness {lost} of {witnessed:,}",
+        f"k6 {load.failed} of {load.sent:,} at {RATE}/s, strict {len(kept.lost)} of {kept.sent:,},"
+        f" uploads {len(uploads.lost)} of {uploads.sent},"
+        f" witness {len(season.lost)} of {season.witnessed:,}",
+    )
+    yield Figure(
+        "client connections closed by the gateway",
+        kept.closed + uploads.closed,
+        0,
+        "lower",
+        f"of {kept.connections + uploads.connections}, idle {IDLE[0]:g} to {IDLE[1]:g} s",
+    )
+    answers = [*kept.answers, *uploads.answers]
+    yield Figure(
+        "answers of a version that was not promoted",
+        season.turns.count_strangers(answers),
+        0,
+        "lower",
+        f"of {len(answers):,}; a candidate may answer while it has a share",
+    )
+
+
+def _count_workers(reloads: Reloads, workers: int) -> Figure:
+    return Figure(
+        "NGINX workers replaced",
+        len(reloads.starts) - workers,
+        0,
+        "lower",
+        f"of {workers}; no release needs a reload",
     )

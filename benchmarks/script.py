@@ -91,7 +91,13 @@ def _start_script_s_own(operator: Operator) -> int:
 
 def _run_script(operator: Operator, image: str, number: int, port: int) -> float:
     """Return the seconds from its start to the first answer of the new version."""
-    argv = ("sh", str(SCRIPT), image, _container(operator, number), _container(operator, number - 1))
+    argv = (
+        "sh",
+        str(SCRIPT),
+        image,
+        _container(operator, number),
+        _container(operator, number - 1),
+    )
     beside = (naming.network_name(operator.name), f"{operator.name}-proxy")
     started = time.time()
     with subprocess.Popen((*argv, *beside)) as process:
