@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.crowd import Crowd, present
 from benchmarks.figure import Figure
+from benchmarks.nginx_workers import watched
 from benchmarks.scene import CLOCK, on_stage, open_door, read_events
 from benchmarks.turns import Turns
 from tests.e2e.load import Load, under_load
 from tests.e2e.operator import PATIENCE, Operator, wait_for
 from tests.soak.census import find_master
 from tests.soak.clients import SCRIPT_OF_HOURS
-from tests.soak.reloads import Reloads, list_workers, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from orchestrator.gateway.lane import Lane
 
 DEPLOYS, ROLLBACKS = 20, 5
 HELD = (7, 14)  # deploys whose candidate is held for changes of share
@@ -52,24 +54,29 @@ def measure() -> Iterator[Figure]:
         season = Season(operator)
         season.turns.promotes.append((0.0, 0.0, operator.serving()))
         url, master = f"http://127.0.0.1:{operator.public}/", find_master(operator)
-        workers = len(list_workers(master).accepting)
         with (
-            watched(master) as reloads,
+            watched(master) as staff,
             under_load(url, operator.folder, rate=RATE, script=SCRIPT_OF_HOURS) as load,
             present(operator.public, USERS, IDLE, UPLOADS) as crowd,
         ):
             _release_all(season)
     _tell(season, crowd)
     yield from _judge(season, load, crowd)
-    yield _count_workers(reloads, workers)
+    yield Figure(
+        "NGINX workers replaced",
+        staff.replaced,
+        0,
+        "lower",
+        f"of {len(staff.first)}; no release needs a reload",
+    )
 
 
 def _release_all(season: Season) -> None:
-    every = max(1, DEPLOYS // ROLLBACKS)
+    every, due = max(1, DEPLOYS // ROLLBACKS), False
     for number in range(1, DEPLOYS + 1):
         version = f"n{number}"
-        if number in HELD:
-            _hold(season, version)
+        if due or number in HELD:
+            due = not _hold(season, version)
         else:
             _run(season, "deploy", "app", "--version", version)
         if number % every == 0:
@@ -82,20 +89,31 @@ def _run(season: Season, *command: str) -> None:
     _note(season, done.document)
 
 
-def _hold(season: Season, version: str) -> None:
+def _hold(season: Season, version: str) -> bool:
     """Deploy a version, and give its candidate several shares of the users before its promote.
 
     No command does that yet. So the release is halted once its candidate is healthy, the link is
     moved by the product's own code, and what the release had left is put back before it goes on.
+    Returns whether it was halted in time.
     """
     operator = season.operator
     command = ("deploy", "app", "--version", version, "--output", "json")
-    with closing(open_door(operator)) as door, operator.running(*command) as process:
+    with operator.running(*command) as process:
         wait_for(process, "gate")
         process.send_signal(signal.SIGSTOP)
         staged = operator.ask_gateway().lane("app")
-        assert staged is not None, "no lane is served"
-        assert staged.candidate is not None, "the release was not to be halted in time"
+        held = staged is not None and staged.candidate is not None
+        if staged is not None and held:
+            _share(season, version, staged)
+        process.send_signal(signal.SIGCONT)
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode in (0, 6), stderr
+    _note(season, json.loads(stdout))
+    return held
+
+
+def _share(season: Season, version: str, staged: Lane) -> None:
+    with closing(open_door(season.operator)) as door:
         began = time.time()
         for share in SHARES:
             door.move("app", f"share.{secrets.token_hex(4)}", replace(staged, share=share))
@@ -103,10 +121,6 @@ def _hold(season: Season, version: str) -> None:
             CLOCK.sleep(SHARE_LASTS)
         door.move("app", f"share.{secrets.token_hex(4)}", staged)
         season.turns.shares.append((began, time.time(), version))
-        process.send_signal(signal.SIGCONT)
-        stdout, stderr = process.communicate(timeout=PATIENCE)
-    assert process.returncode in (0, 6), stderr
-    _note(season, json.loads(stdout))
 
 
 def _note(season: Season, document: Any) -> None:
@@ -148,14 +162,4 @@ def _judge(season: Season, load: Load, crowd: Crowd) -> Iterator[Figure]:
         0,
         "lower",
         f"of {len(answers):,}; a candidate may answer while it has a share",
-    )
-
-
-def _count_workers(reloads: Reloads, workers: int) -> Figure:
-    return Figure(
-        "NGINX workers replaced",
-        len(reloads.starts) - workers,
-        0,
-        "lower",
-        f"of {workers}; no release needs a reload",
     )

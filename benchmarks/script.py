@@ -114,6 +114,9 @@ def _container(operator: Operator, number: int) -> str:
 
 
 def _ask(port: int) -> str:
+    """Return the version that answers; empty where the script has left nobody who does."""
     with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as connection:
         connection.request("GET", "/")
-        return str(json.loads(connection.getresponse().read())["version"])
+        answer = connection.getresponse()
+        body = answer.read()
+    return str(json.loads(body)["version"]) if answer.status == 200 else ""

@@ -6,10 +6,11 @@ import re
 import statistics
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.bare import run_nginx
 from benchmarks.figure import Figure
+from benchmarks.nginx_workers import read_cpu
 from benchmarks.scene import on_stage
 from orchestrator.stack import naming
 
@@ -58,55 +59,78 @@ http {
 RELOADING = Path(__file__).with_name("reloading.conf")
 
 
+class Run(NamedTuple):
+    """What one load got."""
+
+    rate: float  # requests a second
+    cpu: float  # microseconds of NGINX's own for a request
+
+
+class Door(NamedTuple):
+    """An NGINX that is loaded."""
+
+    port: int
+    master: int  # pid on this machine
+
+
 def measure() -> Iterator[Figure]:
     """Yield requests a second of the rendered config over those of the two others, in turn."""
     with on_stage() as operator:
         operator.write_stack({"replicas": 1})
         operator.up()
-        ours, bare, before = _compare(operator)
+        rounds = _compare(operator)
+    ours, bare, before = (list(runs) for runs in zip(*rounds, strict=True))
     yield _figure("requests/s, gateway / the design before", ours, before, 0.95)
     yield _figure("requests/s, gateway / bare proxy_pass", ours, bare, 0.75)
 
 
-def _figure(name: str, ours: list[float], theirs: list[float], goal: float) -> Figure:
+def _figure(name: str, ours: list[Run], theirs: list[Run], goal: float) -> Figure:
+    own, other = (
+        (statistics.median(run.rate for run in runs), statistics.median(run.cpu for run in runs))
+        for runs in (ours, theirs)
+    )
     return Figure(
         name,
-        statistics.median(a / b for a, b in zip(ours, theirs, strict=True)),
+        statistics.median(a.rate / b.rate for a, b in zip(ours, theirs, strict=True)),
         goal,
         "higher",
-        f"{statistics.median(ours):,.0f} / {statistics.median(theirs):,.0f},"
-        f" median of {ROUNDS} pairs, same log, limits and keep-alive",
+        f"{own[0]:,.0f} / {other[0]:,.0f}, CPU {own[1]:.1f} / {other[1]:.1f} µs a request,"
+        f" median of {ROUNDS} pairs",
     )
 
 
-def _compare(operator: Operator) -> tuple[list[float], list[float], list[float]]:
+def _compare(operator: Operator) -> list[list[Run]]:
     """Put the same trivial target behind all three, and load them in turn."""
     replica = f"{operator.name}-app-blue-1"
     labels = operator.engine.inspect_container(replica)["Config"]["Labels"]
     operator.engine.remove_container(replica, force=True)
     run_nginx(operator, replica, TARGET, address=labels[naming.ADDRESS])
-    ports = [operator.public]
+    ports = {f"{operator.name}-gateway": operator.public}
     for name, config in (("bare", BARE), ("before", RELOADING.read_text())):
-        filled = config.replace("TARGET", replica)
-        port = run_nginx(
-            operator, f"{operator.name}-{name}", filled, like_gateway=True, publish=True
-        )
-        ports.append(port)
-    for port in ports:
-        _load(port)
-    ours, bare, before = zip(*[[_load(port) for port in ports] for _ in range(ROUNDS)], strict=True)
-    return list(ours), list(bare), list(before)
+        filled, whole = config.replace("TARGET", replica), f"{operator.name}-{name}"
+        ports[whole] = run_nginx(operator, whole, filled, like_gateway=True, publish=True)
+    doors = [
+        Door(port, operator.engine.inspect_container(name)["State"]["Pid"])
+        for name, port in ports.items()
+    ]
+    for door in doors:
+        _load(door)
+    return [[_load(door) for door in doors] for _ in range(ROUNDS)]
 
 
-def _load(port: int) -> float:
-    """Return requests a second that `wrk` gets through a port of the loopback."""
+def _load(door: Door) -> Run:
+    """Return what `wrk` gets through a port of the loopback."""
+    before = read_cpu(door.master)
     done = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", f"http://127.0.0.1:{port}/"],
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", f"http://127.0.0.1:{door.port}/"],
         capture_output=True,
         text=True,
         check=True,
     )
+    used = read_cpu(door.master) - before
     assert "Non-2xx" not in done.stdout, done.stdout
-    found = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    assert found, done.stdout
-    return float(found[1])
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    total = re.search(r"(\d+) requests in", done.stdout)
+    assert rate, done.stdout
+    assert total, done.stdout
+    return Run(float(rate[1]), used / int(total[1]) * 1e6)
