@@ -20,7 +20,7 @@ PARTS = (
 
 def main() -> None:
     """Measure the named parts, or all."""
-    print(f"{'figure':<52} {'measured':>9}   goal      met  how")
+    print(f"{'figure':<47} {'measured':>9}   goal      met  how")
     for name in sys.argv[1:] or PARTS:
         for figure in import_module(f"benchmarks.{name}").measure():
             print(figure.line(), flush=True)

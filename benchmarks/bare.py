@@ -14,7 +14,19 @@ if TYPE_CHECKING:
 
     from tests.e2e.operator import Operator
 
-LIMITS = ("NanoCpus", "CpuQuota", "CpuPeriod", "Memory", "MemorySwap", "PidsLimit", "Ulimits")
+# What a gateway's container may do and take, so that nothing but the config differs.
+FENCES = (
+    "NanoCpus",
+    "CpuQuota",
+    "CpuPeriod",
+    "Memory",
+    "MemorySwap",
+    "PidsLimit",
+    "Ulimits",
+    "CapDrop",
+    "SecurityOpt",
+    "LogConfig",
+)
 
 
 def run_nginx(
@@ -29,16 +41,17 @@ def run_nginx(
 ) -> int:
     """Start NGINX in the stack's network; return the port of the host, 0 where none is published.
 
-    `like_gateway` gives it what the stack's gateway may take of the machine.
+    `like_gateway` gives it what the stack's gateway may do, and take of the machine.
     """
     client, port = operator.engine, free_port() if publish else 0
     network = naming.network_name(operator.name)
     ports: dict[int | str, Any] = {8080: ("127.0.0.1", port)} if publish else {}
     host = client.create_host_config(port_bindings=ports, network_mode=network)
+    user = None
     if like_gateway:
-        gateway = naming.part_name(operator.name, "gateway")
-        own = client.inspect_container(gateway)["HostConfig"]
-        host |= {limit: own[limit] for limit in LIMITS if own.get(limit)}
+        gateway = client.inspect_container(naming.part_name(operator.name, "gateway"))
+        own, user = gateway["HostConfig"], gateway["Config"]["User"]
+        host |= {fence: own[fence] for fence in FENCES if own.get(fence)}
     endpoint = client.create_endpoint_config(ipv4_address=address)
     container = client.create_container(
         f"{operator.environment['IMAGE_PREFIX']}nginx:1.30",
@@ -46,6 +59,7 @@ def run_nginx(
         entrypoint=["nginx"],
         command=["-c", "/bench.conf", "-g", "daemon off;"],
         ports=list(ports) or None,
+        user=user,
         labels={naming.STACK: operator.name},  # so that it is removed in any case
         host_config=host,
         networking_config={"EndpointsConfig": {network: endpoint}},

@@ -40,7 +40,7 @@ def _release(operator: Operator, version: str) -> float:
 
 def _figure(users: str, seconds: list[float], who: str) -> Figure:
     return Figure(
-        f"first answer to end of command, {users} users, s",
+        f"first answer to end, {users} users, s",
         statistics.median(seconds),
         2.0,
         "lower",

@@ -25,4 +25,4 @@ class Figure:
         """Return the figure as a row of the table."""
         sign = "<=" if self.better == "lower" else ">="
         mark = "yes" if self.reached else "NO"
-        return f"{self.name:<52} {self.value:>9.2f}   {sign} {self.goal:<6g} {mark:<4} {self.how}"
+        return f"{self.name:<47} {self.value:>9.2f}   {sign} {self.goal:<6g} {mark:<4} {self.how}"

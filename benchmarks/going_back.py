@@ -41,7 +41,7 @@ def measure() -> Iterator[Figure]:
         statistics.median(back),
         1.0,
         "lower",
-        f"from the command's start, median of {ROUNDS}, longest {max(back):.2f}, 2 replicas",
+        f"from the start, median of {ROUNDS}, longest {max(back):.2f}",
     )
     yield Figure(
         "the switch to first answer, ms",

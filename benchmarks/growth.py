@@ -40,14 +40,14 @@ def measure() -> Iterator[Figure]:
         long / short,
         1.15,
         "lower",
-        f"{long:.2f} s / {short:.2f} s, median of {ROUNDS}, image built",
+        f"{long:.2f} s / {short:.2f} s, median of {ROUNDS}",
     )
     yield Figure(
         f"engine calls more, {SERVICES} services than 1",
         many - few,
         0,
         "lower",
-        f"{many} / {few} HTTP requests of one deploy, counted before the engine's socket",
+        f"{many} / {few} HTTP requests, counted at the engine's socket",
     )
 
 

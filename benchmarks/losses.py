@@ -60,7 +60,7 @@ def measure() -> Iterator[Figure]:
             present(operator.public, USERS, IDLE, UPLOADS) as crowd,
         ):
             _release_all(season)
-    _tell(season, crowd)
+    _tell(season, load, crowd)
     yield from _judge(season, load, crowd)
     yield Figure(
         "NGINX workers replaced",
@@ -131,8 +131,10 @@ def _note(season: Season, document: Any) -> None:
     season.turns.note_release(document["version"], read_events(season.operator, document))
 
 
-def _tell(season: Season, crowd: Crowd) -> None:
+def _tell(season: Season, load: Load, crowd: Crowd) -> None:
     """Say what each lost request was; there ought to be none."""
+    if load.failed:
+        print(f"  lost: {load.failed} of k6", file=sys.stderr)
     for loss in (*crowd.kept.lost, *crowd.uploads.lost, *season.lost):
         print(f"  lost: {loss}", file=sys.stderr)
 
@@ -140,13 +142,12 @@ def _tell(season: Season, crowd: Crowd) -> None:
 def _judge(season: Season, load: Load, crowd: Crowd) -> Iterator[Figure]:
     kept, uploads = crowd.accounts
     yield Figure(
-        f"requests lost, {DEPLOYS} deploys, {ROLLBACKS} rollbacks, {season.changes} shares",
+        f"lost: {DEPLOYS} deploys, {ROLLBACKS} rollbacks, {season.changes} shares",
         load.failed + len(season.lost) + len(kept.lost) + len(uploads.lost),
         0,
         "lower",
-        f"k6 {load.failed} of {load.sent:,} at {RATE}/s, strict {len(kept.lost)} of {kept.sent:,},"
-        f" uploads {len(uploads.lost)} of {uploads.sent},"
-        f" witness {len(season.lost)} of {season.witnessed:,}",
+        f"of k6's {load.sent:,} at {RATE}/s, strict {kept.sent:,}, uploads {uploads.sent:,},"
+        f" witness {season.witnessed:,}",
     )
     yield Figure(
         "client connections closed by the gateway",
@@ -161,5 +162,5 @@ def _judge(season: Season, load: Load, crowd: Crowd) -> Iterator[Figure]:
         season.turns.count_strangers(answers),
         0,
         "lower",
-        f"of {len(answers):,}; a candidate may answer while it has a share",
+        f"of {len(answers):,}; a candidate may while it has a share",
     )

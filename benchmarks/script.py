@@ -53,7 +53,7 @@ def measure() -> Iterator[Figure]:
         first / script,
         1.4,
         "lower",
-        f"{first:.2f} s / {script:.2f} s, median of {ROUNDS}, defaults, 1 replica, image built",
+        f"{first:.2f} s / {script:.2f} s, median of {ROUNDS}, defaults, 1 replica",
     )
     used = sorted(each.cpu for each in ours)
     yield Figure(
