@@ -157,10 +157,12 @@ def _judge(season: Season, load: Load, crowd: Crowd) -> Iterator[Figure]:
         f"of {kept.connections + uploads.connections}, idle {IDLE[0]:g} to {IDLE[1]:g} s",
     )
     answers = [*kept.answers, *uploads.answers]
+    strangers = season.turns.count_strangers(answers)
+    by_share = Turns(season.turns.promotes).count_strangers(answers) - strangers
     yield Figure(
         "answers of a version that was not promoted",
-        season.turns.count_strangers(answers),
+        strangers,
         0,
         "lower",
-        f"of {len(answers):,}; a candidate may while it has a share",
+        f"of {len(answers):,}, beside {by_share} of a candidate that had a share",
     )
