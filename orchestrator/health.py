@@ -61,13 +61,19 @@ def _version_in(body: str) -> str | None:
 
 
 class Gate:
-    """Decides on one candidate; every probe is emitted as an event."""
+    """Decides on one candidate; every probe is emitted as an event.
 
-    def __init__(self, health: Health, version: str, clock: Clock, emit: Emit) -> None:
+    One that is `warm`, which has run all the time, needs no pause between its answers.
+    """
+
+    def __init__(
+        self, health: Health, version: str, clock: Clock, emit: Emit, *, warm: bool = False
+    ) -> None:
         self._health = health
         self._version = version
         self._clock = clock
         self._emit = emit
+        self._warm = warm
 
     def wait(
         self,
@@ -103,7 +109,8 @@ class Gate:
         self._refuse_late(streaks, crashed())
 
     def _pause(self, streaks: Mapping[str, int]) -> float:
-        return self._health.interval if all(streaks.values()) else EAGER
+        boots = not all(streaks.values())
+        return EAGER if boots or self._warm else self._health.interval
 
     def _probe(self, ask: Ask, attempt: int) -> Callable[[str], Verdict]:
         def probe(replica: str) -> Verdict:

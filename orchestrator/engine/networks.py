@@ -126,18 +126,26 @@ def _refuse_other(
 
 
 def _choose(client: docker.APIClient, name: str, labels: Mapping[str, str]) -> str:
-    """Return a subnet that is free, by letting the engine make a network and removing it again."""
-    try:
-        _make(client, name, labels, None, internal=True)
-    except EngineError as error:
-        if EXHAUSTED not in error.message:
-            raise
-        raise EngineError("the engine has no subnet left for another network", NAME_ONE) from error
-    chosen = find_network(client, name)
-    with translated(f"removing network `{name}`"):
-        client.remove_network(name)
+    """Return a subnet that is free, by letting the engine make a network and removing it again.
+
+    It has a name of its own: whoever dies in between leaves nothing under the real one.
+    """
+    probe = f"{name}-probe"
+    chosen = find_network(client, probe)
     if chosen is None:
-        raise EngineError(f"network `{name}` was removed while it was made")
+        try:
+            _make(client, probe, labels, None, internal=True)
+        except EngineError as error:
+            if EXHAUSTED not in error.message:
+                raise
+            raise EngineError(
+                "the engine has no subnet left for another network", NAME_ONE
+            ) from error
+        chosen = find_network(client, probe)
+    if chosen is None:
+        raise EngineError(f"network `{probe}` was removed while it was made")
+    with translated(f"removing network `{probe}`"):
+        client.remove_network(probe)
     return chosen.subnet
 
 

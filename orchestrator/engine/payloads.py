@@ -77,6 +77,8 @@ def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, A
             },
             port_bindings={port: tuple(address) for port, address in spec.ports},
             restart_policy=_to_restart_policy(spec),
+            # An API before 1.44 takes a MAC for the network of that mode only.
+            network_mode=spec.network if spec.address else None,
             cap_drop=["ALL"],
             cap_add=HANDING_OVER if spec.capabilities else None,
             security_opt=["no-new-privileges"],

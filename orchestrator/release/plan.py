@@ -90,6 +90,11 @@ class Plan:
         return {target.color: target.version for target in told if target}
 
     @property
+    def warm(self) -> bool:
+        """Whether the candidate has run all the time, kept for a rollback."""
+        return bool(self.wake) and all(replica.container.running for replica in self.wake)
+
+    @property
     def replicas(self) -> tuple[str, ...]:
         """Return the names of the candidate's containers."""
         return tuple(spec.name for spec in self.start) or tuple(

@@ -150,7 +150,7 @@ def gate(run: Run, candidate: Candidate) -> Candidate:
             found = find_candidate(house.engine, house.stack.name, made)
             return [container.name for container in found if container.crashed]
 
-        Gate(health, made.order.version, house.clock, run.emit).wait(
+        Gate(health, made.order.version, house.clock, run.emit, warm=made.warm).wait(
             made.replicas,
             lambda name: house.admin.probe(to_probe(name), health.path, health.timeout),
             crashed,

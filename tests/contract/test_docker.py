@@ -141,6 +141,21 @@ def test_the_engine_brings_back_what_is_persistent_and_nothing_else(bench: Bench
 
 
 @ON_DOCKER
+def test_who_dies_while_a_subnet_is_chosen_leaves_nothing_in_the_way(bench: Bench) -> None:
+    """What is left has a name of its own, and the next one goes on with it."""
+    name, labels = bench.name("chosen"), naming.labels(bench.stack, "gateway")
+    client = connect()
+    try:
+        client.create_network(f"{name}-probe", driver="bridge", labels=dict(labels))
+        network = bench.engine.ensure_network(name, labels)
+        assert network.pool
+        assert client.networks(filters={"name": f"{name}-probe"}) == []
+    finally:
+        bench.engine.remove_network(name)
+        client.close()
+
+
+@ON_DOCKER
 def test_a_subnet_that_is_taken_is_told_with_what_to_do(bench: Bench) -> None:
     """In our words, not in the engine's."""
     network = bench.engine.network(naming.network_name(bench.stack))

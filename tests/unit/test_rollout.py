@@ -13,7 +13,7 @@ from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Order
 from orchestrator.release.rollout import deploy
 from tests.fakes.apps import App
-from tests.fakes.world import World
+from tests.fakes.world import HEALTH, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,6 +233,19 @@ def test_a_rollback_wakes_the_version_before(world: World) -> None:
     made = [change for change in world.changes() if change[0] in ("create", "build")]
     assert made == []
     assert world.states()["notes-green-1"] == "exited"
+
+
+def test_a_rollback_to_a_version_that_runs_takes_moments(world: World) -> None:
+    """It has proven itself long ago: its answers follow each other without a pause."""
+    world.notes["keep"] = "running"
+    world.notes["health"] = {**HEALTH, "interval": "10s", "deadline": "60s"}
+    world.up()
+    world.deploy("v2")
+    result = world.rollback()
+
+    assert (result.outcome, result.version) == ("deployed", "v1")
+    assert result.seconds["gate"] < 1
+    assert world.deploy("v3").seconds["gate"] >= 10
 
 
 def test_a_rollback_waits_to_see_what_the_previous_version_is(world: World) -> None:
