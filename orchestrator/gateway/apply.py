@@ -92,8 +92,14 @@ class Gateway:
         """Let go of what `prepare` started."""
         self._pointer.close()
 
-    def change_config(self, config: Config, served: Config) -> None:
-        """Have NGINX serve another config. Raises GatewayError with NGINX's own words."""
+    def change_config(self, config: Config, served: Config, departure: float) -> None:
+        """Have NGINX serve another config. Raises GatewayError with NGINX's own words.
+
+        Where it gives out addresses, workers of a config before the one that serves must have left:
+        they may know these as another service's. They have `departure` seconds for it.
+        """
+        if config.table.addresses - served.table.addresses:
+            self.await_departures(departure)
         self.stage(config)
         self.take_up(config, config_link(served.id))
 

@@ -178,8 +178,7 @@ def _reconfigure(house: House) -> bool:
         return False
     gateway = open_gateway(house.engine, snapshot.gateway, house.admin, house.clock)
     try:
-        gateway.await_departures(house.stack.gateway.departure)
-        gateway.change_config(config, snapshot.config)
+        gateway.change_config(config, snapshot.config, house.stack.gateway.departure)
         gateway.sweep({config.id})
     finally:
         gateway.close()

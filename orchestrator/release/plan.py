@@ -90,6 +90,11 @@ class Plan:
         return {target.color: target.version for target in told if target}
 
     @property
+    def is_reshaped(self) -> bool:
+        """Whether the config that served until now does not know where the candidate is."""
+        return self.served.table.of(self.order.service, self.candidate.color) != self.upstream
+
+    @property
     def warm(self) -> bool:
         """Whether the candidate has run all the time, kept for a rollback."""
         return bool(self.wake) and all(replica.container.running for replica in self.wake)

@@ -105,11 +105,8 @@ def configure(run: Run, candidate: Candidate) -> Candidate:
     made = candidate.plan
     if made.config.id != made.served.id:
         with run.phase(Phase.CONFIGURE):
-            within = run.house.stack.gateway.departure
-            candidate.switch.gateway.await_departures(
-                within
-            )  # or an address could be given out twice
-            candidate.switch.gateway.change_config(made.config, made.served)
+            departure = run.house.stack.gateway.departure
+            candidate.switch.gateway.change_config(made.config, made.served, departure)
             run.emit(Switched(made.config.id, hash_text(made.config.text)))
     return candidate
 
@@ -176,7 +173,7 @@ def promote(run: Run, candidate: Candidate) -> Promoted:
     """Move the link: from now on each new request is the candidate's."""
     made = candidate.plan
     with run.phase(Phase.PROMOTE):
-        if made.config.id != made.served.id:
+        if made.is_reshaped:
             _await_old_workers(run, candidate)
         served = run.house.admin.serving()
         if served != made.config.id:

@@ -10,7 +10,7 @@ from orchestrator.events import Event, Failed
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
 from tests.fakes.faults import ALWAYS, Fault
-from tests.fakes.world import World
+from tests.fakes.world import NOTES, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,6 +85,30 @@ def test_old_workers_that_do_not_know_the_candidate_are_waited_for(world: World)
 
     assert result.outcome == "deployed"
     assert result.seconds["gate"] + result.seconds["preview"] + result.seconds["promote"] > 3.5
+    assert world.host.cut == []
+
+
+def test_old_workers_that_know_the_candidate_are_not_waited_for(world: World) -> None:
+    """Another route is another config, but the link leads their users to the same addresses."""
+    change_config(world)
+    world.host.habits.workers_linger = 4.0
+    result = world.deploy("v2")
+
+    assert result.outcome == "deployed", result.error
+    assert result.seconds["promote"] < 1
+    assert world.host.cut == []
+
+
+def test_an_address_is_given_out_once_no_worker_knows_it_as_anothers(world: World) -> None:
+    """Two changes in a row: the second one waits until nobody is left of before the first."""
+    world.host.habits.workers_linger = 4.0
+    change_config(world)
+    assert world.up().gateway == "reconfigured"
+    began = world.clock.monotonic()
+    world.document["services"]["web"] = {**NOTES, "build": "notes"}
+    assert world.up().gateway == "reconfigured"
+
+    assert world.clock.monotonic() - began > 3
     assert world.host.cut == []
 
 
