@@ -63,11 +63,6 @@ class Quiet:
     seconds: float
     cut: int  # connections to it that were still open when time ran out
 
-    @property
-    def whole(self) -> bool:
-        """Whether everybody who had decided for it was answered."""
-        return self.cut == 0
-
 
 def open_gateway(engine: Engine, container: Container, admin: Admin, clock: Clock) -> Gateway:
     """Return a gateway that is there."""

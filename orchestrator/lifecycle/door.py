@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, GatewayError, NotFound
 from orchestrator.events import Progress
-from orchestrator.gateway.addresses import AddressTable, fit_table
+from orchestrator.gateway.addresses import AddressTable
 from orchestrator.gateway.apply import open_gateway
 from orchestrator.gateway.config import Config, Earlier, parse_config
 from orchestrator.gateway.files import CURRENT, FOLDER, pack_config, pack_current
-from orchestrator.gateway.render import render
 from orchestrator.release.diagnosis import adopt_running
-from orchestrator.release.observe import find_pool, observe, to_table
+from orchestrator.release.observe import fit_config, observe, to_table
 from orchestrator.release.recovery import await_gateway, recover, stamp, sweep
 from orchestrator.release.specs import gateway_spec
 from orchestrator.signals import put_off
@@ -68,7 +67,7 @@ def _boot(house: House, spec: ContainerSpec) -> None:
     try:
         left = _left_behind(house, container)
         snapshot = observe(house)
-        config = _fit(house, snapshot, _to_table(snapshot, left))
+        config = fit_config(house.stack, snapshot, _to_table(snapshot, left))
         house.engine.write(container, FOLDER, pack_config(config))
         house.engine.write(container, FOLDER, pack_current(config.id))
         _attach(house, snapshot, config)
@@ -92,11 +91,6 @@ def _left_behind(house: House, container: str) -> Config | Earlier | None:
 def _to_table(snapshot: Snapshot, left: Config | Earlier | None) -> AddressTable:
     """Return the addresses that are given out: by the volume, or else by the containers' labels."""
     return left.table if isinstance(left, Config) else to_table(snapshot.replicas)
-
-
-def _fit(house: House, snapshot: Snapshot, table: AddressTable) -> Config:
-    """Return the config of stack.yaml, with addresses for every color of it."""
-    return render(house.stack, fit_table(table, house.stack, find_pool(snapshot), snapshot.taken))
 
 
 def _adopt(house: House, left: Config | Earlier | None) -> None:
@@ -133,7 +127,7 @@ def _move_over(house: House, spec: ContainerSpec, container: Container) -> bool:
     house.emit(Progress("moving the stack over from an earlier stackctl"))
     if spec.network is not None and spec.network not in container.addresses:
         house.engine.connect(container.id, spec.network, aliases=spec.aliases)
-    config = _fit(house, snapshot, AddressTable())
+    config = fit_config(house.stack, snapshot, AddressTable())
     _attach(house, snapshot, config)
     gateway = open_gateway(house.engine, container, house.admin, house.clock)
     try:
@@ -172,7 +166,7 @@ def _reconfigure(house: House) -> bool:
     snapshot = observe(house)
     if snapshot.gateway is None or snapshot.config is None:
         return False
-    config = _fit(house, snapshot, snapshot.table)
+    config = fit_config(house.stack, snapshot, snapshot.table)
     _attach(house, snapshot, config)
     if config.id == snapshot.config.id:
         return False

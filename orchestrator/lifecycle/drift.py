@@ -1,10 +1,7 @@
-"""Where what runs is not what stack.yaml wants: pure; `status` prints it, `plan` shows it, and `up`
-mends what can be mended without anybody noticing.
-"""
+"""Where what runs is not what stack.yaml wants, in words: pure; `status` prints it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
@@ -21,21 +18,11 @@ if TYPE_CHECKING:
     from orchestrator.release.observe import Replica, Snapshot
     from orchestrator.stack.model import Stack
 
-UP, DOWNTIME, NOBODY = "up", "up --allow-downtime", ""
 
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing that is not as stack.yaml wants it."""
-
-    text: str
-    mended_by: str = UP  # the command; empty where a person must look
-
-
-def find_drift(stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]) -> list[Difference]:
+def find_drift(stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]) -> list[str]:
     """Return all that differs. `variables` are where secrets come from."""
     if snapshot.gateway is None:
-        return [Difference("the gateway does not exist")]
+        return ["the gateway does not exist"]
     return [
         *_compare_gateway(stack, snapshot, snapshot.gateway),
         *_compare_services(stack, snapshot, variables),
@@ -43,62 +30,59 @@ def find_drift(stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]) -
     ]
 
 
-def _compare_gateway(stack: Stack, snapshot: Snapshot, gateway: Container) -> Iterator[Difference]:
+def _compare_gateway(stack: Stack, snapshot: Snapshot, gateway: Container) -> Iterator[str]:
     if gateway.labels.get(naming.SPEC) != gateway_spec(stack).labels[naming.SPEC]:
-        yield Difference("the gateway runs with other settings than stack.yaml has", DOWNTIME)
+        yield "the gateway runs with other settings than stack.yaml has"
     match snapshot.strange:
         case Earlier():
-            yield Difference("the stack was brought up by an earlier stackctl")
+            yield "the stack was brought up by an earlier stackctl"
         case Newer(layout):
-            yield Difference(f"a newer stackctl has been at work (layout {layout})", NOBODY)
+            yield f"a newer stackctl has been at work (layout {layout})"
     config = snapshot.config
     if config is None:
         return
     if not config.table.has(stack) or render(stack, config.table).id != config.id:
-        yield Difference("the NGINX config is not the one that stack.yaml renders to")
+        yield "the NGINX config is not the one that stack.yaml renders to"
     if snapshot.current != config.id:
-        yield Difference("NGINX serves another config than the one it would start with")
+        yield "NGINX serves another config than the one it would start with"
 
 
 def _compare_services(
     stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
-) -> Iterator[Difference]:
+) -> Iterator[str]:
     for name in stack.services:
         active = snapshot.lane(name).active
         if active is None:
-            yield Difference(f"service `{name}` has not been released")
+            yield f"service `{name}` has not been released"
             continue
         yield from _compare_service(stack, snapshot, variables, name, active)
     for name in sorted({replica.service for replica in snapshot.replicas} - stack.services.keys()):
-        yield Difference(
-            f"service `{name}` has containers, but stack.yaml does not have it", "prune"
-        )
+        yield f"service `{name}` has containers, but stack.yaml does not have it"
     for stranger in snapshot.strangers:
-        text = f"container `{stranger.name}` carries this stack's label, but is none of ours"
-        yield Difference(text, NOBODY)
+        yield f"container `{stranger.name}` carries this stack's label, but is none of ours"
 
 
 def _compare_service(
     stack: Stack, snapshot: Snapshot, variables: Mapping[str, str], name: str, active: Target
-) -> Iterator[Difference]:
+) -> Iterator[str]:
     wanted = stack.services[name].replicas
     running = [r for r in snapshot.of(name, active.color) if r.container.running]
     if len(running) != wanted:
-        yield Difference(f"service `{name}` runs {len(running)} of {wanted} replicas")
+        yield f"service `{name}` runs {len(running)} of {wanted} replicas"
     try:
         secrets = pick_secrets(stack.services[name].secrets, variables, f"services.{name}")
     except ConfigurationError as error:
-        yield Difference(error.message, NOBODY)
+        yield error.message
         return
     if any(_is_other(stack, snapshot, replica, active, secrets) for replica in running):
-        yield Difference(f"service `{name}` runs with other settings than stack.yaml has")
+        yield f"service `{name}` runs with other settings than stack.yaml has"
     network = naming.network_name(stack.name)
     for replica in running:
         upstream = snapshot.table.of(name, replica.color)
         address = upstream.address(replica.number) if upstream else None
         has = replica.container.addresses.get(network)
         if address and has != address:
-            yield Difference(f"`{replica.container.name}` is at {has}, and not at {address}")
+            yield f"`{replica.container.name}` is at {has}, and not at {address}"
 
 
 def _is_other(
@@ -120,17 +104,16 @@ def _is_other(
 
 def _compare_accessories(
     stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
-) -> Iterator[Difference]:
+) -> Iterator[str]:
     for name, accessory in stack.accessories.items():
         found = snapshot.accessories.get(name)
         try:
             secrets = pick_secrets(accessory.secrets, variables, f"accessories.{name}")
         except ConfigurationError as error:
-            yield Difference(error.message, NOBODY)
+            yield error.message
             continue
         wanted = accessory_spec(stack, name, secrets).labels[naming.SPEC]
         if found is None:
-            yield Difference(f"accessory `{name}` does not exist")
+            yield f"accessory `{name}` does not exist"
         elif found.labels.get(naming.SPEC) != wanted:
-            text = f"accessory `{name}` runs with other settings than stack.yaml has"
-            yield Difference(text, DOWNTIME)
+            yield f"accessory `{name}` runs with other settings than stack.yaml has"

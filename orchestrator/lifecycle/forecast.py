@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import NotFound, StackctlError
-from orchestrator.gateway.addresses import AddressTable, fit_table
+from orchestrator.gateway.addresses import fit_table
 from orchestrator.gateway.render import render
 from orchestrator.release.observe import Snapshot, observe
 from orchestrator.release.plan import Order, Plan, plan_release
@@ -51,8 +51,7 @@ def render_current(house: House) -> str:
     """Return nginx.conf as stack.yaml wants it, with the addresses that the stack has."""
     snapshot = observe(house)
     pool = snapshot.network.addresses if snapshot.network else EXAMPLE.hosts()
-    table = snapshot.table if snapshot.config else AddressTable()
-    fitted = fit_table(table, house.stack, map(str, pool), snapshot.taken)
+    fitted = fit_table(snapshot.table, house.stack, map(str, pool), snapshot.taken)
     return render(house.stack, fitted).text
 
 

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from orchestrator.clock import poll
 from orchestrator.errors import EngineError, Interrupted
 from orchestrator.events import Progress, Warned
-from orchestrator.gateway.addresses import fit_table
 from orchestrator.gateway.workers import SOCKETS, listens
 from orchestrator.lifecycle.door import bring_up_gateway
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
-from orchestrator.release.observe import Snapshot, find_pool, observe
+from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.plan import Order, refuse_newer
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
@@ -88,7 +87,7 @@ def _bring_up_parts(
     refuse_newer(house.stack, observe(house))
     _ensure_networks(house)
     snapshot = observe(house)
-    fit_table(snapshot.table, house.stack, find_pool(snapshot), snapshot.taken)  # or it says so now
+    fit_config(house.stack, snapshot, snapshot.table)  # or it says now that addresses are missing
     warnings: list[str] = []
     accessories = {}
     for name, wanted in house.stack.accessories.items():

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import NotFound
-from orchestrator.gateway.addresses import AddressTable, Upstream
+from orchestrator.gateway.addresses import AddressTable, Upstream, fit_table
 from orchestrator.gateway.config import Config, Earlier, Newer, parse_config
 from orchestrator.gateway.files import CURRENT, lane_file
 from orchestrator.gateway.lane import RELEASE, Lane, parse_lane
+from orchestrator.gateway.render import render
 from orchestrator.stack import naming
 from orchestrator.stack.forms import VERSION
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from orchestrator.engine.base import Container, Network
     from orchestrator.release.house import House
-    from orchestrator.stack.model import Color
+    from orchestrator.stack.model import Color, Stack
 
 
 NUMBER = r"[1-9][0-9]{0,2}"
@@ -62,9 +63,7 @@ class Snapshot:
     lanes: Mapping[str, Lane] = field(default_factory=dict)  # who gets the traffic of each service
     config: Config | None = None  # what NGINX serves, or will when it comes back
     current: str = ""  # id of the config that the link names; differs after a crash
-    strange: Earlier | Newer | None = (
-        None  # a config of another layout, that another stackctl wrote
-    )
+    strange: Earlier | Newer | None = None  # the config is of another stackctl's layout
     silent: bool = False  # NGINX runs and does not answer: all that is known is on its disk
 
     @property
@@ -123,9 +122,18 @@ def observe(house: House) -> Snapshot:
     )
 
 
-def find_pool(snapshot: Snapshot) -> Iterable[str]:
-    """Return the addresses of the stack's network that may be given out, in their order."""
-    return snapshot.network.addresses if snapshot.network else ()
+def fit_config(
+    stack: Stack,
+    snapshot: Snapshot,
+    table: AddressTable,
+    candidate: tuple[str, Color] | None = None,
+) -> Config:
+    """Return the config of stack.yaml, in which colors keep what `table` gives them.
+
+    Raises ConfigurationError where addresses are missing.
+    """
+    pool = snapshot.network.addresses if snapshot.network else ()
+    return render(stack, fit_table(table, stack, pool, snapshot.taken, candidate))
 
 
 def to_table(replicas: Iterable[Replica]) -> AddressTable:

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError, EngineError, StackctlError
-from orchestrator.gateway.addresses import AddressTable, Upstream, fit_table
 from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
-from orchestrator.release.observe import find_pool
+from orchestrator.release.observe import fit_config
 from orchestrator.release.phases import Phase
 from orchestrator.release.specs import migration_spec, replica_specs
 from orchestrator.stack import naming
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from orchestrator.engine.base import Container, ContainerSpec
+    from orchestrator.gateway.addresses import AddressTable, Upstream
     from orchestrator.gateway.config import Config
     from orchestrator.release.observe import Replica, Snapshot
     from orchestrator.stack.model import Color, Service, Stack
@@ -156,7 +156,7 @@ def plan_release(
     color = naming.other(lane.active.color) if lane.active else "blue"
     found = snapshot.of(order.service, color)
     wake = found if _is_kept(found, order, service.replicas, snapshot.table) else ()
-    config = _fit_config(stack, snapshot, None if wake else (order.service, color))
+    config = fit_config(stack, snapshot, snapshot.table, None if wake else (order.service, color))
     upstream = config.table.require(order.service, color)
     _refuse_taken(snapshot, upstream, found)
     candidate = Target(color, order.version, len(upstream.addresses), release)
@@ -179,15 +179,9 @@ def plan_release(
         outgoing=live,
         drain_timeout=find_drain_timeout(stack, order.service),
         unchanged=not wake
-        and render(stack, served.table).id == served.id
-        and _runs(live, lane, order, specs),
+        and _runs(live, lane, order, specs)
+        and render(stack, served.table).id == served.id,
     )
-
-
-def _fit_config(stack: Stack, snapshot: Snapshot, candidate: tuple[str, Color] | None) -> Config:
-    """Return the config that a release needs, with room for the candidate."""
-    pool = find_pool(snapshot)
-    return render(stack, fit_table(snapshot.table, stack, pool, snapshot.taken, candidate))
 
 
 def find_drain_timeout(stack: Stack, service: str) -> float:
