@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.clock import SystemClock
-from orchestrator.engine.base import BuildOrder
 from orchestrator.engine.docker import DockerEngine
-from orchestrator.gateway.apply import open_gateway
+from orchestrator.engine.values import BuildOrder
+from orchestrator.gateway.apply import Gateway
 from orchestrator.stack import naming
 from tests.e2e.operator import STACKCTL, Operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.gateway.apply import Gateway
 
 POLL = 0.01  # seconds between a user's looks
 CLOCK = SystemClock()
@@ -127,6 +126,6 @@ def open_door(operator: Operator) -> Gateway:
     engine = DockerEngine(operator.engine)
     name = naming.part_name(operator.name, "gateway")
     found = next(one for one in engine.containers(operator.name) if one.name == name)
-    gateway = open_gateway(engine, found, operator.ask_gateway(), CLOCK)
+    gateway = Gateway(engine, found, operator.ask_gateway(), CLOCK)
     gateway.prepare()
     return gateway

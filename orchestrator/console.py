@@ -27,7 +27,7 @@ from orchestrator.events import (
 )
 from orchestrator.settings import Settings
 from orchestrator.terminal import is_live, open_stream, plain
-from orchestrator.wording import describe, summarize, timeline
+from orchestrator.wording import describe, describe_forecast, summarize, timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -160,19 +160,9 @@ class Console:
         except Interrupted:
             return  # Ctrl-C is how one leaves a dashboard
 
-    def print_forecasts(self, forecasts: Sequence[Forecast]) -> None:
+    def print_forecast(self, found: Forecast) -> None:
         """Print what releases would do."""
-        if self._json:
-            self.print_document({"services": [asdict(found) for found in forecasts]})
-            return
-        for found in forecasts:
-            was = f" (now {found.previous})" if found.previous else " (first release)"
-            title = "unchanged" if found.unchanged else f"to {found.color}"
-            self._out.print(f"[bold]{found.service}[/] {found.version}{was}: {title}")
-            for number, step in enumerate(found.steps, start=1):
-                self._out.print(f"  {number:>2}. {plain(step)}")
-            if found.diff:
-                self._out.print("\n" + plain(found.diff))
+        self.print_either(asdict(found), describe_forecast(found))
 
     def print_valid(self, file: Path, stack: Stack) -> None:
         """Print that a file is fine."""

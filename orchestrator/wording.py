@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from orchestrator.events import Probed
     from orchestrator.evidence.audit import Finding
+    from orchestrator.lifecycle.forecast import Forecast
     from orchestrator.release.result import Result
 
 
@@ -29,6 +30,20 @@ def summarize(result: Result) -> str:
             f" longest gap {witness.longest_gap_ms:g} ms"
         )
     return f"{line}\nevidence: {result.evidence}"
+
+
+def describe_forecast(forecast: Forecast) -> str:
+    """Return what releases would do, and what only `up` would change."""
+    lines = []
+    for found in forecast.services:
+        was = f" (now {found.previous})" if found.previous else " (first release)"
+        title = "unchanged" if found.unchanged else f"to {found.color}"
+        lines.append(f"{found.service} {found.version}{was}: {title}")
+        lines += [f"  {number:>2}. {step}" for number, step in enumerate(found.steps, start=1)]
+        if found.diff:
+            lines.append(f"\n{found.diff}")
+    lines += [f"drift: {text}; see `stackctl up --help`" for text in forecast.drift]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def describe_findings(findings: Sequence[Finding]) -> str:

@@ -25,7 +25,7 @@ def plan(
     from orchestrator.release.plan import parse_version
 
     with opened(context.obj) as (house, console):
-        forecasts = forecast(house, service, parse_version(version) if version else None)
-        console.print_forecasts(forecasts)
-        changes = any(not found.unchanged for found in forecasts)
+        found = forecast(house, service, parse_version(version) if version else None)
+        console.print_forecast(found)
+        changes = any(not one.unchanged for one in found.services)
         return CHANGES if changes and detailed_exitcode else 0

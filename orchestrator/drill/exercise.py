@@ -9,7 +9,6 @@ from orchestrator.drill.faults import Scene
 from orchestrator.drill.load import under_load
 from orchestrator.drill.verdict import Observation, count_toll
 from orchestrator.errors import StackctlError
-from orchestrator.gateway.apply import open_gateway
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +110,7 @@ class Exercise:
             if service["candidate"]:
                 yield f"there is still a candidate of `{service['name']}`"
         house, container = self._site.house, self._site.look().gateway
-        gateway = container and open_gateway(house.engine, container, house.admin, house.clock)
+        gateway = container and house.open_gateway(container)
         stored = gateway.stored() if gateway else ()
         if len(stored) != 1:
             yield f"the gateway holds {len(stored)} configs, expected 1"

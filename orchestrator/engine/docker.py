@@ -10,16 +10,6 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from orchestrator.engine import images, networks
-from orchestrator.engine.base import (
-    BuildOrder,
-    Container,
-    ContainerSpec,
-    Conversation,
-    Image,
-    Lease,
-    Network,
-    Output,
-)
 from orchestrator.engine.connection import connect, translated
 from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.lease import take_lease
@@ -32,6 +22,7 @@ from orchestrator.engine.payloads import (
     to_mac,
     to_networking,
 )
+from orchestrator.engine.values import BuildOrder, Container, ContainerSpec, Image, Network, Output
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 
@@ -39,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     import docker
+
+    from orchestrator.engine.ports import Conversation, Lease
 
 
 class DockerEngine:

@@ -6,8 +6,8 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.engine.base import BuildOrder, Image
 from orchestrator.engine.connection import FOREIGN, translated
+from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import EngineError, ImageError, NotFound
 from orchestrator.stack import naming
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import docker
 
-    from orchestrator.engine.base import ContainerSpec
+    from orchestrator.engine.values import ContainerSpec
 
 STILLBORN = 5.0  # seconds; whoever lives starts the lock within a fraction of one
 

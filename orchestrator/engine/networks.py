@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from docker.types import IPAMConfig, IPAMPool
 
-from orchestrator.engine.base import Network
 from orchestrator.engine.connection import translated
+from orchestrator.engine.values import Network
 from orchestrator.errors import Conflict, EngineError
 from orchestrator.stack import naming
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from docker.types import LogConfig
 
-from orchestrator.engine.base import Container, ContainerSpec
+from orchestrator.engine.values import Container, ContainerSpec
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:

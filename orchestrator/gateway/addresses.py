@@ -56,6 +56,11 @@ class AddressTable:
         """Return how a color is reached. Raises KeyError where it has no addresses."""
         return self.upstreams[service][color]
 
+    def address(self, service: str, color: Color, replica: int) -> str | None:
+        """Return the address of a replica by its number, from 1; None where it has none."""
+        upstream = self.of(service, color)
+        return upstream.address(replica) if upstream else None
+
     @property
     def addresses(self) -> frozenset[str]:
         """Return all addresses that are given out."""

@@ -5,7 +5,7 @@ unfinished asked; what is not needed any more removed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from orchestrator.clock import Clock, poll
 from orchestrator.errors import GatewayError, StackctlError, UnsafeError
@@ -29,7 +29,8 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from orchestrator.engine.base import Container, Engine
+    from orchestrator.engine.ports import Inside
+    from orchestrator.engine.values import Container
     from orchestrator.gateway.addresses import Upstream
     from orchestrator.gateway.admin import Admin
     from orchestrator.gateway.config import Config
@@ -64,15 +65,10 @@ class Quiet:
     cut: int  # connections to it that were still open when time ran out
 
 
-def open_gateway(engine: Engine, container: Container, admin: Admin, clock: Clock) -> Gateway:
-    """Return a gateway that is there."""
-    return Gateway(engine, container, admin, clock)
-
-
 class Gateway:
     """The NGINX container of a stack."""
 
-    def __init__(self, engine: Engine, container: Container, admin: Admin, clock: Clock) -> None:
+    def __init__(self, engine: Inside, container: Container, admin: Admin, clock: Clock) -> None:
         self._engine = engine
         self._id = container.id
         self._admin = admin
@@ -84,8 +80,14 @@ class Gateway:
         self._pointer.prepare()
 
     def close(self) -> None:
-        """Let go of what `prepare` started."""
+        """Let go of what `prepare` or a move has started."""
         self._pointer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def change_config(self, config: Config, served: Config, departure: float) -> None:
         """Have NGINX serve another config. Raises GatewayError with NGINX's own words.

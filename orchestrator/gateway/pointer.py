@@ -12,7 +12,7 @@ from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.files import FOLDER
 
 if TYPE_CHECKING:
-    from orchestrator.engine.base import Conversation, Engine
+    from orchestrator.engine.ports import Conversation, Inside
     from orchestrator.gateway.lane import Lane
 
 # Reads lines of words and does what the first one says; what is in the others is data to it.
@@ -66,7 +66,7 @@ class Pointer:
     It is started once, so that no switch waits for the start of a process.
     """
 
-    def __init__(self, engine: Engine, container: str) -> None:
+    def __init__(self, engine: Inside, container: str) -> None:
         self._engine = engine
         self._container = container
         self._shell: Conversation | None = None

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import EngineError, GatewayError, NotFound
 from orchestrator.events import Progress
 from orchestrator.gateway.addresses import AddressTable
-from orchestrator.gateway.apply import open_gateway
 from orchestrator.gateway.config import Config, Earlier, parse_config
+from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, pack_config, pack_current
 from orchestrator.release.diagnosis import adopt_running
 from orchestrator.release.observe import fit_config, observe, to_table
 from orchestrator.release.recovery import await_gateway, recover, stamp, sweep
-from orchestrator.release.specs import gateway_spec
+from orchestrator.release.specs import is_made_from
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from orchestrator.engine.base import Container, ContainerSpec, Lease
+    from orchestrator.engine.ports import Lease
+    from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.release.house import House
     from orchestrator.release.observe import Replica, Snapshot
 
@@ -31,7 +32,7 @@ def bring_up_gateway(
 ) -> str:
     """Bring up the gateway; return what that took: started, unchanged, reconfigured and the like."""
     spec, found = gateway_spec(house.stack), snapshot.gateway
-    outdated = found is not None and found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]
+    outdated = found is not None and not is_made_from(found, spec)
     unborn = found is not None and found.state == "created"  # its maker died before it was whole
     if found is None or unborn or (outdated and allow_downtime):
         with put_off():  # users would be left without a door
@@ -101,8 +102,7 @@ def _adopt(house: House, left: Config | Earlier | None) -> None:
     snapshot = observe(house)
     if snapshot.gateway is None:
         return
-    gateway = open_gateway(house.engine, snapshot.gateway, house.admin, house.clock)
-    try:
+    with house.open_gateway(snapshot.gateway) as gateway:
         for service, lane in snapshot.lanes.items():
             if lane.active and not snapshot.of(service, lane.active.color):
                 gateway.drop(service)
@@ -111,8 +111,6 @@ def _adopt(house: House, left: Config | Earlier | None) -> None:
             found = known or adopt_running(service, snapshot)
             if found is not None:
                 gateway.move(service, f"{stamp(house)}.boot", found)
-    finally:
-        gateway.close()
 
 
 def _move_over(house: House, spec: ContainerSpec, container: Container) -> bool:
@@ -129,16 +127,13 @@ def _move_over(house: House, spec: ContainerSpec, container: Container) -> bool:
         house.engine.connect(container.id, spec.network, aliases=spec.aliases)
     config = fit_config(house.stack, snapshot, AddressTable())
     _attach(house, snapshot, config)
-    gateway = open_gateway(house.engine, container, house.admin, house.clock)
-    try:
+    with house.open_gateway(container) as gateway:
         gateway.stage(config)
         for service, lane in snapshot.strange.lanes.items():
             gateway.move(service, f"{stamp(house)}.boot", replace(lane, config=config.id))
         gateway.take_up(config, snapshot.strange.folder)
         # Workers of before lead users by the old config, and count nobody.
         gateway.await_departures(house.stack.gateway.departure)
-    finally:
-        gateway.close()
     return True
 
 
@@ -146,8 +141,7 @@ def _attach(house: House, snapshot: Snapshot, config: Config) -> None:
     """See to it that every running replica is at the address that the config has for it."""
     network = naming.network_name(house.stack.name)
     for replica in snapshot.replicas:
-        upstream = config.table.of(replica.service, replica.color)
-        address = upstream.address(replica.number) if upstream else None
+        address = config.table.address(replica.service, replica.color, replica.number)
         if address and replica.container.running:
             _attach_one(house, replica, network, address)
 
@@ -170,10 +164,7 @@ def _reconfigure(house: House) -> bool:
     _attach(house, snapshot, config)
     if config.id == snapshot.config.id:
         return False
-    gateway = open_gateway(house.engine, snapshot.gateway, house.admin, house.clock)
-    try:
+    with house.open_gateway(snapshot.gateway) as gateway:
         gateway.change_config(config, snapshot.config, house.stack.gateway.departure)
         gateway.sweep({config.id})
-    finally:
-        gateway.close()
     return True

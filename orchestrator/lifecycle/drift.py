@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.config import Earlier, Newer
+from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.render import render
-from orchestrator.release.specs import accessory_spec, gateway_spec, pick_secrets, replica_specs
+from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets, replica_specs
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.engine.base import Container
     from orchestrator.gateway.lane import Target
     from orchestrator.release.observe import Replica, Snapshot
     from orchestrator.stack.model import Stack
@@ -24,15 +25,23 @@ def find_drift(stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]) -
     if snapshot.gateway is None:
         return ["the gateway does not exist"]
     return [
-        *_compare_gateway(stack, snapshot, snapshot.gateway),
+        *_compare_config(stack, snapshot),
         *_compare_services(stack, snapshot, variables),
-        *_compare_accessories(stack, snapshot, variables),
+        *find_drift_of_parts(stack, snapshot, variables),
     ]
 
 
-def _compare_gateway(stack: Stack, snapshot: Snapshot, gateway: Container) -> Iterator[str]:
-    if gateway.labels.get(naming.SPEC) != gateway_spec(stack).labels[naming.SPEC]:
-        yield "the gateway runs with other settings than stack.yaml has"
+def find_drift_of_parts(
+    stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
+) -> list[str]:
+    """Return how the gateway and the accessories differ: only `up --allow-downtime` changes them."""
+    found = [*_compare_accessories(stack, snapshot, variables)]
+    if snapshot.gateway and not is_made_from(snapshot.gateway, gateway_spec(stack)):
+        found.append("the gateway runs with other settings than stack.yaml has")
+    return found
+
+
+def _compare_config(stack: Stack, snapshot: Snapshot) -> Iterator[str]:
     match snapshot.strange:
         case Earlier():
             yield "the stack was brought up by an earlier stackctl"
@@ -78,8 +87,7 @@ def _compare_service(
         yield f"service `{name}` runs with other settings than stack.yaml has"
     network = naming.network_name(stack.name)
     for replica in running:
-        upstream = snapshot.table.of(name, replica.color)
-        address = upstream.address(replica.number) if upstream else None
+        address = snapshot.table.address(name, replica.color, replica.number)
         has = replica.container.addresses.get(network)
         if address and has != address:
             yield f"`{replica.container.name}` is at {has}, and not at {address}"
@@ -93,13 +101,13 @@ def _is_other(
     secrets: Mapping[str, str],
 ) -> bool:
     """Whether a replica was made from other settings than stack.yaml has; its image is its own."""
-    service = stack.services[replica.service]
     upstream = snapshot.table.of(replica.service, replica.color)
     if upstream is None:
         return False
+    wanted = replace(upstream, port=stack.services[replica.service].port)
     image = replica.container.image
-    spec = replica_specs(stack, replica.service, active, image, secrets, upstream)[0]
-    return replica.spec != spec.labels[naming.SPEC] or upstream.port != service.port
+    spec = replica_specs(stack, replica.service, active, image, secrets, wanted)[0]
+    return not is_made_from(replica.container, spec)
 
 
 def _compare_accessories(
@@ -112,8 +120,7 @@ def _compare_accessories(
         except ConfigurationError as error:
             yield error.message
             continue
-        wanted = accessory_spec(stack, name, secrets).labels[naming.SPEC]
         if found is None:
             yield f"accessory `{name}` does not exist"
-        elif found.labels.get(naming.SPEC) != wanted:
+        elif not is_made_from(found, accessory_spec(stack, name, secrets)):
             yield f"accessory `{name}` runs with other settings than stack.yaml has"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import NotFound, StackctlError
 from orchestrator.gateway.addresses import fit_table
 from orchestrator.gateway.render import render
+from orchestrator.lifecycle.drift import find_drift_of_parts
 from orchestrator.release.observe import Snapshot, observe
 from orchestrator.release.plan import Order, Plan, plan_release
 from orchestrator.release.rollout import require_service
@@ -24,8 +25,8 @@ EXAMPLE = ipaddress.IPv4Network("10.77.0.0/20")  # where no network is there to 
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What a release would do."""
+class ServiceForecast:
+    """What the release of one service would do."""
 
     service: str
     version: str
@@ -36,7 +37,15 @@ class Forecast:
     diff: str
 
 
-def forecast(house: House, service: str | None, version: str | None) -> list[Forecast]:
+@dataclass(frozen=True)
+class Forecast:
+    """What releases would do, and what they would leave as it is."""
+
+    services: tuple[ServiceForecast, ...]
+    drift: tuple[str, ...]  # of the gateway and the accessories, which no release changes
+
+
+def forecast(house: House, service: str | None, version: str | None) -> Forecast:
     """Return what deploying would do, for one service or for all at the versions they have."""
     if service is not None:
         require_service(house, service)
@@ -44,7 +53,10 @@ def forecast(house: House, service: str | None, version: str | None) -> list[For
         raise StackctlError("`--version` needs a service", "stackctl plan SERVICE --version V")
     snapshot = observe(house)
     names = [service] if service else list(house.stack.services)
-    return [_forecast(house, snapshot, name, version) for name in names]
+    return Forecast(
+        services=tuple(_forecast(house, snapshot, name, version) for name in names),
+        drift=tuple(find_drift_of_parts(house.stack, snapshot, house.variables)),
+    )
 
 
 def render_current(house: House) -> str:
@@ -55,7 +67,7 @@ def render_current(house: House) -> str:
     return render(house.stack, fitted).text
 
 
-def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) -> Forecast:
+def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) -> ServiceForecast:
     service = house.stack.services[name]
     active = snapshot.lane(name).active
     wanted = version or (active.version if active else service.version)
@@ -63,7 +75,7 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
     image = _find_image(house, name, wanted)
     plan = plan_release(house.stack, snapshot, Order(name, wanted), "planned", image, secrets)
     build = [f"build or pull {wanted}"] if image == UNBUILT else []
-    return Forecast(
+    return ServiceForecast(
         service=name,
         version=wanted,
         previous=active.version if active else None,

@@ -12,7 +12,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.engine.base import Container
+    from orchestrator.engine.values import Container
     from orchestrator.release.house import House
 
 Line = tuple[str, str]  # (container, text)

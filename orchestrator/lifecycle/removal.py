@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, NotFound
 from orchestrator.events import Warned
-from orchestrator.gateway.apply import open_gateway
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, is_ours, observe
@@ -18,7 +17,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.engine.base import Container, Image
+    from orchestrator.engine.values import Container, Image
     from orchestrator.release.house import House
 
 
@@ -73,7 +72,7 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
         orphans = find_orphans(house, snapshot)
         if snapshot.gateway and any(container.running for container in orphans):
             # Workers of a config that still knew them may be answering their last requests.
-            gateway = open_gateway(house.engine, snapshot.gateway, house.admin, house.clock)
+            gateway = house.open_gateway(snapshot.gateway)
             gateway.await_departures(house.stack.gateway.departure)
             require_held(lease)
         in_parallel(house.engine.remove, [container.id for container in orphans])
@@ -83,8 +82,9 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
         configs: tuple[str, ...] = ()
         serves = snapshot.gateway and snapshot.gateway.running and not snapshot.silent
         if snapshot.gateway and snapshot.config and serves:
-            gateway = open_gateway(house.engine, snapshot.gateway, house.admin, house.clock)
-            configs = gateway.sweep({snapshot.config.id, snapshot.current})
+            configs = house.open_gateway(snapshot.gateway).sweep(
+                {snapshot.config.id, snapshot.current}
+            )
     return Removed(
         containers=tuple(container.name for container in orphans),
         images=tuple(tag for image in removed for tag in image.tags or (image.id[:19],)),

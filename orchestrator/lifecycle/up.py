@@ -18,14 +18,15 @@ from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.plan import Order, refuse_newer
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
-from orchestrator.release.specs import accessory_spec, pick_secrets
+from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.engine.base import Container, ContainerSpec, Lease
+    from orchestrator.engine.ports import Lease
+    from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.release.house import House
     from orchestrator.release.result import Result
 
@@ -166,7 +167,7 @@ def _bring_up_accessory(
     if found is None:
         _run(house, spec)
         return "started"
-    if found.labels.get(naming.SPEC) != spec.labels[naming.SPEC]:
+    if not is_made_from(found, spec):
         if allow_downtime:
             with put_off():  # what was taken away comes back
                 house.engine.stop(found.id, spec.stop_grace)

@@ -13,7 +13,8 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from orchestrator.engine.base import Container, ContainerSpec, Engine
+    from orchestrator.engine.ports import Containers, Engine, Volumes
+    from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.release.observe import Replica
     from orchestrator.release.plan import Plan
     from orchestrator.stack.model import Service
@@ -49,23 +50,23 @@ def start_candidate(engine: Engine, plan: Plan, emit: Emit) -> None:
     in_parallel(lambda spec: emit(ReplicaStarted(spec.name, engine.run(spec))), plan.start)
 
 
-def clear_way(engine: Engine, plan: Plan) -> None:
+def clear_way(engine: Containers, plan: Plan) -> None:
     """Remove what is in the candidate's way: what its color was before."""
     in_parallel(engine.remove, [replica.container.id for replica in plan.clear])
 
 
-def ensure_volumes(engine: Engine, specs: Sequence[ContainerSpec]) -> None:
+def ensure_volumes(engine: Volumes, specs: Sequence[ContainerSpec]) -> None:
     """Make the volumes of a service's containers, unless they are there."""
     for name in sorted({volume.name for spec in specs for volume in spec.volumes}):
         engine.ensure_volume(name, naming.labels(specs[0].labels[naming.STACK], "service"))
 
 
-def find_candidate(engine: Engine, stack: str, plan: Plan) -> tuple[Container, ...]:
+def find_candidate(engine: Containers, stack: str, plan: Plan) -> tuple[Container, ...]:
     """Return the candidate's containers as they are now, those of a failed start included."""
     return tuple(found for found in engine.containers(stack) if plan.owns(found))
 
 
-def read_last_lines(engine: Engine, containers: Sequence[Container]) -> str:
+def read_last_lines(engine: Containers, containers: Sequence[Container]) -> str:
     """Return the last log lines of each container, under its name."""
     return "\n".join(
         f"{container.name} ({container.state}):\n{_last_lines(engine, container)}"
@@ -73,19 +74,19 @@ def read_last_lines(engine: Engine, containers: Sequence[Container]) -> str:
     )
 
 
-def _last_lines(engine: Engine, container: Container) -> str:
+def _last_lines(engine: Containers, container: Container) -> str:
     try:
         return engine.logs(container.id, tail=LOG_LINES).rstrip()
     except EngineError as error:  # what is only to be shown must not be in the way of the undoing
         return f"(no log: {error.message})"
 
 
-def persist_candidate(engine: Engine, containers: Sequence[Container]) -> None:
+def persist_candidate(engine: Containers, containers: Sequence[Container]) -> None:
     """Have the engine bring the candidate back from now on: it is what users will get."""
     in_parallel(lambda container: engine.persist(container.id), containers)
 
 
-def put_away(engine: Engine, service: Service, replicas: Sequence[Replica]) -> None:
+def put_away(engine: Containers, service: Service, replicas: Sequence[Replica]) -> None:
     """Do with a retired color what `keep` says."""
     if service.keep == "running":
         return
@@ -99,7 +100,7 @@ def put_away(engine: Engine, service: Service, replicas: Sequence[Replica]) -> N
     in_parallel(stop, replicas)
 
 
-def undo_candidate(engine: Engine, plan: Plan, containers: Sequence[Container]) -> None:
+def undo_candidate(engine: Containers, plan: Plan, containers: Sequence[Container]) -> None:
     """Remove what a failed release created; what it woke only goes back to sleep."""
     woken = {replica.container.id for replica in plan.wake}
 

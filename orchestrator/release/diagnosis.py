@@ -18,7 +18,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from orchestrator.engine.base import Container
+    from orchestrator.engine.values import Container
     from orchestrator.release.observe import Replica, Snapshot
     from orchestrator.stack.model import Stack
 

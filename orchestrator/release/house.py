@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.seal import KEY_VARIABLE
+from orchestrator.gateway.apply import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from orchestrator.clock import Clock
-    from orchestrator.engine.base import Engine
+    from orchestrator.engine.ports import Engine
+    from orchestrator.engine.values import Container
     from orchestrator.events import Emit
     from orchestrator.gateway.admin import Admin
     from orchestrator.stack.model import Stack
@@ -39,3 +41,7 @@ class House:
     def evidence_key(self) -> bytes | None:
         """Return the key that evidence is signed with; None where there is none."""
         return self.variables.get(KEY_VARIABLE, "").strip().encode() or None
+
+    def open_gateway(self, container: Container) -> Gateway:
+        """Return the gateway that a container is, as a context manager that closes it."""
+        return Gateway(self.engine, container, self.admin, self.clock)

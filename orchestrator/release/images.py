@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.base import BuildOrder, Engine, Image
+from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import ConfigurationError, ImageError, NotFound
 from orchestrator.events import Emit, Progress
 from orchestrator.stack import naming
@@ -12,13 +12,14 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from orchestrator.engine.ports import Images
     from orchestrator.stack.model import Service, Stack
 
 ROOT = ("", "root")
 
 
 def prepare_image(
-    engine: Engine,
+    engine: Images,
     stack: Stack,
     folder: Path,
     service: str,
@@ -43,7 +44,7 @@ def prepare_image(
     return image
 
 
-def find_built(engine: Engine, stack: Stack, service: str, version: str) -> Image:
+def find_built(engine: Images, stack: Stack, service: str, version: str) -> Image:
     """Return the image that an earlier build of the version left. Raises ImageError."""
     tag = naming.image_tag(stack.name, service, version)
     try:
@@ -54,7 +55,7 @@ def find_built(engine: Engine, stack: Stack, service: str, version: str) -> Imag
         ) from error
 
 
-def ensure_image(engine: Engine, reference: str, emit: Emit) -> Image:
+def ensure_image(engine: Images, reference: str, emit: Emit) -> Image:
     """Return an image that the engine has, or fetch it. Raises ImageError."""
     try:
         return engine.image(reference)

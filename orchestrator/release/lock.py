@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
-from orchestrator.engine.base import Container, ContainerSpec, Lease
+from orchestrator.engine.values import Container, ContainerSpec
 from orchestrator.errors import ConfigurationError, Conflict, LockedError
 from orchestrator.events import Started, Warned
 from orchestrator.stack import naming
@@ -17,6 +17,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from orchestrator.engine.ports import Lease
     from orchestrator.release.house import House
     from orchestrator.release.plan import Order
 

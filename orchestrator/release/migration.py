@@ -15,7 +15,7 @@ from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from orchestrator.engine.base import Container, ContainerSpec
+    from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.release.house import House
 
 LOOK_EVERY = 0.05  # seconds

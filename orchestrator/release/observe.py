@@ -21,7 +21,7 @@ from orchestrator.stack.forms import VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from orchestrator.engine.base import Container, Network
+    from orchestrator.engine.values import Container, Network
     from orchestrator.release.house import House
     from orchestrator.stack.model import Color, Stack
 

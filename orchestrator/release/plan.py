@@ -12,14 +12,14 @@ from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
 from orchestrator.release.observe import fit_config
 from orchestrator.release.phases import Phase
-from orchestrator.release.specs import migration_spec, replica_specs
+from orchestrator.release.specs import is_made_from, migration_spec, replica_specs
 from orchestrator.stack import naming
 from orchestrator.stack.forms import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.engine.base import Container, ContainerSpec
+    from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.gateway.addresses import AddressTable, Upstream
     from orchestrator.gateway.config import Config
     from orchestrator.release.observe import Replica, Snapshot
@@ -267,9 +267,8 @@ def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int, table: Add
 
 
 def _is_at_home(replica: Replica, table: AddressTable) -> bool:
-    upstream = table.of(replica.service, replica.color)
-    address = replica.container.labels.get(naming.ADDRESS)
-    return upstream is not None and address == upstream.address(replica.number)
+    home = table.address(replica.service, replica.color, replica.number)
+    return home is not None and home == replica.container.labels.get(naming.ADDRESS)
 
 
 def _runs(
@@ -278,11 +277,7 @@ def _runs(
     """Whether users get the version, and from just these specs, which are of the other color."""
     if lane.active is None or lane.active.version != order.version:
         return False
-    wanted = {
-        spec.labels[naming.REPLICA]: (spec.labels[naming.SPEC], spec.labels[naming.PORT])
-        for spec in specs
-    }
-    running = (replica for replica in live if replica.container.running)
-    return wanted == {
-        str(one.number): (one.spec, one.container.labels.get(naming.PORT)) for one in running
-    }
+    running = [replica for replica in live if replica.container.running]
+    return [replica.number for replica in running] == [*range(1, len(specs) + 1)] and all(
+        is_made_from(replica.container, spec) for replica, spec in zip(running, specs, strict=True)
+    )

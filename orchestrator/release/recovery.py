@@ -8,7 +8,6 @@ from orchestrator.clock import poll
 from orchestrator.errors import GatewayError
 from orchestrator.events import Recovered, Warned
 from orchestrator.evidence.interruption import close_interrupted
-from orchestrator.gateway.apply import Gateway, open_gateway
 from orchestrator.release.candidate import in_parallel, put_away
 from orchestrator.release.diagnosis import Diagnosis, Repair, adopt, diagnose, needs_health
 from orchestrator.release.lock import require_held
@@ -21,7 +20,9 @@ from orchestrator.signals import put_off
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from orchestrator.engine.base import Container, Lease
+    from orchestrator.engine.ports import Lease
+    from orchestrator.engine.values import Container
+    from orchestrator.gateway.apply import Gateway
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
 
@@ -91,16 +92,13 @@ def find_lost_links(house: House, snapshot: Snapshot) -> Snapshot:
     lost &= house.stack.services.keys()
     if gateway is None or config is None or not gateway.running or not lost:
         return snapshot
-    opened = open_gateway(house.engine, gateway, house.admin, house.clock)
-    try:
+    with house.open_gateway(gateway) as opened:
         for service in sorted(lost):
             lane = adopt(service, snapshot, opened.stored_lanes(service))
             if lane is not None and lane.active is not None:
                 opened.move(service, f"{stamp(house)}.relink", lane)
                 text = f"`{service}`: its link was lost: users get {lane.active.version} again"
                 house.emit(Recovered(text))
-    finally:
-        opened.close()
     return observe(house)
 
 
@@ -115,8 +113,7 @@ def sweep(house: House, container: Container) -> None:
     """Remove the configs and lanes that nothing leads to."""
     snapshot = observe(house)
     if snapshot.config is not None and not snapshot.silent:
-        gateway = open_gateway(house.engine, container, house.admin, house.clock)
-        gateway.sweep({snapshot.config.id, snapshot.current})
+        house.open_gateway(container).sweep({snapshot.config.id, snapshot.current})
 
 
 def stamp(house: House) -> str:
@@ -128,9 +125,8 @@ def _carry_out(
     house: House, snapshot: Snapshot, container: Container, found: Diagnosis, lease: Lease
 ) -> None:
     """Users first: the links lead to what is right, and what then gets no traffic goes."""
-    gateway = open_gateway(house.engine, container, house.admin, house.clock)
     require_held(lease)
-    try:
+    with house.open_gateway(container) as gateway:
         if found.astray and snapshot.config is not None:
             gateway.turn(snapshot.config.id)
         for service, repair in found.repairs.items():
@@ -139,8 +135,6 @@ def _carry_out(
         for service, repair in found.repairs.items():
             _clear(house, snapshot, gateway, service, repair, lease)
         in_parallel(house.engine.remove, [migration.id for migration in found.migrations])
-    finally:
-        gateway.close()
 
 
 def _move(house: House, gateway: Gateway, service: str, repair: Repair) -> None:

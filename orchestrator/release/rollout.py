@@ -13,7 +13,7 @@ from orchestrator.release.recovery import recover
 from orchestrator.release.run import Run
 
 if TYPE_CHECKING:
-    from orchestrator.engine.base import Lease
+    from orchestrator.engine.ports import Lease
     from orchestrator.release.house import House
     from orchestrator.release.result import Result
 

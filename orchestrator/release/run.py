@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from orchestrator.engine.base import Lease
+    from orchestrator.engine.ports import Lease
     from orchestrator.evidence.witness import Witness
     from orchestrator.release.house import House
     from orchestrator.release.plan import Order, Plan

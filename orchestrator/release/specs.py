@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.base import ContainerSpec, HealthCommand, Volume
+from orchestrator.engine.values import ContainerSpec, HealthCommand, Volume
 from orchestrator.errors import ConfigurationError
-from orchestrator.gateway.admission import ENTRYPOINT
-from orchestrator.gateway.config import LAYOUT
-from orchestrator.gateway.files import CURRENT, FOLDER, SCRATCH
-from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from orchestrator.engine.values import Container
     from orchestrator.gateway.addresses import Upstream
     from orchestrator.gateway.lane import Target
     from orchestrator.stack.model import Stack
-
-NGINX_USER = "101:101"  # of the official image
 
 
 def replica_specs(
@@ -50,7 +43,7 @@ def replica_specs(
         stop_grace=wanted.stop_grace,
         persistent=False,  # a candidate that crashes must stay down, to be seen and to be removed
     )
-    spec = fingerprint(template)
+    spec = template.fingerprint
     return tuple(
         replace(
             template,
@@ -121,35 +114,15 @@ def accessory_spec(stack: Stack, name: str, secrets: Mapping[str, str]) -> Conta
             else None
         ),
     )
-    return _labelled(stack, template, "accessory", service=name)
+    labels = naming.labels(stack.name, "accessory", service=name, spec=template.fingerprint)
+    return replace(template, labels=labels)
 
 
-def gateway_spec(stack: Stack) -> ContainerSpec:
-    """Return the gateway's container."""
-    wanted = stack.gateway
-    template = ContainerSpec(
-        name=naming.part_name(stack.name, "gateway"),
-        image=wanted.image,
-        labels={},
-        network=naming.network_name(stack.name),
-        aliases=("gateway",),
-        edge=naming.edge_name(stack.name) if stack.internal else None,
-        entrypoint=ENTRYPOINT,
-        command=("-c", CURRENT),
-        volumes=(
-            Volume(naming.part_name(stack.name, "gateway"), FOLDER),
-            Volume(naming.part_name(stack.name, "gateway-scratch"), SCRATCH),
-        ),
-        ports=((PUBLIC_PORT, wanted.listen), (ADMIN_PORT, wanted.admin)),
-        user=NGINX_USER,
-        read_only=True,
-        memory=wanted.resources.memory,
-        cpus=wanted.resources.cpus,
-        pids=wanted.resources.pids,
-        stop_grace=wanted.drain_timeout,
-        stop_signal="QUIT",  # a HUP with every reload is none
+def is_made_from(container: Container, spec: ContainerSpec) -> bool:
+    """Whether a container was made from just these settings, and listens where they say."""
+    return all(
+        container.labels.get(key) == spec.labels.get(key) for key in (naming.SPEC, naming.PORT)
     )
-    return _labelled(stack, template, "gateway", layout=str(LAYOUT))
 
 
 def to_volume(stack: Stack, mount: str) -> Volume:
@@ -173,13 +146,3 @@ def pick_secrets(
             "set it in the environment or in `.env` beside stack.yaml",
         )
     return {name: variables[source] for name, source in sources.items()}
-
-
-def fingerprint(spec: ContainerSpec) -> str:
-    """Return a short hash of all that makes a container: another hash, another container."""
-    facts = asdict(replace(spec, labels={}))
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _labelled(stack: Stack, spec: ContainerSpec, role: naming.Role, **more: str) -> ContainerSpec:
-    return replace(spec, labels=naming.labels(stack.name, role, spec=fingerprint(spec), **more))

@@ -34,7 +34,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.engine.base import Image
+    from orchestrator.engine.values import Image
     from orchestrator.release.run import Run
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.events import Emit, Moved
-from orchestrator.gateway.apply import Gateway, Quiet, open_gateway
 
 if TYPE_CHECKING:
-    from orchestrator.engine.base import Container
+    from orchestrator.engine.values import Container
     from orchestrator.gateway.addresses import AddressTable
+    from orchestrator.gateway.apply import Gateway, Quiet
     from orchestrator.gateway.lane import Lane
     from orchestrator.release.house import House
     from orchestrator.stack.model import Color
@@ -69,5 +69,4 @@ def open_switch(
     house: House, container: Container, service: str, release: str, emit: Emit
 ) -> Switch:
     """Return the link of a service in a gateway that runs; `switch.gateway` is to be closed."""
-    gateway = open_gateway(house.engine, container, house.admin, house.clock)
-    return Switch(house, gateway, service, release, emit)
+    return Switch(house, house.open_gateway(container), service, release, emit)

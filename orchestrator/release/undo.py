@@ -10,7 +10,7 @@ from orchestrator.release.candidate import find_candidate, read_last_lines, undo
 from orchestrator.release.lock import LOST, PUT_RIGHT, require_held
 
 if TYPE_CHECKING:
-    from orchestrator.engine.base import Lease
+    from orchestrator.engine.ports import Lease
     from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
     from orchestrator.release.result import Outcome

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.clock import Clock, poll
-from orchestrator.engine.base import Container, ContainerSpec, Engine, Volume
+from orchestrator.engine.values import Container, ContainerSpec, Volume
 from orchestrator.stack import naming
 from orchestrator.stack.load import load_variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from orchestrator.engine.ports import Engine
 
 Answer = TypeVar("Answer")
 PREFIX = load_variables(Path(__file__).parents[2] / "stack.yaml").get("IMAGE_PREFIX", "")

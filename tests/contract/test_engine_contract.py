@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.base import HealthCommand
+from orchestrator.engine.values import HealthCommand
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 from orchestrator.stack.quantities import Address

@@ -13,10 +13,10 @@ from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.admin import UPSTREAM, Admin
 from orchestrator.gateway.apply import Gateway
 from orchestrator.gateway.config import Config, parse_config
+from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, LIVE, lane_file, pack_config, pack_current
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
-from orchestrator.release.specs import gateway_spec
 from orchestrator.stack import naming
 from orchestrator.stack.model import Stack
 from tests.contract.bench import NGINX, Bench

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.base import BuildOrder, Image
+from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import EngineError, ImageError, NotFound
 from orchestrator.stack import naming
 from tests.contract.bench import PYTHON, Bench

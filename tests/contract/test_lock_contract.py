@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import docker
 import pytest
 
-from orchestrator.engine.base import ContainerSpec
 from orchestrator.engine.docker import DockerEngine
+from orchestrator.engine.values import ContainerSpec
 from orchestrator.errors import Conflict, Interrupted, NotFound
 from orchestrator.stack import naming
 from tests.contract.bench import PYTHON, Bench
@@ -24,11 +24,11 @@ from tests.contract.bench import PYTHON, Bench
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.engine.base import Lease
+    from orchestrator.engine.ports import Lease
 
 HOLDER = """
 import sys
-from orchestrator.engine.base import ContainerSpec
+from orchestrator.engine.values import ContainerSpec
 from orchestrator.engine.docker import DockerEngine
 name, stack, image = sys.argv[1:]
 labels = {"io.stackctl.stack": stack, "io.stackctl.role": "lock"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.base import Container, ContainerSpec, Image, Output
+from orchestrator.engine.values import Container, ContainerSpec, Image, Output
 from orchestrator.errors import NotFound
 from orchestrator.stack import naming
 from tests.fakes.disk import Disk

@@ -20,13 +20,12 @@ from tests.fakes.faults import Call, Fault
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from orchestrator.engine.base import (
+    from orchestrator.engine.ports import Conversation, Lease
+    from orchestrator.engine.values import (
         BuildOrder,
         Container,
         ContainerSpec,
-        Conversation,
         Image,
-        Lease,
         Network,
         Output,
     )
@@ -55,7 +54,7 @@ class FakeLease:
 
 @dataclass
 class FakeEngine:
-    """Implements orchestrator.engine.base.Engine."""
+    """Implements orchestrator.engine.ports.Engine."""
 
     host: FakeHost
     calls: list[Call] = field(default_factory=list)

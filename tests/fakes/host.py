@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from orchestrator.engine.base import Network
+from orchestrator.engine.values import Network
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.gateway.workers import ESTABLISHED, LISTENING
 from orchestrator.stack import naming
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orchestrator.clock import Clock
-    from orchestrator.engine.base import ContainerSpec
+    from orchestrator.engine.values import ContainerSpec
 
 
 class Change(NamedTuple):

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.base import BuildOrder, Image
+from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import ImageError, NotFound
 from orchestrator.stack import naming
 

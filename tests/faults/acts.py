@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.drill.faults import Scene
-    from orchestrator.engine.base import Container
+    from orchestrator.engine.values import Container
 
 DYING = 10.0  # seconds that the kernel may take to end a process
 FILLER = "filler"  # a file that takes all the room there is

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.engine.base import Container, ContainerSpec
+from orchestrator.engine.values import Container, ContainerSpec
 from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
 from orchestrator.lifecycle.forecast import forecast, render_current

@@ -11,7 +11,7 @@ from orchestrator.asking import Answer, Unanswered
 from orchestrator.gateway.admin import Admin
 from orchestrator.gateway.admission import ADMIT, ENTRYPOINT, PLACE
 from orchestrator.gateway.apply import TEST
-from orchestrator.release.specs import gateway_spec
+from orchestrator.gateway.container import gateway_spec
 from orchestrator.stack.quantities import Address
 from tests.fakes.stacks import load_shop
 

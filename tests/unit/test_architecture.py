@@ -55,7 +55,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "wiring": EDGE,
     "wording": EDGE,
 }
-PORTS = {"orchestrator.engine.base"}  # protocols, which a neighbour may know
+PORTS = {"orchestrator.engine.ports", "orchestrator.engine.values"}  # which a neighbour may know
 OWNERS = {  # of foreign packages: modules, or packages with all that is in them
     "docker": {"engine"},
     "requests": {"engine"},

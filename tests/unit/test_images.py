@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 import pytest
 
-from orchestrator.engine.base import BuildOrder
 from orchestrator.engine.images import RACED, TRIES, build_image, remove_image
+from orchestrator.engine.values import BuildOrder
 from orchestrator.errors import EngineError, ImageError
 
 if TYPE_CHECKING:

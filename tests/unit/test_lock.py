@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.base import ContainerSpec
+from orchestrator.engine.values import ContainerSpec
 from orchestrator.errors import ConfigurationError, Conflict, EngineError, LockedError, NotFound
 from orchestrator.events import Warned
 from orchestrator.release.lock import ci_link, describe_lock, hold_lock, operator

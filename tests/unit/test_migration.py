@@ -15,7 +15,7 @@ from tests.fakes.world import World
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from orchestrator.engine.base import ContainerSpec
+    from orchestrator.engine.values import ContainerSpec
 
 MIGRATION = "notes-migration"
 BLUE = {"notes-blue-1": "running", "notes-blue-2": "running"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.engine.base import Container, Network
+from orchestrator.engine.values import Container, Network
 from orchestrator.errors import ConfigurationError, EngineError, StackctlError
 from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.config import Earlier, Newer

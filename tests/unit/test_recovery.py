@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from orchestrator.engine.base import Container
+from orchestrator.engine.values import Container
 from orchestrator.errors import GatewayError, Interrupted, LockedError, StackctlError
 from orchestrator.events import Recovered
 from orchestrator.evidence.audit import Audit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.base import ContainerSpec
+from orchestrator.engine.values import ContainerSpec
 from orchestrator.errors import EngineError, LockedError
 from orchestrator.events import Warned
 from orchestrator.lifecycle.removal import find_old_images

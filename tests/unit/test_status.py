@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestrator.engine.base import ContainerSpec
+from orchestrator.engine.values import ContainerSpec
 from orchestrator.errors import EngineError
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe

@@ -1,153 +1,24 @@
-"""What stackctl asks of a container engine, in values of its own.
+"""What stackctl asks of a container engine, by who asks it.
 
-The Docker implementation and the stateful fake of the tests pass the same contract tests.
+The Docker implementation and the stateful fake of the tests pass the same contract tests. Every
+method raises EngineError (NotFound, Conflict) and nothing foreign.
 """
 
 from __future__ import annotations
 
-import ipaddress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
 
-    from orchestrator.stack.quantities import Address
-
-
-@dataclass(frozen=True)
-class Volume:
-    """A named volume and where a container sees it."""
-
-    name: str
-    path: str
-    read_only: bool = False
-
-
-@dataclass(frozen=True)
-class HealthCommand:
-    """A command that the engine runs inside a container to learn whether it is ready."""
-
-    argv: tuple[str, ...]
-    interval: float  # seconds
-    timeout: float  # seconds
-
-
-@dataclass(frozen=True)
-class ContainerSpec:
-    """All that makes a container. Capabilities are dropped and privileges never gained."""
-
-    name: str
-    image: str
-    labels: Mapping[str, str]
-    network: str | None
-    address: str | None = None  # a fixed IPv4 address in that network; else the engine chooses
-    aliases: tuple[str, ...] = ()  # further names in that network
-    edge: str | None = None  # a second network, that its ports are published from
-    entrypoint: tuple[str, ...] = ()  # empty: the image's own
-    command: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
-    volumes: tuple[Volume, ...] = ()
-    ports: tuple[tuple[int, Address], ...] = ()  # (port inside, address on the host)
-    user: str | None = None
-    read_only: bool = False
-    capabilities: bool = False  # keep those to change owner and user (databases begin as root)
-    memory: int = 512 * 1024**2  # bytes
-    cpus: float = 1.0
-    pids: int = 512
-    stop_grace: float = 10.0  # seconds between SIGTERM and SIGKILL
-    health: HealthCommand | None = None
-    persistent: bool = True  # the engine brings it back after a crash or a reboot
-    stop_signal: str | None = (
-        None  # such as `QUIT`; it may then be sent others and still be brought back
+    from orchestrator.engine.values import (
+        BuildOrder,
+        Container,
+        ContainerSpec,
+        Image,
+        Network,
+        Output,
     )
-
-
-@dataclass(frozen=True)
-class Container:
-    """A container as the engine lists it."""
-
-    id: str
-    name: str
-    image: str  # id of the image it was made from
-    state: str  # created, running, paused, restarting, removing, exited, dead
-    labels: Mapping[str, str]
-    address: str = ""  # IPv4 on the stack's network; empty while it does not run
-    addresses: Mapping[str, str] = field(
-        default_factory=dict
-    )  # of all its networks, by their names
-    health: str = ""  # healthy, unhealthy, starting; empty without a health command
-    published: tuple[int, ...] = ()  # ports on the host
-    exit_code: int | None = None  # once its process has ended
-
-    @property
-    def running(self) -> bool:
-        """Whether its process runs."""
-        return self.state == "running"
-
-    @property
-    def crashed(self) -> bool:
-        """Whether its process ended by itself, be it for a moment."""
-        return self.state in ("exited", "restarting", "dead")
-
-
-@dataclass(frozen=True)
-class Network:
-    """A bridge network. The engine gives out addresses of `pool`; the rest of `subnet` is ours."""
-
-    name: str
-    labels: Mapping[str, str]
-    internal: bool
-    subnet: str  # such as 172.18.0.0/24
-    pool: str  # such as 172.18.0.192/26; empty where the engine takes all
-    gateway: str  # the host's own address
-    holders: Mapping[str, str] = field(default_factory=dict)  # running containers, by address
-
-    @property
-    def addresses(self) -> Iterator[str]:
-        """Yield the addresses that may be given out; none where the engine takes all."""
-        if not self.pool:
-            return
-        pool = ipaddress.IPv4Network(self.pool)
-        for address in ipaddress.IPv4Network(self.subnet).hosts():
-            if address not in pool and str(address) != self.gateway:
-                yield str(address)
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image as the engine has it."""
-
-    id: str
-    tags: tuple[str, ...]
-    labels: Mapping[str, str]
-    user: str = ""
-    digests: tuple[str, ...] = ()
-
-    @property
-    def handles(self) -> tuple[str, ...]:
-        """What is to be removed for it to go: each of its tags, or its id where it has none."""
-        return self.tags or (self.id,)
-
-
-@dataclass(frozen=True)
-class BuildOrder:
-    """An image to build from a folder."""
-
-    context: Path
-    dockerfile: str
-    tag: str
-    arguments: Mapping[str, str]
-    labels: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Output:
-    """What a command inside a container printed (both streams) and ended with."""
-
-    exit_code: int
-    text: str
 
 
 class Conversation(Protocol):
@@ -171,8 +42,8 @@ class Lease(Protocol):
         """Give the lock back."""
 
 
-class Engine(Protocol):
-    """The engine. Every method raises EngineError (NotFound, Conflict) and nothing foreign."""
+class Containers(Protocol):
+    """The containers of a stack, from outside."""
 
     def containers(self, stack: str) -> tuple[Container, ...]:
         """Return all containers of a stack, running or not, in one call."""
@@ -198,14 +69,15 @@ class Engine(Protocol):
     def unpersist(self, container: str) -> None:
         """Have the engine leave it as it is from now on. A missing one is fine."""
 
-    def signal(self, container: str, name: str) -> None:
-        """Send a signal such as `HUP` to the container's first process."""
-
     def logs(self, container: str, *, tail: int | None = None, since: float | None = None) -> str:
         """Return what it printed: the last `tail` lines, or all since a Unix time."""
 
     def follow(self, container: str, *, tail: int) -> Iterator[str]:
         """Yield lines as they are printed, after the last `tail` ones."""
+
+
+class Inside(Protocol):
+    """What is done inside a container: of files, processes and signals."""
 
     def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:
         """Run a command inside a container and wait for it."""
@@ -216,11 +88,18 @@ class Engine(Protocol):
     def processes(self, container: str) -> dict[int, str]:
         """Return the command line of every process in the container, by host pid."""
 
+    def signal(self, container: str, name: str) -> None:
+        """Send a signal such as `HUP` to the container's first process."""
+
     def write(self, container: str, folder: str, archive: bytes) -> None:
         """Unpack a tar archive into a folder of the container, running or not."""
 
     def read(self, container: str, path: str) -> str:
         """Return a text file of the container, running or not, following links."""
+
+
+class Images(Protocol):
+    """Images, and how they come to be there."""
 
     def image(self, reference: str) -> Image:
         """Return an image that the engine has. Raises NotFound."""
@@ -236,6 +115,10 @@ class Engine(Protocol):
 
     def remove_image(self, image: str) -> None:
         """Remove an image and its tags; a missing one is fine, one in use is an EngineError."""
+
+
+class Networks(Protocol):
+    """Networks, and who is in them."""
 
     def ensure_network(
         self,
@@ -254,6 +137,9 @@ class Engine(Protocol):
     def network(self, name: str) -> Network | None:
         """Return a network; None where there is none."""
 
+    def remove_network(self, name: str) -> None:
+        """Remove a network; a missing one is fine."""
+
     def connect(
         self,
         container: str,
@@ -267,11 +153,12 @@ class Engine(Protocol):
     def disconnect(self, container: str, network: str) -> None:
         """Take a container out of a network; one that is not in it is fine."""
 
+
+class Volumes(Protocol):
+    """Named volumes."""
+
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
         """Make a volume unless it exists."""
-
-    def remove_network(self, name: str) -> None:
-        """Remove a network; a missing one is fine."""
 
     def volumes(self, stack: str) -> tuple[str, ...]:
         """Return the names of a stack's volumes."""
@@ -279,5 +166,13 @@ class Engine(Protocol):
     def remove_volume(self, name: str) -> None:
         """Remove a volume and what is in it; a missing one is fine."""
 
+
+class Locks(Protocol):
+    """Locks that all who use the engine see."""
+
     def hold(self, spec: ContainerSpec) -> Lease:
         """Take the lock of that name. Raises Conflict at once where somebody has it."""
+
+
+class Engine(Containers, Inside, Images, Networks, Volumes, Locks, Protocol):
+    """The whole engine, for those who hand it on."""

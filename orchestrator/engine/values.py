@@ -1,0 +1,154 @@
+"""What an engine has, as values: containers, images, networks, and the orders for them."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from orchestrator.stack.quantities import Address
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A named volume and where a container sees it."""
+
+    name: str
+    path: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class HealthCommand:
+    """A command that the engine runs inside a container to learn whether it is ready."""
+
+    argv: tuple[str, ...]
+    interval: float  # seconds
+    timeout: float  # seconds
+
+
+@dataclass(frozen=True)
+class ContainerSpec:
+    """All that makes a container. Capabilities are dropped and privileges never gained."""
+
+    name: str
+    image: str
+    labels: Mapping[str, str]
+    network: str | None
+    address: str | None = None  # a fixed IPv4 address in that network; else the engine chooses
+    aliases: tuple[str, ...] = ()  # further names in that network
+    edge: str | None = None  # a second network, that its ports are published from
+    entrypoint: tuple[str, ...] = ()  # empty: the image's own
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    volumes: tuple[Volume, ...] = ()
+    ports: tuple[tuple[int, Address], ...] = ()  # (port inside, address on the host)
+    user: str | None = None
+    read_only: bool = False
+    capabilities: bool = False  # keep those to change owner and user (databases begin as root)
+    memory: int = 512 * 1024**2  # bytes
+    cpus: float = 1.0
+    pids: int = 512
+    stop_grace: float = 10.0  # seconds between SIGTERM and SIGKILL
+    health: HealthCommand | None = None
+    persistent: bool = True  # the engine brings it back after a crash or a reboot
+    # Such as `QUIT`: it may then be sent other signals and still be brought back.
+    stop_signal: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Return a short hash of all but the labels: another hash, another container."""
+        facts = asdict(replace(self, labels={}))
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as the engine lists it."""
+
+    id: str
+    name: str
+    image: str  # id of the image it was made from
+    state: str  # created, running, paused, restarting, removing, exited, dead
+    labels: Mapping[str, str]
+    address: str = ""  # IPv4 on the stack's network; empty while it does not run
+    addresses: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of all its networks, by their names
+    health: str = ""  # healthy, unhealthy, starting; empty without a health command
+    published: tuple[int, ...] = ()  # ports on the host
+    exit_code: int | None = None  # once its process has ended
+
+    @property
+    def running(self) -> bool:
+        """Whether its process runs."""
+        return self.state == "running"
+
+    @property
+    def crashed(self) -> bool:
+        """Whether its process ended by itself, be it for a moment."""
+        return self.state in ("exited", "restarting", "dead")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A bridge network. The engine gives out addresses of `pool`; the rest of `subnet` is ours."""
+
+    name: str
+    labels: Mapping[str, str]
+    internal: bool
+    subnet: str  # such as 172.18.0.0/24
+    pool: str  # such as 172.18.0.192/26; empty where the engine takes all
+    gateway: str  # the host's own address
+    holders: Mapping[str, str] = field(default_factory=dict)  # running containers, by address
+
+    @property
+    def addresses(self) -> Iterator[str]:
+        """Yield the addresses that may be given out; none where the engine takes all."""
+        if not self.pool:
+            return
+        pool = ipaddress.IPv4Network(self.pool)
+        for address in ipaddress.IPv4Network(self.subnet).hosts():
+            if address not in pool and str(address) != self.gateway:
+                yield str(address)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as the engine has it."""
+
+    id: str
+    tags: tuple[str, ...]
+    labels: Mapping[str, str]
+    user: str = ""
+    digests: tuple[str, ...] = ()
+
+    @property
+    def handles(self) -> tuple[str, ...]:
+        """What is to be removed for it to go: each of its tags, or its id where it has none."""
+        return self.tags or (self.id,)
+
+
+@dataclass(frozen=True)
+class BuildOrder:
+    """An image to build from a folder."""
+
+    context: Path
+    dockerfile: str
+    tag: str
+    arguments: Mapping[str, str]
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a command inside a container printed (both streams) and ended with."""
+
+    exit_code: int
+    text: str

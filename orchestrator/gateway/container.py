@@ -1,0 +1,47 @@
+"""The container that NGINX runs in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from orchestrator.engine.values import ContainerSpec, Volume
+from orchestrator.gateway.admission import ENTRYPOINT
+from orchestrator.gateway.config import LAYOUT
+from orchestrator.gateway.files import CURRENT, FOLDER, SCRATCH
+from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from orchestrator.stack.model import Stack
+
+NGINX_USER = "101:101"  # of the official image
+
+
+def gateway_spec(stack: Stack) -> ContainerSpec:
+    """Return the gateway's container."""
+    wanted = stack.gateway
+    template = ContainerSpec(
+        name=naming.part_name(stack.name, "gateway"),
+        image=wanted.image,
+        labels={},
+        network=naming.network_name(stack.name),
+        aliases=("gateway",),
+        edge=naming.edge_name(stack.name) if stack.internal else None,
+        entrypoint=ENTRYPOINT,
+        command=("-c", CURRENT),
+        volumes=(
+            Volume(naming.part_name(stack.name, "gateway"), FOLDER),
+            Volume(naming.part_name(stack.name, "gateway-scratch"), SCRATCH),
+        ),
+        ports=((PUBLIC_PORT, wanted.listen), (ADMIN_PORT, wanted.admin)),
+        user=NGINX_USER,
+        read_only=True,
+        memory=wanted.resources.memory,
+        cpus=wanted.resources.cpus,
+        pids=wanted.resources.pids,
+        stop_grace=wanted.drain_timeout,
+        stop_signal="QUIT",  # a HUP with every reload is none
+    )
+    labels = naming.labels(stack.name, "gateway", spec=template.fingerprint, layout=str(LAYOUT))
+    return replace(template, labels=labels)
