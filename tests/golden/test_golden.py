@@ -174,14 +174,16 @@ def test_a_link_decides(case: Case, tmp_path: Path) -> None:
     }
     for pattern, (service, route) in wanted.items():
         said = say(public[pattern])
-        assert said[:2] == decision(service)
+        assert said[:4] == [*decision(service), ("set", "$stackctl_method", "$request_method")]
         assert missing_lane(service) in said
         assert ("limit_conn", "stackctl_lanes", "65535") in said
         assert ("proxy_pass", "http://$stackctl_target") in said
         assert rewrites(said) == ([stripped(route)] if route.strip_prefix else [])
     if "/" not in wanted:
         assert say(public["/"]) == [
+            ("set", "$stackctl_method", "$request_method"),
             ("set", "$stackctl_target", ""),
+            ("set", "$stackctl_color", ""),
             ("set", "$stackctl_unreleased", ""),
             ("return", "404"),
         ]
@@ -195,7 +197,7 @@ def test_the_second_choice_looks_at_the_link_again(case: Case, tmp_path: Path) -
         said = say(public[place])
         for code in ("502", "504"):
             assert ("if", "$stackctl_first_try", "=", code, "return", code) in said
-        assert said[2:4] == decision(service)
+        assert said[2:5] == decision(service)
         assert ("proxy_pass", "http://${stackctl_target}_again") in said
         assert rewrites(said) == []  # the first choice has done so: the path is short already
 
@@ -315,7 +317,14 @@ def decision(service: str) -> list[Said]:
     asked = f"{LIVE}/{service}/share/$stackctl_bucket"
     return [
         ("set", "$stackctl_target", f"{service}_blue"),
-        ("if", "-e", asked, "set", "$stackctl_target", f"{service}_green"),
+        ("set", "$stackctl_color", "blue"),
+        (
+            "if",
+            "-e",
+            asked,
+            *("set", "$stackctl_target", f"{service}_green"),
+            *("set", "$stackctl_color", "green"),
+        ),
     ]
 
 
@@ -323,6 +332,7 @@ def missing_lane(service: str) -> Said:
     """Return what answers where nobody decides."""
     return (
         *("if", "!-e", f"{LIVE}/{service}/lane.json", "set", "$stackctl_target", ""),
+        *("set", "$stackctl_color", ""),
         *("set", "$stackctl_unreleased", service, "return", "503"),
     )
 

@@ -172,7 +172,9 @@ def expect_locations(stack: Stack) -> Iterator[tuple[str, Iterator[Said]]]:
 
 def expect_nowhere() -> Iterator[Said]:
     """Yield what answers where no route fits."""
+    yield ("set", "$stackctl_method", "$request_method")
     yield ("set", "$stackctl_target", "")
+    yield ("set", "$stackctl_color", "")
     yield ("set", "$stackctl_unreleased", "")
     yield ("return", "404")
 
@@ -180,6 +182,7 @@ def expect_nowhere() -> Iterator[Said]:
 def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
     """Yield the directives of one route."""
     yield from expect_decision(name)
+    yield ("set", "$stackctl_method", "$request_method")
     limits = list(limits_of(f"{name}_{place}", route))
     for _, client, rate, _ in limits:
         pause = math.ceil((60 if rate.per == "m" else 1) / rate.requests)
@@ -188,8 +191,9 @@ def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
         kept = ("set", "$stackctl_allow", ", ".join(route.methods))
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
         yield ("if", *condition, *kept, "return", "405")
-    told = ("set", "$stackctl_target", "", "set", "$stackctl_unreleased", name)
-    yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *told, "return", "503")
+    nobody = ("set", "$stackctl_target", "", "set", "$stackctl_color", "")
+    told = (*nobody, "set", "$stackctl_unreleased", name, "return", "503")
+    yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *told)
     if route.strip_prefix:
         literal = re.sub(r"[^\w/~-]", r"\\\g<0>", route.path)
         yield ("rewrite", f"(?s)^{literal}(.*)$", "/$1", "break")
@@ -213,7 +217,9 @@ def expect_decision(name: str) -> Iterator[Said]:
     """Yield what decides for a color: the link of the service, and nothing else."""
     asked = f"{LIVE}/{name}/share/$stackctl_bucket"
     yield ("set", "$stackctl_target", f"{name}_blue")
-    yield ("if", "-e", asked, "set", "$stackctl_target", f"{name}_green")
+    yield ("set", "$stackctl_color", "blue")
+    green = ("set", "$stackctl_target", f"{name}_green", "set", "$stackctl_color", "green")
+    yield ("if", "-e", asked, *green)
 
 
 def expect_again(name: str, route: Route) -> Iterator[Said]:
