@@ -107,7 +107,7 @@ class Health(_Strict):
     """The gate: so many good answers in a row from every replica, before the deadline."""
 
     path: UrlPath = "/health"
-    interval: Annotated[Seconds, Field(ge=0.02, le=60)] = 0.5
+    interval: Annotated[Seconds, Field(ge=0.02, le=60)] = 0.05
     timeout: Annotated[Seconds, Field(ge=0.1, le=60)] = 2.0
     successes: Annotated[StrictInt, Field(ge=1, le=100)] = 3
     deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
