@@ -6,7 +6,7 @@ import http.client
 import json
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from threading import Event
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from tests.e2e.load import under_load
 from tests.e2e.operator import wait_for, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from websockets.sync.client import ClientConnection
 
     from tests.e2e.operator import Operator
@@ -162,23 +164,45 @@ def test_a_release_does_not_wait_for_idle_clients(operator: Operator) -> None:
 
 
 def test_another_service_notices_nothing(operator: Operator) -> None:
-    """Its WebSockets stay open through a release and a rollback; the service's own end in time."""
-    operator.write_stack({"drain_timeout": "8s"}, beside={"other": "/other/"})
+    """Its WebSockets and events go on through a release and a rollback; the service's own end in time."""
+    operator.write_stack({"drain_timeout": "4s"}, beside={"other": "/other/"})
     operator.up()
     with ExitStack() as opened:
+        events = opened.enter_context(listen(operator, "/other/events"))
         base = f"ws://127.0.0.1:{operator.public}"
         kept, own = (
-            [opened.enter_context(open_socket(f"{base}{path}")) for _ in range(10)]
-            for path in ("/other/socket", "/socket")
+            [opened.enter_context(open_socket(f"{base}{path}")) for _ in range(number)]
+            for path, number in (("/other/socket", 10), ("/socket", 50))
         )
-        done = operator.deploy("v2")
+        with operator.running("deploy", "app", "--version", "v2", "--output", "json") as process:
+            wait_until(lambda: operator.served_version("/") == "v2" or None)
+            assert [echo(socket) for socket in own] == ["hello"] * 50  # of the version before
+            told, _ = process.communicate(timeout=60)
+        document = json.loads(told)
         assert operator.run("rollback", "app").code == 0
 
         assert [echo(socket) for socket in kept] == ["hello"] * 10
-        assert done.document["warnings"] == ["10 connections were cut at the end of the drain"]
+        assert document["seconds"]["drain"] >= 4
+        assert document["warnings"] == ["50 connections were cut at the end of the drain"]
         for socket in own:
             with pytest.raises(ConnectionClosed):
                 echo(socket)
+        assert [read_event(events) for _ in range(50)] == [*range(1, 51)]
+
+
+@contextmanager
+def listen(operator: Operator, path: str) -> Iterator[http.client.HTTPResponse]:
+    """Open a stream of server-sent events."""
+    with closing(http.client.HTTPConnection("127.0.0.1", operator.public, timeout=10)) as client:
+        client.request("GET", path)
+        yield client.getresponse()
+
+
+def read_event(stream: http.client.HTTPResponse) -> int:
+    """Return the next number of a stream."""
+    text = stream.readline().removeprefix(b"data: ")
+    assert stream.readline() == b"\n"
+    return int(text)
 
 
 def echo(socket: ClientConnection) -> str:

@@ -9,7 +9,7 @@ fickle… healthy once, then never again
 shy…    healthy until the first user comes
 deaf…   well, but ignores SIGTERM
 
-At /socket it speaks WebSocket and sends back what it gets.
+At /socket it speaks WebSocket and sends back what it gets; at /events it counts on and on.
 """
 
 from __future__ import annotations
@@ -71,12 +71,16 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     timeout = 75  # NGINX closes its kept connections long before
+    disable_nagle_algorithm = True  # or every other answer's body waits 40 ms for an ACK
 
     def do_GET(self) -> None:
         """Answer who is there, after `?seconds=` if asked to be slow, with `?size=` bytes more."""
         url = urlsplit(self.path)
         if url.path.endswith("/socket"):
             self._echo()
+            return
+        if url.path.endswith("/events"):
+            self._count()
             return
         with IN_FLIGHT:
             if url.path == "/health":
@@ -107,6 +111,17 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             self._answer(200, {"version": VERSION, "bytes": len(body)})
+
+    def _count(self) -> None:
+        """Send numbers as server-sent events until the connection closes. No request in flight."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("X-Accel-Buffering", "no")
+        self.end_headers()
+        self.close_connection = True
+        for number in itertools.count(1):
+            self.wfile.write(f"data: {number}\n\n".encode())
+            time.sleep(0.1)  # noqa: TID251  an event now and then
 
     def _echo(self) -> None:
         """Take the connection over (RFC 6455) and send its frames back until it closes.
