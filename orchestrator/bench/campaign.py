@@ -14,6 +14,8 @@ from orchestrator.bench.archive import (
     write_summaries,
     write_whole,
 )
+from orchestrator.bench.beside import Beside
+from orchestrator.bench.charts import draw_bench
 from orchestrator.bench.document import (
     Occasion,
     add_verdict,
@@ -34,8 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from orchestrator.bench.document import Document, Turns
-    from orchestrator.bench.figures import Label
+    from orchestrator.bench.document import Document
     from orchestrator.bench.session import Tick
     from orchestrator.clock import Clock
     from orchestrator.stack.quantities import Address
@@ -60,18 +61,6 @@ class Wish:
     def turns(self) -> int:
         """Return how many runs each version gets."""
         return self.runs or (RUNS if self.against or self.save or self.alternate else 1)
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What goes on beside the load, and what is to be said of it."""
-
-    prepare: Callable[[int], None] = lambda _: None  # with the number of the run that is next
-    act: Callable[[float], None] = lambda _: None  # with the seconds since the start of the run
-    finish: Callable[[], None] = lambda: None  # after the last run, however it ended
-    label: Label | None = None  # the part that a point belongs to
-    turns: Turns | None = None
-    tell: Callable[[Session], Mapping[str, Any] | None] = lambda _: None
 
 
 class Campaign:
@@ -115,7 +104,6 @@ class Campaign:
         self,
         services: Sequence[Mapping[str, Any]],
         show: Callable[[Tick], None],
-        draw: Callable[[Document], Sequence[object]],
         beside: Beside | None = None,
     ) -> tuple[Document, StackctlError | None]:
         """Run the load and keep all of it; return what was measured and what went wrong."""
@@ -134,34 +122,28 @@ class Campaign:
             "memory_bytes": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         }
         occasion = Occasion(place.name, task.script, self._overrides, environment, started)
-        label = {"label": beside.label} if beside.label else {}
-        ended = self._clock.now()
-        document = build_document(occasion, session, ended, turns=beside.turns, **label)
+        document = build_document(
+            occasion, session, self._clock.now(), turns=beside.turns, label=beside.label
+        )
         document["release"] = beside.tell(session)
         previous = self._archive.find_previous(task.script.name, place.name)
         document = compare_baseline(compare_previous(document, previous), self._baseline)
         document = add_verdict(compare_turns(document))
         document["report"] = str(place.relative_to(self._folder) / "report.md")
         try:
-            self._keep(place, document, session, draw)
+            self._keep(place, document, session)
             write_catalogue(place.parent.parent)
         except StackctlError as error:
             return document | {"report": None}, session.error or error
         return document, session.error
 
-    def _keep(
-        self,
-        place: Path,
-        document: Document,
-        session: Session,
-        draw: Callable[[Document], Sequence[object]],
-    ) -> None:
+    def _keep(self, place: Path, document: Document, session: Session) -> None:
         """Write everything, what matters most first."""
         write_whole(place / "bench.json", to_json(document))
         write_summaries(place, session.summaries)
         write_samples(place / "samples.csv.gz", document["series"])
         write_whole(place / "report.md", render_page(document, None))
-        write_whole(place / "report.html", render_report(document, draw(document)))
+        write_whole(place / "report.html", render_report(document, draw_bench(document)))
         if document["outcome"] != "completed":
             return  # the newest report stays one of a whole test
         name = document["script"]["name"]

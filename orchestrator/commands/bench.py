@@ -12,7 +12,10 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from orchestrator.bench.campaign import Wish
+    from orchestrator.bench.during import ReleaseUnderLoad
     from orchestrator.bench.session import Tick
+    from orchestrator.bench.turns import VersionTurns
     from orchestrator.clock import Clock
     from orchestrator.console import Console
     from orchestrator.errors import StackctlError
@@ -66,22 +69,21 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     from orchestrator.bench.report import summarize
     from orchestrator.bench.script import Overrides
     from orchestrator.commands.opening import opened
-    from orchestrator.plots import draw_bench
 
     wish = Wish(script, Overrides(vus, duration, rate), runs, against, save_baseline, alternate)
     _check_release(wish, during_deploy, version)
     with opened(context.obj) as (house, console):
         listen = house.stack.gateway.listen
         campaign = Campaign(house.folder, wish, listen, os.environ, house.clock)
-        release = (during_deploy, version, campaign.length / 3)
-        beside = _prepare_turns(house, wish) or _prepare_release(house, *release)
+        turns = _prepare_turns(house, wish)
+        during = _prepare_release(house, during_deploy, version, campaign.length / 3)
         show = Meter(console, house.clock).show
         with grouped(os.environ, f"bench {script}"):
-            document, error = campaign.run(_list_services(house), show, draw_bench, beside)
+            document, error = campaign.run(_list_services(house), show, turns or during)
+        untold = _announce(house, during)
     # Only now: as long as a progress line stands, the terminal's library takes stdout for its own.
     console.print_either(document, summarize(document))
-    untold = tell_objectives(document, os.environ, junit)
-    error = error or untold
+    error = error or untold or tell_objectives(document, os.environ, junit)
     for trouble in _list_troubles(document, error):
         console.print_error(trouble)
     return find_exit_code(document, error)
@@ -157,7 +159,7 @@ def _list_services(house: House) -> list[dict[str, Any]]:
     ]
 
 
-def _check_release(wish: Any, service: str | None, version: str | None) -> None:
+def _check_release(wish: Wish, service: str | None, version: str | None) -> None:
     from orchestrator.errors import ConfigurationError
 
     if (service is None) != (version is None):
@@ -176,36 +178,34 @@ def _check_release(wish: Any, service: str | None, version: str | None) -> None:
         )
 
 
-def _prepare_release(house: House, service: str | None, version: str | None, after: float) -> Any:
-    """Return what is done beside the load; None where it is only load."""
-    from orchestrator.announce.announcement import Announcement
-    from orchestrator.bench.campaign import Beside
+def _prepare_release(
+    house: House, service: str | None, version: str | None, after: float
+) -> ReleaseUnderLoad | None:
+    """Return the release that is made meanwhile; None where it is only load."""
+    from orchestrator.bench.during import ReleaseUnderLoad
     from orchestrator.release.plan import Order, parse_version
-    from orchestrator.release.rehearsal import Rehearsal
 
     if service is None or version is None:
         return None
-    rehearsal = Rehearsal(house, Order(service, parse_version(version)), after)
-
-    def announce() -> None:
-        if rehearsal.result is not None:
-            Announcement(house, rehearsal.result, os.environ).tell()
-
-    return Beside(act=rehearsal.act, finish=announce, label=rehearsal.label, tell=rehearsal.tell)
+    return ReleaseUnderLoad(house, Order(service, parse_version(version)), after)
 
 
-def _prepare_turns(house: House, wish: Any) -> Any:
-    """Return what puts the one or the other version before a run; None where none take turns."""
-    if not wish.alternate:
+def _announce(house: House, release: ReleaseUnderLoad | None) -> StackctlError | None:
+    """Tell others of the release, as `deploy` does; return what kept it from that."""
+    from orchestrator.announce.announcement import Announcement
+    from orchestrator.errors import StackctlError
+
+    if release is None or release.result is None:
         return None
-    from orchestrator.bench.campaign import Beside
-    from orchestrator.bench.document import Turns
-    from orchestrator.release.alternation import Alternation
+    try:
+        Announcement(house, release.result, os.environ).tell()
+    except StackctlError as error:
+        return error
+    return None
 
-    between = Alternation(house, wish.alternate, wish.turns)
-    return Beside(
-        prepare=between.prepare,
-        finish=between.finish,
-        label=between.label,
-        turns=Turns(between.service, between.now, between.before, between.turns),
-    )
+
+def _prepare_turns(house: House, wish: Wish) -> VersionTurns | None:
+    """Return what puts the one or the other version before a run; None where none take turns."""
+    from orchestrator.bench.turns import VersionTurns
+
+    return VersionTurns(house, wish.alternate, wish.turns) if wish.alternate else None

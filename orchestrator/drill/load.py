@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
-from orchestrator.release.testimony import start_witness
+from orchestrator.release.witness import start_witness
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -27,7 +27,7 @@ from orchestrator.release.plan import Plan, plan_release, require_gateway
 from orchestrator.release.preview import prove_preview
 from orchestrator.release.specs import pick_secrets
 from orchestrator.release.switch import Switch, open_switch
-from orchestrator.release.testimony import call_witness
+from orchestrator.release.witness import call_witness
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
 

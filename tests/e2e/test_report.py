@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from PIL import Image
 
+from orchestrator.bench.charts import draw_bench
 from orchestrator.bench.compare import choose_turns
 from orchestrator.bench.document import Turns
 from orchestrator.catalogue.index import write_catalogue
 from orchestrator.events import Failed, Warned
-from orchestrator.plots import draw_bench
 from tests.e2e.load import under_load
 from tests.e2e.operator import IMPATIENT, wait_until
 from tests.fakes.benches import HOSTILE as MARKUP

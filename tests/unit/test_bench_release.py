@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.bench.during import ReleaseUnderLoad
 from orchestrator.bench.points import Point, Points
 from orchestrator.bench.session import Session
+from orchestrator.bench.turns import VersionTurns
 from orchestrator.errors import ConfigurationError, EngineError, StackctlError
-from orchestrator.release.alternation import Alternation
 from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Order
-from orchestrator.release.rehearsal import Rehearsal
 from tests.fakes.apps import App
 from tests.fakes.benches import HEAD
 from tests.fakes.clock import START
@@ -46,17 +46,17 @@ def make_session(world: World, until: float) -> Session:
 
 def test_a_release_happens_once_and_not_too_early(world: World) -> None:
     """The load is split into what came before, during and after it."""
-    rehearsal = Rehearsal(world.house, Order("notes", "v2"), after=10)
-    rehearsal.act(9.9)
+    release = ReleaseUnderLoad(world.house, Order("notes", "v2"), after=10)
+    release.act(9.9)
     assert world.serving() == {"v1"}
     began = world.clock.monotonic()
-    rehearsal.act(10.0)
+    release.act(10.0)
     ended = world.clock.monotonic()
-    rehearsal.act(10.1)
+    release.act(10.1)
     assert world.serving() == {"v2"}
     assert world.clock.monotonic() == ended
 
-    told = rehearsal.tell(make_session(world, ended + 50))
+    told = release.tell(make_session(world, ended + 50))
     assert told is not None
     assert (told["service"], told["version"], told["outcome"]) == ("notes", "v2", "deployed")
     assert (told["exit_code"], told["error"]) == (0, None)
@@ -71,9 +71,9 @@ def test_a_release_happens_once_and_not_too_early(world: World) -> None:
 def test_a_release_that_fails_is_told(world: World) -> None:
     """With its error and exit code; the load goes on."""
     world.host.apps["v2"] = App(crashes=True)
-    rehearsal = Rehearsal(world.house, Order("notes", "v2"), after=0)
-    rehearsal.act(0.1)
-    told = rehearsal.tell(make_session(world, world.clock.monotonic() + 1))
+    release = ReleaseUnderLoad(world.house, Order("notes", "v2"), after=0)
+    release.act(0.1)
+    told = release.tell(make_session(world, world.clock.monotonic() + 1))
     assert told is not None
     assert (told["outcome"], told["exit_code"], told["promoted"]) == ("reverted", 1, None)
     assert told["error"]["message"]
@@ -82,23 +82,23 @@ def test_a_release_that_fails_is_told(world: World) -> None:
 
 def test_a_release_that_never_came_is_none(world: World) -> None:
     """All of the load was before it."""
-    rehearsal = Rehearsal(world.house, Order("notes", "v2"), after=10)
+    release = ReleaseUnderLoad(world.house, Order("notes", "v2"), after=10)
     session = make_session(world, 200)
-    assert rehearsal.tell(session) is None
-    assert {rehearsal.label(point) for point in session.points[0]} == {"before"}
+    assert release.tell(session) is None
+    assert {release.label(point) for point in session.points[0]} == {"before"}
 
 
 def test_an_unknown_service_is_refused_at_once(world: World) -> None:
     """Before there is any load."""
     with pytest.raises(ConfigurationError, match="there is no service `shop`"):
-        Rehearsal(world.house, Order("shop", "v2"), after=1)
+        ReleaseUnderLoad(world.house, Order("shop", "v2"), after=1)
 
 
 def test_versions_take_turns(world: World) -> None:
     """Each run meets its version, and users have theirs again in the end."""
     world.deploy("v2")
-    between = Alternation(world.house, "notes", runs=2)
-    assert (between.now, between.before) == ("v2", "v1")
+    between = VersionTurns(world.house, "notes", runs=2)
+    assert (between.turns.now, between.turns.before) == ("v2", "v1")
     served, moments = [], []
     for number in range(1, 5):
         between.prepare(number)
@@ -107,16 +107,16 @@ def test_versions_take_turns(world: World) -> None:
         world.clock.sleep(10)
     between.finish()
     assert served == [{"v2"}, {"v1"}, {"v1"}, {"v2"}]
-    assert between.turns == ["v2", "v1", "v1", "v2"]
+    assert between.turns.runs == ["v2", "v1", "v1", "v2"]
     assert world.serving() == {"v2"}
     labels = [between.label(Point(moment + 1, 5.0, failed=False)) for moment in moments]
-    assert labels == between.turns
+    assert labels == between.turns.runs
 
 
 def test_a_broken_turn_ends_the_test(world: World) -> None:
     """The version that users had goes on serving."""
     world.deploy("v2")
-    between = Alternation(world.house, "notes", runs=5)
+    between = VersionTurns(world.house, "notes", runs=5)
     world.on_begin(Phase.PREVIEW, lambda: world.engine.fail(Fault()))
     between.prepare(1)
     with pytest.raises(EngineError):
@@ -129,6 +129,6 @@ def test_a_broken_turn_ends_the_test(world: World) -> None:
 def test_turns_need_two_versions(world: World) -> None:
     """And a service that there is."""
     with pytest.raises(StackctlError, match="no previous version of `notes`"):
-        Alternation(world.house, "notes", runs=5)
+        VersionTurns(world.house, "notes", runs=5)
     with pytest.raises(ConfigurationError, match="there is no service `shop`"):
-        Alternation(world.house, "shop", runs=5)
+        VersionTurns(world.house, "shop", runs=5)

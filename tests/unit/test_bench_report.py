@@ -22,6 +22,7 @@ from orchestrator.bench.archive import (
     write_whole,
 )
 from orchestrator.bench.campaign import Wish, choose_load, find_exit_code
+from orchestrator.bench.charts import draw_bench
 from orchestrator.bench.compare import WORSE_IF, choose_turns
 from orchestrator.bench.document import (
     Turns,
@@ -34,7 +35,6 @@ from orchestrator.bench.report import render_page, render_report, suggest, summa
 from orchestrator.bench.script import Overrides
 from orchestrator.errors import ConfigurationError, Interrupted, StackctlError
 from orchestrator.pages import to_figure
-from orchestrator.plots import draw_bench
 from tests.fakes.benches import HOSTILE, START, make_document, make_summary
 from tests.fakes.clock import FakeClock
 

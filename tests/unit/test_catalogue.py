@@ -422,7 +422,7 @@ def run_bench(folder: Path) -> tuple[dict[str, Any], StackctlError | None]:
         around = {"PATH": os.environ["PATH"]}
         wish = Wish("test.js", Overrides())
         campaign = Campaign(folder, wish, server.address, around, SystemClock())
-        return campaign.run([], lambda _: None, lambda _: [])
+        return campaign.run([], lambda _: None)
 
 
 def test_every_load_test_writes_the_page(tmp_path: Path) -> None:

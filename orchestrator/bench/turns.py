@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.bench.beside import Beside
 from orchestrator.bench.compare import choose_turns
+from orchestrator.bench.document import Turns
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.release.observe import observe
 from orchestrator.release.plan import previous_version
@@ -22,7 +24,7 @@ class Turn(NamedTuple):
     version: str
 
 
-class Alternation:
+class VersionTurns(Beside):
     """Puts the active and the previous version of a service before users in turn.
 
     Each switch is a rollback as any other, with its gate and its evidence. Raises
@@ -33,24 +35,23 @@ class Alternation:
         require_service(house, service)
         snapshot = observe(house)
         self._house = house
-        self.service = service
-        self.before = previous_version(snapshot, service)
-        self.now = snapshot.version(service)
-        if self.now == self.before:
+        before, now = previous_version(snapshot, service), snapshot.version(service)
+        if now == before:
             raise ConfigurationError(
-                f"both colors of `{service}` call themselves `{self.now}`",
+                f"both colors of `{service}` call themselves `{now}`",
                 "release it under a name of its own, then compare",
             )
-        self.turns = [self.now if mine else self.before for mine in choose_turns(runs)]
-        self._served = [Turn(0.0, self.now)]
+        order = [now if mine else before for mine in choose_turns(runs)]
+        self.turns: Turns = Turns(service, now, before, order)
+        self._served = [Turn(0.0, now)]
 
     def prepare(self, run: int) -> None:
         """Switch to the version of a run, counted from 1. Raises StackctlError."""
-        self._serve(self.turns[run - 1])
+        self._serve(self.turns.runs[run - 1])
 
     def finish(self) -> None:
         """Give users the version that they had. Raises StackctlError."""
-        self._serve(self.now)
+        self._serve(self.turns.now)
 
     def label(self, point: Point) -> str:
         """Return the version that a request was for."""
@@ -59,12 +60,12 @@ class Alternation:
     def _serve(self, version: str) -> None:
         if self._served[-1].version == version:
             return
-        result = rollback(self._house, self.service, version)
+        result = rollback(self._house, self.turns.service, version)
         if result.error is not None:
             raise result.error
         if result.exit_code:
             raise StackctlError(
-                f"the switch of `{self.service}` to {version} was not clean: {result.outcome}",
+                f"the switch of `{self.turns.service}` to {version} was not clean: {result.outcome}",
                 f"read its evidence: `stackctl evidence show {result.release}`",
             )
         self._served.append(Turn(self._house.clock.now().timestamp(), version))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.bench.beside import Beside
 from orchestrator.bench.figures import measure
 from orchestrator.errors import Interrupted
 from orchestrator.events import Event, PhaseBegan, PhaseEnded
@@ -35,7 +36,7 @@ class Span:
         return self.start.timestamp() <= point.at < self.end.timestamp()
 
 
-class Rehearsal:
+class ReleaseUnderLoad(Beside):
     """Releases once, through the same function as `stackctl deploy`."""
 
     def __init__(self, house: House, order: Order, after: float) -> None:
