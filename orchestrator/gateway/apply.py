@@ -89,15 +89,20 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def change_config(self, config: Config, served: Config, departure: float) -> None:
+    def change_config(
+        self, config: Config, served: Config, departure: float, lanes: Collection[str]
+    ) -> None:
         """Have NGINX serve another config. Raises GatewayError with NGINX's own words.
 
         Where it gives out addresses, workers of a config before the one that serves must have left:
-        they may know these as another service's. They have `departure` seconds for it.
+        they may know these as another service's. They have `departure` seconds for it. A service that
+        is listed anew and is none of `lanes` has no link afterwards: one of before leads to nobody.
         """
         if config.table.addresses - served.table.addresses:
             self.await_departures(departure)
         self.stage(config)
+        for service in config.table.upstreams.keys() - served.table.upstreams.keys() - {*lanes}:
+            self.drop(service)
         self.take_up(config, config_link(served.id))
 
     def take_up(self, config: Config, served: str) -> None:

@@ -165,6 +165,7 @@ def _reconfigure(house: House) -> bool:
     if config.id == snapshot.config.id:
         return False
     with house.open_gateway(snapshot.gateway) as gateway:
-        gateway.change_config(config, snapshot.config, house.stack.gateway.departure)
+        departure = house.stack.gateway.departure
+        gateway.change_config(config, snapshot.config, departure, snapshot.lanes)
         gateway.sweep({config.id})
     return True

@@ -104,11 +104,13 @@ def observe(house: House) -> Snapshot:
     by_role: dict[str, list[Container]] = {}
     for container in filter(is_ours, containers):
         by_role.setdefault(container.labels[naming.ROLE], []).append(container)
-    replicas = map(to_replica, by_role.get("service", ()))
+    found = map(to_replica, by_role.get("service", ()))
+    replicas = tuple(replica for replica in found if replica)
     gateway = next(iter(by_role.get("gateway", ())), None)
-    told = _read_gateway(house, gateway) if gateway else _Told()
+    present = frozenset(replica.service for replica in replicas)
+    told = _read_gateway(house, gateway, present) if gateway else _Told()
     return Snapshot(
-        replicas=tuple(replica for replica in replicas if replica),
+        replicas=replicas,
         gateway=gateway,
         lock=next(iter(by_role.get("lock", ())), None),
         accessories={
@@ -130,10 +132,13 @@ def fit_config(
 ) -> Config:
     """Return the config of stack.yaml, in which colors keep what `table` gives them.
 
-    Raises ConfigurationError where addresses are missing.
+    A service that the table does not list, since it has come back to stack.yaml, keeps the addresses
+    that its containers have. Raises ConfigurationError where addresses are missing.
     """
     pool = snapshot.network.addresses if snapshot.network else ()
-    return render(stack, fit_table(table, stack, pool, snapshot.taken, candidate))
+    back = to_table(r for r in snapshot.replicas if r.service not in table.upstreams)
+    known = AddressTable({**back.upstreams, **table.upstreams})
+    return render(stack, fit_table(known, stack, pool, snapshot.taken, candidate))
 
 
 def to_table(replicas: Iterable[Replica]) -> AddressTable:
@@ -209,7 +214,10 @@ class _Told:
     silent: bool = False
 
 
-def _read_gateway(house: House, gateway: Container) -> _Told:
+def _read_gateway(house: House, gateway: Container, present: frozenset[str]) -> _Told:
+    """Ask NGINX. A service that has come back to stack.yaml is not listed by it: its lane, with
+    which users are served again, is read from the disk where containers of it are `present`.
+    """
     text = house.admin.config() if gateway.running else ""
     if not text:
         return _read_volume(house, gateway)
@@ -217,8 +225,10 @@ def _read_gateway(house: House, gateway: Container) -> _Told:
     if isinstance(served, Earlier | Newer):
         return _Told(served.lanes if isinstance(served, Earlier) else {}, strange=served)
     current = parse_config(house.admin.current())
+    listed = served.table.upstreams if served else {}
+    unlisted = present & house.stack.services.keys() - listed.keys()
     return _Told(
-        lanes=house.admin.lanes(),
+        lanes=house.admin.lanes() | _read_lanes(house, gateway, unlisted),
         config=served,
         current=current.id if isinstance(current, Config) else "",
     )
@@ -230,16 +240,18 @@ def _read_volume(house: House, gateway: Container) -> _Told:
     if isinstance(found, Earlier | Newer):
         lanes = found.lanes if isinstance(found, Earlier) else {}
         return _Told(lanes, strange=found, silent=gateway.running)
-    read = {
-        service: parse_lane(_read(house, gateway, lane_file(service)))
-        for service in (found.table.upstreams if found else ())
-    }
     return _Told(
-        lanes={service: lane for service, lane in read.items() if lane is not None},
+        lanes=_read_lanes(house, gateway, found.table.upstreams if found else ()),
         config=found,
         current=found.id if found else "",
         silent=gateway.running,
     )
+
+
+def _read_lanes(house: House, gateway: Container, services: Iterable[str]) -> dict[str, Lane]:
+    """Return the lanes that lie on the gateway's disk, listed in its config or not."""
+    found = {name: parse_lane(_read(house, gateway, lane_file(name))) for name in services}
+    return {name: lane for name, lane in found.items() if lane is not None}
 
 
 def _read(house: House, gateway: Container, path: str) -> str:

@@ -45,6 +45,7 @@ class Plan:
     service: Service
     gateway: Container
     lane: Lane  # who gets the traffic now
+    lanes: frozenset[str]  # services that have a lane
     candidate: Target
     upstream: Upstream  # of the candidate
     served: Config  # by NGINX now
@@ -168,6 +169,7 @@ def plan_release(
         service=service,
         gateway=gateway,
         lane=lane,
+        lanes=frozenset(snapshot.lanes),
         candidate=candidate,
         upstream=upstream,
         served=served,
@@ -178,9 +180,7 @@ def plan_release(
         clear=() if wake else found,
         outgoing=live,
         drain_timeout=find_drain_timeout(stack, order.service),
-        unchanged=not wake
-        and _runs(live, lane, order, specs)
-        and render(stack, served.table).id == served.id,
+        unchanged=not wake and _runs(live, lane, order, specs) and _serves(stack, served),
     )
 
 
@@ -269,6 +269,11 @@ def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int, table: Add
 def _is_at_home(replica: Replica, table: AddressTable) -> bool:
     home = table.address(replica.service, replica.color, replica.number)
     return home is not None and home == replica.container.labels.get(naming.ADDRESS)
+
+
+def _serves(stack: Stack, served: Config) -> bool:
+    """Whether NGINX serves what stack.yaml says, with the addresses that are given out."""
+    return render(stack, served.table).id == served.id
 
 
 def _runs(

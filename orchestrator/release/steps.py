@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import GatewayError
-from orchestrator.events import DrainEnded, Planned, Switched, Warned
+from orchestrator.events import DrainEnded, Planned, Progress, Switched, Warned
 from orchestrator.evidence.record import hash_text
 from orchestrator.health import Gate
 from orchestrator.release.candidate import (
@@ -106,7 +106,9 @@ def configure(run: Run, candidate: Candidate) -> Candidate:
     if made.config.id != made.served.id:
         with run.phase(Phase.CONFIGURE):
             departure = run.house.stack.gateway.departure
-            candidate.switch.gateway.change_config(made.config, made.served, departure)
+            if made.config.table.addresses - made.served.table.addresses:
+                run.tell("until workers of the config before have left", departure)
+            candidate.switch.gateway.change_config(made.config, made.served, departure, made.lanes)
             run.emit(Switched(made.config.id, hash_text(made.config.text)))
     return candidate
 
@@ -201,6 +203,7 @@ def drain(run: Run, promoted: Promoted) -> Promoted:
             run.witness.let_go()  # its own unfinished requests are not to be waited for
         if made.previous is not None:
             color, table = made.previous.color, made.config.table
+            run.tell(f"until {made.previous.version} has answered all", made.drain_timeout)
             drained = promoted.switch.await_quiet(color, table, made.drain_timeout)
             run.emit(DrainEnded(round(drained.seconds, 3), drained.cut))
             if drained.cut:
@@ -234,6 +237,7 @@ def _await_quiet_color(run: Run, candidate: Candidate) -> None:
     """
     made, engine = candidate.plan, run.house.engine
     table = made.config.table
+    run.tell(f"until {made.candidate.color} has answered all of before", made.drain_timeout)
     quiet = candidate.switch.await_quiet(made.candidate.color, table, made.drain_timeout)
     if quiet.cut:
         run.emit(
@@ -244,11 +248,13 @@ def _await_quiet_color(run: Run, candidate: Candidate) -> None:
         )
     require_held(run.lease)  # waiting lasts: somebody else may be at work meanwhile
     clear_way(engine, made)
+    run.house.emit(Progress(f"starting {' and '.join(made.replicas)}"))
 
 
 def _await_old_workers(run: Run, candidate: Candidate) -> None:
     """Wait for the workers that do not know where the candidate is; NGINX ends them in time."""
     within = run.house.stack.gateway.departure
+    run.tell("until workers of the config before have left", within)
     if not candidate.switch.gateway.await_departures(within):
         raise GatewayError(
             f"a worker of the config before has not left within {within:g} s",

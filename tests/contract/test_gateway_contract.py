@@ -138,7 +138,7 @@ def test_a_config_is_tested_before_anything_changes(door: Door) -> None:
     good = door.make(2)
     broken = replace(good, text=good.text.replace("events {", "events {{"))
     with pytest.raises(GatewayError, match="emerg"):
-        door.gateway.change_config(broken, door.config, 2)
+        door.gateway.change_config(broken, door.config, 2, ())
 
     assert door.gateway.stored() == (door.config.id,)
     assert door.admin.config() == door.config.text
@@ -148,7 +148,7 @@ def test_another_config_is_taken_up_and_old_workers_leave(door: Door) -> None:
     """New workers accept, the link names the new config, and soon no old one is left."""
     before = door.gateway.workers().accepting
     second = door.make(2)
-    door.gateway.change_config(second, door.config, 2)
+    door.gateway.change_config(second, door.config, 2, ())
 
     assert door.admin.serving() == second.id
     assert door.admin.config() == door.admin.current() == second.text
@@ -165,7 +165,7 @@ def test_a_config_that_is_not_there_is_never_served(door: Door) -> None:
     door.gateway.turn("nowhere")
     door.bench.engine.signal(door.container, "HUP")
     second = door.make(2)
-    door.gateway.change_config(second, door.config, 2)
+    door.gateway.change_config(second, door.config, 2, ())
 
     assert door.admin.serving() == second.id
 
@@ -278,7 +278,7 @@ def test_a_cache_is_emptied_without_its_folder(door: Door) -> None:
 def test_a_gateway_that_was_restarted_serves_what_the_links_say(door: Door) -> None:
     """And the process that moves links is started again for the next move."""
     second = door.make(2)
-    door.gateway.change_config(second, door.config, 2)
+    door.gateway.change_config(second, door.config, 2, ())
     door.gateway.move("app", "r.1", Lane(BLUE))
     door.bench.engine.stop(door.container, 5)
     assert door.admin.serving() is None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PATIENCE = 60.0  # seconds for an engine to come or to go
+PATIENCE = 120.0  # seconds for an engine to come or to go; a killed one first ends what it had
 
 
 class OwnEngine:
@@ -62,7 +62,8 @@ class OwnEngine:
                 process_group=0,
             )
         clock = SystemClock()
-        assert poll(self._answers, clock=clock, every=0.1, within=PATIENCE), "it does not start"
+        answers = poll(self._answers, clock=clock, every=0.1, within=PATIENCE)
+        assert answers, f"it does not start: {(self._folder / 'log').read_text()[-2000:]}"
 
     def stop(self) -> None:
         """End it in order: it stops its containers, as at the shutdown of a machine."""
@@ -72,11 +73,16 @@ class OwnEngine:
             self._process = None
 
     def kill(self) -> None:
-        """End it as the kernel does that is out of memory: it puts nothing in order."""
+        """End it as the kernel does that is out of memory: it puts nothing in order.
+
+        Its containerd ends with it. Where no init buries that one, its number still looks alive, and
+        the next engine would wait for it.
+        """
         if self._process is not None:
             self._process.kill()
             self._process.wait(PATIENCE)
             self._process = None
+            (self._folder / "run" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Stop it and start it again."""

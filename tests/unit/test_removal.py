@@ -13,6 +13,8 @@ from orchestrator.events import Warned
 from orchestrator.lifecycle.removal import find_old_images
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe
+from orchestrator.release.plan import Order
+from orchestrator.release.rollout import deploy
 from orchestrator.stack import naming
 from tests.fakes.apps import App
 from tests.fakes.faults import Fault
@@ -202,6 +204,38 @@ def test_prune_removes_containers_of_a_service_that_is_gone(world: World) -> Non
     assert removed.containers == ("shop-web-blue-1",)
     assert "web-blue-1" not in world.states()
     assert world.serving("notes") == {"v1"}
+    assert world.host.cut == []
+
+
+def test_a_service_that_comes_back_after_a_prune_is_released_as_if_for_the_first_time(
+    world: World,
+) -> None:
+    """Its link of before leads to nobody: it is no version that was serving."""
+    web = world.document["services"].pop("web")
+    world.up()
+    world.prune()
+    world.document["services"]["web"] = {**web, "version": "v2"}
+    done = {result.service: result for result in world.up().services}
+
+    assert (done["web"].outcome, done["web"].version) == ("deployed", "v2")
+    assert observe(world.house).lane("web").kept is None
+    assert world.status().recovery == ()
+
+
+def test_a_service_that_comes_back_with_its_containers_keeps_its_version(world: World) -> None:
+    """Whatever comes first, `up` or a release: no candidate is where the link of before leads to."""
+    for begin in (world.up, lambda: deploy(world.house, Order("web", "v3"))):
+        web = world.document["services"].pop("web")
+        world.up()
+        world.document["services"]["web"] = web
+        seen = observe(world.house)
+        before = seen.lane("web").active
+        addresses = {r.container.addresses["shop-net"] for r in seen.replicas if r.service == "web"}
+        assert before is not None
+        begin()
+        after = observe(world.house)
+        assert before in {after.lane("web").active, after.lane("web").kept}
+        assert addresses <= {*after.table.require("web", before.color).addresses}
     assert world.host.cut == []
 
 
