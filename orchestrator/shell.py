@@ -39,14 +39,24 @@ def run(argv: Sequence[str], environment: Mapping[str, str], patience: float = P
 
 
 def start(
-    argv: Sequence[str], environment: Mapping[str, str], errors: Path, hand_on: Sequence[int] = ()
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    streams: tuple[Path, Path],
+    *,
+    folder: Path,
+    hand_on: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program that gets no Ctrl-C of ours; it writes errors to a file. Raises OSError."""
-    with errors.open("wb") as sink:
+    """Start a program in a folder, which gets no Ctrl-C of ours. Raises OSError.
+
+    It reads the first of two files, and writes its errors to the second.
+    """
+    told, errors = streams
+    with told.open("rb") as source, errors.open("wb") as sink:
         return subprocess.Popen(  # noqa: S603  as above
             argv,
             env=environment,
-            stdin=subprocess.DEVNULL,
+            cwd=folder,
+            stdin=source,
             stdout=subprocess.DEVNULL,
             stderr=sink,
             pass_fds=hand_on,

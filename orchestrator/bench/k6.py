@@ -30,6 +30,7 @@ FOREIGN = ("K6_", "STACKCTL_")  # the latter may be the key of the evidence: no 
 STATISTICS = ("avg", "min", "med", "max", "p(90)", "p(95)", "p(99)")
 PERCENTILE = re.compile(r"p\([0-9.]+\)")
 THRESHOLD_MISSED = 99
+ABORTED = 108
 CHANGED = "the script's `handleSummary` has changed what it was given"
 GRACE = 30.0  # seconds for k6 to end by itself once it was told to
 
@@ -80,9 +81,14 @@ def inspect(k6: K6, script: Script, environment: Mapping[str, str]) -> Inspected
             "mend the script; `k6 inspect` reads it without running it",
         )
     found = json.loads(told.out)
-    conditions = [text for each in (found["thresholds"] or {}).values() for text in each]
+    conditions = [_to_text(one) for each in (found["thresholds"] or {}).values() for one in each]
     wanted = {name for text in conditions for name in PERCENTILE.findall(text)}
     return Inspected(found, (*STATISTICS, *sorted(wanted - set(STATISTICS))))
+
+
+def _to_text(condition: Any) -> str:
+    """Return a threshold's condition; it may come with what is to be done where it is missed."""
+    return str(condition.get("threshold", "") if isinstance(condition, dict) else condition)
 
 
 def make_environment(around: Mapping[str, str], url: str, overrides: Overrides) -> dict[str, str]:
@@ -133,12 +139,19 @@ class Load:
         argv = (
             *(k6.path, "run", "--quiet", "--no-usage-report", "--log-format", "json"),
             *("--address", "", "--summary-trend-stats", ",".join(inspected.statistics)),
-            *("--out", f"csv=/dev/fd/{writing}", str(wrapper)),
+            *("--out", f"csv=/dev/fd/{writing}", "-"),
         )
         self._stream = os.fdopen(reading, encoding="utf-8", errors="replace")
         try:
             wrapper.write_text(write_wrapper(script, self._summary))
-            self._process = start(argv, environment, self._log, (writing,))
+            # Told on stdin, a module lies in the current folder: what it opens is beside the script.
+            self._process = start(
+                argv,
+                environment,
+                (wrapper, self._log),
+                folder=script.path.parent,
+                hand_on=(writing,),
+            )
         except OSError as error:
             self._stream.close()
             raise StackctlError(f"k6 cannot be started: {error.strerror}") from error

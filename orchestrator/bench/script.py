@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,7 +15,6 @@ from orchestrator.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 FOLDER = "k6"
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -22,19 +22,23 @@ LENGTH = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h))+")
 IMPORT = re.compile(r"""(?:\bfrom|\bimport|\brequire\(|\bopen\()\s*['"](\.{1,2}/[^'"\n]+)['"]""")
 PART = re.compile(r"([0-9.]+)(ms|s|m|h)")
 # `export *` leaves out what the module exports itself: handleSummary is ours, and asks the script's.
-# What setup() returned is left out of the summary: it may hold the tokens of users.
+# What setup() returned is left out of the summary: it may hold the tokens of users. Files that the
+# script writes belong where stackctl was started, although k6 works in the script's own folder.
 WRAPPER = """import * as script from %(script)s;
 export * from %(script)s;
 export default script.default;
-export function handleSummary(data) {
-  let own = {};
+export async function handleSummary(data) {
+  const files = {};
   try {
-    own = (script.handleSummary && script.handleSummary(data)) || {};
+    const own = (script.handleSummary && (await script.handleSummary(data))) || {};
+    for (const [name, text] of Object.entries(own)) {
+      files[/^(stdout$|stderr$|\\/)/.test(name) ? name : %(folder)s + name] = text;
+    }
   } catch (error) {
     console.warn(`handleSummary: ${error}`);
   }
   const { setup_data, ...summary } = data;
-  return { ...own, %(summary)s: JSON.stringify(summary) };
+  return { ...files, %(summary)s: JSON.stringify(summary) };
 }
 """
 
@@ -121,6 +125,7 @@ def write_wrapper(script: Script, summary: Path) -> str:
     return WRAPPER % {
         "script": json.dumps("file://" + quote(str(script.path))),
         "summary": json.dumps(str(summary)),
+        "folder": json.dumps(f"{Path.cwd()}/"),
     }
 
 

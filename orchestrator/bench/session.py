@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from orchestrator.bench.k6 import K6, THRESHOLD_MISSED, Inspected, Load
+from orchestrator.bench.k6 import ABORTED, K6, THRESHOLD_MISSED, Inspected, Load
 from orchestrator.bench.points import Points
 from orchestrator.bench.script import find_length
 from orchestrator.errors import GatewayError, Interrupted, StackctlError
@@ -171,6 +171,11 @@ def _judge_end(load: Load, session: Session, seconds: float) -> None:
         raise StackctlError(
             f"k6 was killed by {signal.Signals(-code).name} after {seconds:.1f} s",
             "run it again; the system's log tells whether memory ran out",
+        )
+    if code == ABORTED:
+        raise StackctlError(
+            f"the script aborted its test after {seconds:.1f} s: {load.read_error() or 'no reason'}",
+            "that is what its `exec.test.abort()` is for; what was measured until then is kept",
         )
     if code not in (0, THRESHOLD_MISSED):
         raise StackctlError(

@@ -195,3 +195,52 @@ def test_every_interface_is_the_loopback_too() -> None:
     """Load goes to this host."""
     assert Address("0.0.0.0", 80).reachable == Address("127.0.0.1", 80)
     assert Address("127.0.0.2", 80).reachable == Address("127.0.0.2", 80)
+
+
+FILES = """
+import { open as openFile } from 'k6/experimental/fs';
+const users = await openFile('users.csv');
+const names = open('./users.csv');
+export const options = {
+  vus: 1, iterations: 1,
+  thresholds: { iterations: [{ threshold: 'count>0', abortOnFail: true }] },
+};
+export default async function () { await users.stat(); }
+export async function handleSummary() {
+  return { 'own.txt': await Promise.resolve(names), stdout: 'told' };
+}
+"""
+
+
+def test_whatever_runs_with_k6_runs_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files beside the script, thresholds that end a test, a summary that takes its time."""
+    folder, caller = tmp_path / "k6", tmp_path / "caller"
+    folder.mkdir()
+    caller.mkdir()
+    monkeypatch.chdir(caller)
+    (folder / "users.csv").write_text("ada,grace")
+    with serving(answer) as server:
+        session = run(make_task(folder, server.address, FILES))
+
+    assert (session.outcome, session.error) == ("completed", None)
+    (summary,) = session.summaries
+    assert read_thresholds(summary)
+    assert (caller / "own.txt").read_text() == "ada,grace"
+    assert {file.name for file in folder.iterdir()} == {"load.js", "users.csv"}
+
+
+ABORTING = """
+import exec from 'k6/execution';
+export default function () { exec.test.abort('no users left'); }
+"""
+
+
+def test_a_script_that_aborts_its_test_is_quoted(tmp_path: Path) -> None:
+    """And its summary is kept."""
+    with serving(answer) as server:
+        session = run(make_task(tmp_path, server.address, ABORTING))
+
+    assert session.error is not None
+    assert session.error.message.startswith("the script aborted its test after")
+    assert "no users left" in session.error.message
+    assert len(session.summaries) == 1
