@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,7 +15,11 @@ from orchestrator.errors import show_controls
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rich.console import Console, ConsoleOptions, RenderResult
+
     from orchestrator.lifecycle.status import ColorStatus, ServiceStatus, Status
+
+WIDEST = 10_000  # columns, for a table that is measured as if there were no end of room
 
 
 def draw(status: Status) -> RenderableType:
@@ -35,17 +41,21 @@ def draw(status: Status) -> RenderableType:
 
 def draw_history(releases: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Return past releases as a table."""
-    table = _table("release", "outcome", "witness", "lost", "seconds")
-    for found in releases:
-        witness = found["witness"]
-        table.add_row(
-            Text(show_controls(found["release"])),
-            Text(show_controls(found["outcome"])),
-            f"{witness['sent']:,}",
-            Text(str(witness["lost"]), style="red" if witness["lost"] else ""),
-            f"{found['when']['seconds']:.1f}",
-        )
-    return table
+    return Rows(
+        ("release", "outcome", "witness", "lost", "seconds"),
+        [
+            (
+                Text(show_controls(found["release"])),
+                Text(show_controls(found["outcome"])),
+                Text(f"{found['witness']['sent']:,}"),
+                Text(
+                    str(found["witness"]["lost"]), style="red" if found["witness"]["lost"] else ""
+                ),
+                Text(f"{found['when']['seconds']:.1f}"),
+            )
+            for found in releases
+        ],
+    )
 
 
 def _head(status: Status) -> Text:
@@ -58,25 +68,33 @@ def _head(status: Status) -> Text:
     return Text(line)
 
 
-def _services(services: Sequence[ServiceStatus]) -> Table:
-    table = _table("service", "active", "healthy", "previous", "candidate")
-    for service in services:
-        table.add_row(
-            service.name,
-            _name(service.active),
-            _health(service.active),
-            _name(service.previous),
-            _name(service.candidate),
-        )
-    return table
+def _services(services: Sequence[ServiceStatus]) -> Rows:
+    return Rows(
+        ("service", "active", "healthy", "previous", "candidate"),
+        [
+            (
+                Text(service.name),
+                _name(service.active),
+                _health(service.active),
+                _name(service.previous),
+                _name(service.candidate),
+            )
+            for service in services
+        ],
+    )
 
 
-def _accessories(status: Status) -> Table:
-    table = _table("accessory", "state")
-    for accessory in status.accessories:
-        state = f"{accessory.state} ({accessory.health})" if accessory.health else accessory.state
-        table.add_row(accessory.name, state)
-    return table
+def _accessories(status: Status) -> Rows:
+    return Rows(
+        ("accessory", "state"),
+        [
+            (
+                Text(found.name),
+                Text(f"{found.state} ({found.health})" if found.health else found.state),
+            )
+            for found in status.accessories
+        ],
+    )
 
 
 def _name(color: ColorStatus | None) -> Text:
@@ -92,8 +110,24 @@ def _health(color: ColorStatus | None) -> Text:
     return Text(f"{color.healthy}/{color.wanted}", style="green" if complete else "red")
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column)
-    return table
+@dataclass(frozen=True)
+class Rows:
+    """A table; where the terminal is too narrow for it, each cell on a line of its own."""
+
+    columns: tuple[str, ...]
+    cells: Sequence[tuple[Text, ...]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+        for column in self.columns:
+            table.add_column(column)
+        for row in self.cells:
+            table.add_row(*row)
+        room = options.update(max_width=WIDEST)
+        if Measurement.get(console, room, table).maximum <= options.max_width:
+            yield table
+            return
+        for first, *others in self.cells:
+            yield Text(first.plain, style="bold")
+            for column, cell in zip(self.columns[1:], others, strict=True):
+                yield Text.assemble(f"  {column} ", cell)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.console import Console
 
+from orchestrator.dashboard import draw
 from orchestrator.engine.values import ContainerSpec
 from orchestrator.errors import EngineError
 from orchestrator.release.lock import hold_lock
@@ -322,3 +325,15 @@ def test_a_secret_under_another_name_is_no_drift(tmp_path: Path) -> None:
     assert world.status().drift == ("accessory `db` runs with other settings than stack.yaml has",)
     del world.variables["DB_WORD"]
     assert world.status().drift == ("accessories.db: secret `DB_WORD` is not set",)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_a_version_is_seen_however_narrow_the_terminal_is(world: World, columns: int) -> None:
+    """Where the table does not fit, each cell has a line of its own."""
+    out = StringIO()
+    Console(file=out, width=columns).print(draw(world.status()))
+    lines = out.getvalue().splitlines()
+
+    assert max(map(len, lines)) <= columns
+    assert any("v1" in line for line in lines)
+    assert any("2/2" in line for line in lines)
