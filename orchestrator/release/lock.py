@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from orchestrator.release.plan import Order
 
 RETRY_EVERY = 0.3
-NAMELESS = 10.0  # seconds; the engine refuses a name before it lists the container that has it
+# Seconds: the engine refuses a name before it lists the container that has it, and for a while after
+# its holder has died. A busy one takes its time.
+NAMELESS = 10.0
 LOST = "the lock was lost: the engine restarted or the connection was cut"
 PUT_RIGHT = "run the command again: it puts right first what this one has left"
 HELD_BY = ("holder", "host", "since", "command", "ci")
@@ -48,8 +50,9 @@ def _take(house: House, command: str, wait: float) -> Lease:
         try:
             return house.engine.hold(_lock_spec(house, command))
         except Conflict:
-            seen = _describe_holder(house)
-            if seen and not wait:
+            lock = _find_lock(house)
+            seen = _describe_holder(lock)
+            if seen and not wait and not _is_ending(lock):
                 raise _locked(seen) from None
             if seen and seen != holder:
                 house.emit(Warned(f"waiting: {seen}"))  # progress is shown on terminals only
@@ -125,6 +128,7 @@ def _lock_spec(house: House, command: str) -> ContainerSpec:
     facts = {
         "holder": operator(),
         "host": socket.gethostname(),
+        "process": str(os.getpid()),
         "since": house.clock.now().isoformat(timespec="seconds"),
         "command": command,
         "ci": ci_link(os.environ),
@@ -138,10 +142,32 @@ def _lock_spec(house: House, command: str) -> ContainerSpec:
     )
 
 
-def _describe_holder(house: House) -> str:
-    """Return who holds the lock; empty where the engine lists nobody (any more, or yet)."""
+def _find_lock(house: House) -> Container | None:
+    """Return the lock's container; None where the engine lists none (any more, or yet)."""
     found = (c for c in house.engine.containers(house.stack.name) if c.name == _name(house))
-    facts = describe_lock(next(found, None))
+    return next(found, None)
+
+
+def _is_ending(lock: Container | None) -> bool:
+    """Whether whoever held the lock is gone, and the engine has yet to free it."""
+    if lock is None or lock.state not in ("created", "running"):
+        return True
+    process = lock.labels.get(naming.PREFIX + "process", "")
+    here = lock.labels.get(naming.PREFIX + "host") == socket.gethostname()
+    if not here or not process.isdecimal():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):  # somebody else's, or no number of a process
+        return False
+    return False
+
+
+def _describe_holder(lock: Container | None) -> str:
+    """Return who holds the lock; empty where nobody is listed."""
+    facts = describe_lock(lock)
     if facts is None:
         return ""
     who = f"{facts['holder'] or 'somebody'} on {facts['host'] or 'another machine'}"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +22,8 @@ from tests.fakes.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from orchestrator.engine.ports import Lease
 
 
 @pytest.fixture
@@ -51,6 +57,38 @@ def test_the_holder_is_named_to_whoever_comes_second(
     assert caught.value.exit_code == 5
     assert caught.value.hint
     assert "--wait" in caught.value.hint
+
+
+def take_by(world: World, process: str) -> Lease:
+    """Take the lock in the name of a process of this machine."""
+    facts = {"holder": "ada", "host": socket.gethostname(), "process": process, "command": "up"}
+    labels = naming.labels("shop", "lock", **facts)
+    return world.engine.hold(ContainerSpec("shop-lock", "nginx:1.30", labels, None))
+
+
+def test_the_lock_of_a_holder_that_has_died_is_waited_for(world: World) -> None:
+    """The engine takes a moment to see that its connection is gone: nobody is refused meanwhile."""
+    program = [sys.executable, "-c", "import os; print(os.getpid())"]
+    ended = subprocess.run(program, capture_output=True, text=True, check=True)
+    left, refused = take_by(world, ended.stdout.strip()), iter(range(5))
+
+    def take_note() -> Exception:
+        if next(refused) == 4:
+            left.release()
+        return taken()
+
+    world.engine.fail(Fault("hold", times=5, error=take_note))
+    with hold_lock(world.house, "deploy notes v2") as lease:
+        assert lease.held
+
+
+@pytest.mark.parametrize("process", [str(os.getpid()), "1", "", "no number", "9" * 30])
+def test_the_lock_of_a_holder_that_may_live_is_refused_at_once(world: World, process: str) -> None:
+    """Where nobody can tell, it lives."""
+    take_by(world, process)
+    with pytest.raises(LockedError, match="`up` by ada"):
+        hold_lock(world.house, "deploy notes v2").__enter__()
+    assert world.clock.monotonic() == 0
 
 
 def test_the_lock_is_free_after_the_block(world: World) -> None:
