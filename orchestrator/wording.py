@@ -43,6 +43,7 @@ def describe_forecast(forecast: Forecast) -> str:
         if found.diff:
             lines.append(f"\n{found.diff}")
     lines += [f"drift: {text}; see `stackctl up --help`" for text in forecast.drift]
+    lines += [f"warning: {text}" for text in forecast.warnings]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -6,13 +6,45 @@ import hashlib
 import ipaddress
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from orchestrator.stack.quantities import Address
+
+
+Kind = Literal["container", "network", "volume"]
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something that has a name on the engine, whoever made it."""
+
+    kind: Kind
+    name: str
+    labels: Mapping[str, str]
+
+    @property
+    def owner(self) -> str:
+        """Return the stack that it belongs to; empty where stackctl did not make it."""
+        return self.labels.get(naming.STACK, "")
+
+    @property
+    def told(self) -> str:
+        """Say whose it is, to another stack that wants the name."""
+        whose = f"belongs to stack `{self.owner}`" if self.owner else "was not made by stackctl"
+        return f"{self.kind} `{self.name}` is there and {whose}"
+
+    @property
+    def hint(self) -> str:
+        """Say what another stack that wants the name can do."""
+        if self.owner:
+            return "give this stack, or this part of it, another name in stack.yaml"
+        return f"give this stack another `name`, or remove that {self.kind}"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from orchestrator.gateway.addresses import fit_table
 from orchestrator.gateway.render import render
 from orchestrator.lifecycle.drift import find_drift_of_parts
 from orchestrator.release.observe import Snapshot, observe
+from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, Plan, plan_release
 from orchestrator.release.rollout import require_service
 from orchestrator.release.specs import pick_secrets
@@ -43,6 +44,7 @@ class Forecast:
 
     services: tuple[ServiceForecast, ...]
     drift: tuple[str, ...]  # of the gateway and the accessories, which no release changes
+    warnings: tuple[str, ...]  # of what a release would do, and stack.yaml may not mean
 
 
 def forecast(house: House, service: str | None, version: str | None) -> Forecast:
@@ -52,10 +54,12 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
     elif version is not None:
         raise StackctlError("`--version` needs a service", "stackctl plan SERVICE --version V")
     snapshot = observe(house)
+    there = refuse_foreign(house, names_of_stack(house.stack))
     names = [service] if service else list(house.stack.services)
     return Forecast(
         services=tuple(_forecast(house, snapshot, name, version) for name in names),
         drift=tuple(find_drift_of_parts(house.stack, snapshot, house.variables)),
+        warnings=tuple(warn_of_unowned(there)),
     )
 
 

@@ -53,9 +53,7 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
             in_parallel(
                 lambda c: _stop_and_remove(house, c), [c for c in found if _role(c) == role]
             )
-        # The last one is an earlier stackctl's.
-        for network in (naming.network_name(stack.name), naming.edge_name(stack.name), stack.name):
-            house.engine.remove_network(network)
+        _remove_networks(house)
         names = house.engine.volumes(stack.name) if volumes else ()
         in_parallel(house.engine.remove_volume, names)
     return Removed(containers=tuple(sorted(c.name for c in found)), volumes=names)
@@ -133,6 +131,16 @@ def _removed(house: House, image: Image) -> bool:
         house.emit(Warned(error.message))
         return False
     return True
+
+
+def _remove_networks(house: House) -> None:
+    """Remove the stack's networks. Others may have a name that is as one of ours would be."""
+    stack = house.stack.name
+    # The last one is an earlier stackctl's.
+    for name in (naming.network_name(stack), naming.edge_name(stack), stack):
+        network = house.engine.network(name)
+        if network is not None and network.labels.get(naming.STACK) == stack:
+            house.engine.remove_network(name)
 
 
 def _stop_and_remove(house: House, container: Container) -> None:

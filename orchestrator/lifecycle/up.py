@@ -15,6 +15,7 @@ from orchestrator.lifecycle.door import bring_up_gateway
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
+from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, refuse_newer
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
@@ -86,10 +87,10 @@ def _bring_up_parts(
 ) -> tuple[str, dict[str, str], list[str]]:
     """Bring up all but the services; return what that took, and what was left as it is."""
     refuse_newer(house.stack, observe(house))
+    warnings = warn_of_unowned(refuse_foreign(house, names_of_stack(house.stack)))
     _ensure_networks(house)
     snapshot = observe(house)
     fit_config(house.stack, snapshot, snapshot.table)  # or it says now that addresses are missing
-    warnings: list[str] = []
     accessories = {}
     for name, wanted in house.stack.accessories.items():
         secrets = pick_secrets(wanted.secrets, house.variables, f"accessories.{name}")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.engine.values import Named
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 from tests.fakes.conversation import FakeConversation
@@ -230,7 +231,8 @@ class FakeEngine:
                 self.host.make_network(name, labels, internal=internal, subnet=subnet)
             found = self.host.networks[name]
             if found.labels.get(naming.STACK) != labels.get(naming.STACK):
-                raise Conflict(f"network `{name}` is there and belongs to somebody else")
+                taken = Named("network", name, found.labels)
+                raise Conflict(taken.told, taken.hint)
             if found.internal is not internal:
                 raise Conflict(f"network {name} is of the other kind")
             if subnet and found.subnet != subnet:
@@ -271,6 +273,20 @@ class FakeEngine:
             if name not in self.host.disks:
                 self.host.changed("ensure_volume", name)
                 self.host.disks[name] = (Disk(), labels)
+            found = Named("volume", name, self.host.disks[name][1])
+            if found.owner not in ("", labels.get(naming.STACK)):
+                raise Conflict(found.told, found.hint)
+
+    def named(self, prefix: str) -> tuple[Named, ...]:
+        """Return all whose names begin so, whoever's they are."""
+        with self.called("named", prefix):
+            boxes, networks = self.host.boxes.values(), self.host.networks.values()
+            found = (
+                *(Named("container", box.spec.name, box.spec.labels) for box in boxes),
+                *(Named("network", one.name, one.labels) for one in networks),
+                *(Named("volume", name, labels) for name, (_, labels) in self.host.disks.items()),
+            )
+            return tuple(one for one in found if one.name.startswith(prefix))
 
     def remove_network(self, name: str) -> None:
         """Remove a network; a missing one is fine."""
