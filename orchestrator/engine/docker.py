@@ -60,7 +60,7 @@ class DockerEngine:
         try:
             self.start(container)
         except EngineError:
-            self.remove(container)
+            self.remove(container, data=True)
             raise
         return container
 
@@ -90,7 +90,7 @@ class DockerEngine:
                 with translated(f"connecting `{spec.name}` to `{spec.edge}`"):
                     self._client.connect_container_to_network(container, spec.edge)
             except EngineError:
-                self.remove(container)
+                self.remove(container, data=True)
                 raise
         return container
 
@@ -111,11 +111,11 @@ class DockerEngine:
         except NotFound:
             return
 
-    def remove(self, container: str) -> None:
-        """Kill and remove a container, with its anonymous volumes."""
+    def remove(self, container: str, *, data: bool = False) -> None:
+        """Kill and remove a container, and with `data` its volumes without a name."""
         try:
             with translated("removing a container"):
-                self._client.remove_container(container, force=True, v=True)
+                self._client.remove_container(container, force=True, v=data)
         except (NotFound, Conflict):  # a forced removal only conflicts with one under way
             return
 

@@ -61,8 +61,11 @@ class Containers(Protocol):
     def stop(self, container: str, grace: float) -> None:
         """SIGTERM, then after `grace` seconds SIGKILL; a stopped or missing one is fine."""
 
-    def remove(self, container: str) -> None:
-        """Kill and remove a container; a missing one is fine."""
+    def remove(self, container: str, *, data: bool = False) -> None:
+        """Kill and remove a container; a missing one is fine.
+
+        Its volumes without a name, where its image keeps data, go only with `data`.
+        """
 
     def persist(self, container: str) -> None:
         """Have the engine bring it back after a crash or a reboot from now on."""

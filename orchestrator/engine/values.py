@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import posixpath
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.stack.quantities import Address
 
 
+SCRATCH = "/tmp"  # noqa: S108  a path inside containers: in memory where the root is read-only
 Kind = Literal["container", "network", "volume"]
 
 
@@ -94,6 +96,15 @@ class ContainerSpec:
     stop_signal: str | None = None
 
     @property
+    def covered(self) -> Mapping[str, str]:
+        """Return the paths where nothing of the image's own is mounted, with the volumes there.
+
+        Memory has no volume's name. A mount above or below a path does not cover it.
+        """
+        scratch = {SCRATCH: ""} if self.read_only else {}
+        return scratch | {posixpath.normpath(one.path): one.name for one in self.volumes}
+
+    @property
     def fingerprint(self) -> str:
         """Return a short hash of all but the labels: another hash, another container."""
         facts = asdict(replace(self, labels={}))
@@ -116,6 +127,8 @@ class Container:
     health: str = ""  # healthy, unhealthy, starting; empty without a health command
     published: tuple[int, ...] = ()  # ports on the host
     exit_code: int | None = None  # once its process has ended
+    # Volumes without a name of ours, by the paths where its image wants some: there its data are.
+    unnamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
@@ -160,6 +173,12 @@ class Image:
     labels: Mapping[str, str]
     user: str = ""
     digests: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()  # paths where it wants one; not told of those that are listed
+
+    def uncovered(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """Return the paths where each container made so gets an empty volume without a name."""
+        paths = {posixpath.normpath(path) for path in self.volumes}
+        return tuple(sorted(paths - spec.covered.keys()))
 
     @property
     def handles(self) -> tuple[str, ...]:

@@ -96,6 +96,8 @@ def plan(run: Run, built: Built) -> Candidate:
                 unchanged=made.unchanged,
             )
         )
+        for text in made.warn_of_uncovered(image):
+            run.emit(Warned(text))
         return Candidate(made, built.switch)
 
 

@@ -50,7 +50,8 @@ class FakeLease:
 
     def release(self) -> None:
         """Give the lock back."""
-        self.host.boxes.pop(self.container, None)
+        if self.held:
+            self.host.forget(self.host.boxes[self.container], data=True)
 
 
 @dataclass
@@ -82,7 +83,7 @@ class FakeEngine:
             try:
                 self.host.start(box)
             except EngineError:
-                del self.host.boxes[box.id]
+                self.host.forget(box, data=True)
                 raise
             return box.id
 
@@ -120,12 +121,12 @@ class FakeEngine:
             if box is not None and box.state in ("running", "restarting"):
                 self.host.end("stop", box)
 
-    def remove(self, container: str) -> None:
-        """Remove a container; a missing one is fine."""
+    def remove(self, container: str, *, data: bool = False) -> None:
+        """Remove a container, with its volumes without a name only where asked to."""
         with self.called("remove", container):
             box = self.host.find(container)
             if box is not None:
-                self.host.end("remove", box)
+                self.host.end("remove", box, data=data)
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal; NGINX takes HUP for a reload."""
@@ -315,7 +316,7 @@ class FakeEngine:
         with self.called("hold", spec.name):
             left = self.host.find(spec.name)
             if left and left.state == "created" and self.host.age(left) >= STILLBORN:
-                del self.host.boxes[left.id]
+                self.host.forget(left, data=True)
             box = self.host.create(spec)
             box.state = "running"
             return FakeLease(self.host, box.id)
