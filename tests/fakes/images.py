@@ -26,7 +26,7 @@ class FakeImages:
     def declare(self, reference: str, *volumes: str) -> None:
         """Let an image that is here want volumes at these paths."""
         image = self.find(reference)
-        self._images[self._images.index(image)] = replace(image, volumes=volumes)
+        self._images[self._images.index(image)] = replace(image, volumes=tuple(sorted(volumes)))
 
     def find(self, reference: str) -> Image:
         """Return an image by one of its tags or by its id."""
@@ -59,7 +59,7 @@ class FakeImages:
             f"{file.read_text()}{sorted(order.arguments.items())}{sorted(order.labels.items())}"
         )
         return self._add(
-            order.tag, content, Image("", (), order.labels, user, volumes=tuple(volumes))
+            order.tag, content, Image("", (), order.labels, user, volumes=tuple(sorted(volumes)))
         )
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
