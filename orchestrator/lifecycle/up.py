@@ -122,7 +122,7 @@ def _look_first(
         part, found = f"accessories.{name}", snapshot.accessories.get(name)
         warnings += warn_of_uncovered(part, images[spec.image], spec)
         if allow_downtime and found is not None and not is_made_from(found, spec):
-            refuse_loss(part, spec, found, volumes)
+            refuse_loss(house.engine, part, spec, found, volumes)
             warnings += tell_of_left([found])
     return warnings
 

@@ -15,6 +15,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+    from orchestrator.engine.ports import Inside
     from orchestrator.engine.values import Container, ContainerSpec, Image
 
 
@@ -27,19 +28,30 @@ def warn_of_uncovered(part: str, image: Image, spec: ContainerSpec) -> list[str]
     ]
 
 
-def refuse_loss(part: str, spec: ContainerSpec, found: Container, there: Collection[str]) -> None:
+def refuse_loss(
+    engine: Inside, part: str, spec: ContainerSpec, found: Container, there: Collection[str]
+) -> None:
     """Raise ConfigurationError where a container cannot be made anew with its data.
 
     A volume that stack.yaml covers the path with is taken to have them, if it is `there`.
     """
     for path, unnamed in sorted(found.unnamed.items()):
         named = spec.covered.get(path)
-        if named is None or (named and named not in there):
+        missing = named is None or (named and named not in there)
+        if missing and not _is_empty(engine, found, path):
             raise ConfigurationError(
                 f"`{found.name}` has data at {path} in a volume without a name: a new container"
                 " would begin without them",
                 _tell_way(part, spec, path, unnamed, named),
             )
+
+
+def _is_empty(engine: Inside, container: Container, path: str) -> bool:
+    """Whether there are no data for sure: what does not run, or has no `ls`, cannot tell."""
+    if not container.running:
+        return False
+    listed = engine.execute(container.id, ("ls", "-A", path))
+    return listed.exit_code == 0 and not listed.text.strip()
 
 
 def tell_of_left(containers: Iterable[Container]) -> list[str]:

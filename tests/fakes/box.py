@@ -128,7 +128,7 @@ class Box:
                     disk, inside = self.find(path)
                     disk.remove(inside)
                 return Output(0, "")
-            case ("ls", folder):
+            case ("ls", folder) | ("ls", "-A", folder):
                 return self._list(folder)
             case _:
                 return Output(127, f"{argv[0]}: executable file not found in $PATH")

@@ -13,6 +13,7 @@ from orchestrator.events import Warned
 from orchestrator.lifecycle.forecast import forecast
 from orchestrator.lifecycle.up import refit
 from orchestrator.wording import describe_forecast
+from tests.contract.bench import archive
 from tests.fakes.apps import App
 from tests.fakes.world import World
 
@@ -52,6 +53,12 @@ def disk(world: World, container: str, path: str) -> Disk:
 def kept(world: World) -> list[Disk]:
     """Return all disks that are there, whoever has them."""
     return [disk for disk, _ in world.host.disks.values()]
+
+
+def keep_data(world: World) -> None:
+    """Let the database write something."""
+    world.engine.write("shop-db", "/data/db", archive(("WiredTiger", "data")))
+    world.changes()
 
 
 def warnings(world: World) -> list[str]:
@@ -138,6 +145,7 @@ def test_a_migration_leaves_nothing(world: World) -> None:
 def test_a_database_is_not_made_anew_without_its_data(world: World) -> None:
     """Nothing is changed; the error names the path, the key and the way to copy them."""
     name = world.host.box("shop-db").unnamed["/data/db"]
+    keep_data(world)
     world.document["accessories"]["db"]["env"] = {"CACHE": "1"}
     with pytest.raises(
         ConfigurationError, match="`shop-db` has data at /data/db in a volume"
@@ -154,6 +162,7 @@ def test_a_database_is_not_made_anew_without_its_data(world: World) -> None:
 
 def test_a_volume_that_nobody_has_made_yet_cannot_hold_the_data(world: World) -> None:
     """To name one is not to copy: a database on an empty volume has lost everything, too."""
+    keep_data(world)
     world.document["accessories"]["db"]["volumes"] = ["data:/data/db"]
     with pytest.raises(ConfigurationError, match="`shop-db` has data at /data/db") as it:
         world.up(allow_downtime=True)
@@ -165,10 +174,29 @@ def test_a_volume_that_nobody_has_made_yet_cannot_hold_the_data(world: World) ->
     assert world.changes() == []
 
 
+def test_a_database_that_is_stopped_cannot_tell_that_it_has_none(world: World) -> None:
+    """Its volume is taken to have data."""
+    world.engine.stop("shop-db", 0)
+    world.changes()
+    world.document["accessories"]["db"]["env"] = {"CACHE": "1"}
+    with pytest.raises(ConfigurationError, match="`shop-db` has data at /data/db"):
+        world.up(allow_downtime=True)
+
+    assert world.changes() == []
+
+
+def test_a_path_where_nothing_is_has_nothing_to_lose(world: World) -> None:
+    """As MongoDB's /data/configdb, which only some of its servers use."""
+    world.document["accessories"]["db"]["env"] = {"CACHE": "1"}
+
+    assert world.up(allow_downtime=True).accessories == {"db": "recreated"}
+
+
 def test_a_database_is_made_anew_on_the_volume_that_they_were_copied_to(world: World) -> None:
     """What they were copied from stays, and it is said where."""
     data = disk(world, "shop-db", "/data/db")
     name = world.host.box("shop-db").unnamed["/data/db"]
+    keep_data(world)
     world.engine.ensure_volume("shop-data", {"io.stackctl.stack": "shop"})
     world.document["accessories"]["db"]["volumes"] = ["data:/data/db"]
     done = world.up(allow_downtime=True)
