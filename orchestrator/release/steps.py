@@ -64,7 +64,8 @@ def build(run: Run) -> Built:
     """Build the version's image, or find it; meanwhile the gateway is made ready."""
     with run.phase(Phase.BUILD), _beside() as pool:
         house, order = run.house, run.order
-        refuse_foreign(house, names_of_service(house.stack, order.service))
+        if order.build:
+            refuse_foreign(house, names_of_service(house.stack, order.service))
         opening = pool.submit(_open_switch, run)
         image = prepare_image(
             house.engine,
@@ -96,6 +97,8 @@ def plan(run: Run, built: Built) -> Candidate:
                 unchanged=made.unchanged,
             )
         )
+        if made.start and not order.build:  # what is only woken needs no name: it has one
+            refuse_foreign(house, names_of_service(house.stack, order.service))
         for text in made.warn_of_uncovered(image):
             run.emit(Warned(text))
         return Candidate(made, built.switch)

@@ -141,6 +141,30 @@ def test_a_release_builds_nothing_where_a_name_is_taken(world: World) -> None:
     assert world.serving() == {"v1"}
 
 
+def test_a_rollback_that_makes_nothing_asks_for_no_names(world: World) -> None:
+    """An earlier stackctl has let the stacks share a volume: the way back stays open."""
+    world.notes["volumes"] = ["files:/files"]
+    world.begin().deploy("v2")
+    disk, _ = world.host.disks["shop-files"]
+    world.host.disks["shop-files"] = (disk, OTHERS)
+    assert world.rollback().outcome == "deployed"
+    assert world.serving() == {"v1"}
+
+
+def test_a_rollback_to_what_is_not_kept_is_refused_as_a_deploy_is(world: World) -> None:
+    """It makes new containers."""
+    world.begin()
+    world.notes["volumes"] = ["files:/files"]
+    world.engine.ensure_volume("shop-files", OTHERS)
+    world.changes()
+    result = world.rollback("v1")
+
+    assert result.error is not None
+    assert result.error.message == "volume `shop-files` is there and belongs to stack `sho`"
+    assert world.changes() == []
+    assert world.serving() == {"v1"}
+
+
 def test_a_plan_says_that_a_name_is_taken(world: World) -> None:
     """Before anybody has tried."""
     world.begin()
