@@ -42,7 +42,9 @@ def describe_forecast(forecast: Forecast) -> str:
         lines += [f"  {number:>2}. {step}" for number, step in enumerate(found.steps, start=1)]
         if found.diff:
             lines.append(f"\n{found.diff}")
+        lines += [f"warning: {text}" for text in found.warnings]
     lines += [f"drift: {text}; see `stackctl up --help`" for text in forecast.drift]
+    lines += [f"warning: {text}" for text in forecast.warnings]
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -30,6 +30,20 @@ class Safeguard:
 
 SAFEGUARDS = (
     Safeguard(
+        "names have owners: nothing is changed where another stack has one that is needed",
+        "orchestrator/release/ownership.py",
+        "        raise Conflict(foreign[0].told, foreign[0].hint)\n",
+        "        return found\n",
+        ("tests/unit/test_ownership.py::test_an_up_leaves_a_volume_of_another_stack_alone",),
+    ),
+    Safeguard(
+        "data outlive their container: volumes without a name are not removed with it",
+        "orchestrator/engine/docker.py",
+        "force=True, v=data)",
+        "force=True, v=True)",
+        ("tests/contract/test_image_contract.py::test_data_of_an_image_outlive_its_container",),
+    ),
+    Safeguard(
         "the drain is a counter: the old version stays until everybody who had decided for it is answered",
         "orchestrator/gateway/apply.py",
         "quiet = self._poll(lambda: not self._admin.busy(name) or None, QUIET_EVERY, within)\n",

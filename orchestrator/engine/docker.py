@@ -9,7 +9,7 @@ import io
 import tarfile
 from typing import TYPE_CHECKING
 
-from orchestrator.engine import images, networks
+from orchestrator.engine import images, names, networks
 from orchestrator.engine.connection import connect, translated
 from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.lease import take_lease
@@ -22,7 +22,15 @@ from orchestrator.engine.payloads import (
     to_mac,
     to_networking,
 )
-from orchestrator.engine.values import BuildOrder, Container, ContainerSpec, Image, Network, Output
+from orchestrator.engine.values import (
+    BuildOrder,
+    Container,
+    ContainerSpec,
+    Image,
+    Named,
+    Network,
+    Output,
+)
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 
@@ -52,7 +60,7 @@ class DockerEngine:
         try:
             self.start(container)
         except EngineError:
-            self.remove(container)
+            self.remove(container, data=True)
             raise
         return container
 
@@ -82,7 +90,7 @@ class DockerEngine:
                 with translated(f"connecting `{spec.name}` to `{spec.edge}`"):
                     self._client.connect_container_to_network(container, spec.edge)
             except EngineError:
-                self.remove(container)
+                self.remove(container, data=True)
                 raise
         return container
 
@@ -103,11 +111,11 @@ class DockerEngine:
         except NotFound:
             return
 
-    def remove(self, container: str) -> None:
-        """Kill and remove a container, with its anonymous volumes."""
+    def remove(self, container: str, *, data: bool = False) -> None:
+        """Kill and remove a container, and with `data` its volumes without a name."""
         try:
             with translated("removing a container"):
-                self._client.remove_container(container, force=True, v=True)
+                self._client.remove_container(container, force=True, v=data)
         except (NotFound, Conflict):  # a forced removal only conflicts with one under way
             return
 
@@ -243,9 +251,8 @@ class DockerEngine:
                 raise
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """Make a volume unless it exists; the engine itself sees to that."""
-        with translated(f"making volume `{name}`"):
-            self._client.create_volume(name, labels=dict(labels))
+        """Make a volume unless it exists."""
+        names.ensure_volume(self._client, name, labels)
 
     def remove_network(self, name: str) -> None:
         """Remove a network."""
@@ -268,6 +275,10 @@ class DockerEngine:
                 self._client.remove_volume(name)
         except NotFound:
             return
+
+    def named(self, prefix: str) -> tuple[Named, ...]:
+        """Return all whose names begin so, in three calls."""
+        return names.find_named(self._client, prefix)
 
     def hold(self, spec: ContainerSpec) -> Lease:
         """Take the lock of that name."""

@@ -169,4 +169,5 @@ def _to_image(details: Mapping[str, Any]) -> Image:
         labels=config.get("Labels") or {},
         user=config.get("User") or "",
         digests=tuple(details.get("RepoDigests") or ()),
+        volumes=tuple(sorted(config.get("Volumes") or ())),
     )

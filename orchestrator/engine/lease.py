@@ -103,7 +103,7 @@ def _create(client: docker.APIClient, spec: ContainerSpec) -> str:
 
 def _remove(client: docker.APIClient, container: str) -> None:
     with suppress(EngineError), translated("removing the lock"):
-        client.remove_container(container, force=True)
+        client.remove_container(container, force=True, v=True)
 
 
 def _remove_stillborn(client: docker.APIClient, name: str) -> bool:
@@ -115,7 +115,7 @@ def _remove_stillborn(client: docker.APIClient, name: str) -> bool:
         found = client.containers(all=True, filters={"name": f"^/{name}$", "status": "created"})
         if not found or _age(client, found[0]["Created"]) < STILLBORN:
             return False
-        client.remove_container(found[0]["Id"])
+        client.remove_container(found[0]["Id"], v=True)
     return True
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from docker.types import IPAMConfig, IPAMPool
 
 from orchestrator.engine.connection import translated
-from orchestrator.engine.values import Network
+from orchestrator.engine.values import Named, Network
 from orchestrator.errors import Conflict, EngineError
 from orchestrator.stack import naming
 
@@ -107,13 +107,9 @@ def explain_taken_address(client: docker.APIClient, container: str, error: Engin
 def _refuse_other(
     found: Network, labels: Mapping[str, str], *, internal: bool, subnet: str | None
 ) -> None:
-    owner = found.labels.get(naming.STACK)
-    if owner != labels.get(naming.STACK):
-        whose = f"belongs to stack `{owner}`" if owner else "was not made by stackctl"
-        raise Conflict(
-            f"network `{found.name}` is there and {whose}",
-            "give this stack another `name`, or remove that network",
-        )
+    holder = Named("network", found.name, found.labels)
+    if holder.owner != labels.get(naming.STACK):
+        raise Conflict(holder.told, holder.hint)
     change = "a network cannot be changed while it is used: `stackctl down`, then `stackctl up`"
     if found.internal is not internal:
         kind = "internal" if found.internal else "not internal"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from docker.types import LogConfig
 
-from orchestrator.engine.values import Container, ContainerSpec
+from orchestrator.engine.values import SCRATCH, Container, ContainerSpec
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NANO = 1_000_000_000
 # What an image needs that starts as root, to hand its volume over and go on as another user.
 # Nothing of it reaches further than the container: it cannot send packets under another address.
 HANDING_OVER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETPCAP", "SETUID"]
-SCRATCH = "/tmp"  # noqa: S108  a path inside containers
+UNNAMED = "[0-9a-f]{64}"  # the engine's own names, of volumes that nobody has given one
 
 
 def to_networking(client: docker.APIClient, spec: ContainerSpec) -> Any:
@@ -142,6 +142,11 @@ def to_container(entry: Mapping[str, Any]) -> Container:
             (word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), ""
         ),
         exit_code=int(ended[1]) if ended else None,
+        unnamed={
+            mount["Destination"]: mount["Name"]
+            for mount in entry.get("Mounts") or ()
+            if mount.get("Type") == "volume" and re.fullmatch(UNNAMED, mount.get("Name", ""))
+        },
         published=tuple(
             sorted(
                 {port["PublicPort"] for port in entry.get("Ports") or () if "PublicPort" in port}

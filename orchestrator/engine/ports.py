@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         Container,
         ContainerSpec,
         Image,
+        Named,
         Network,
         Output,
     )
@@ -60,8 +61,11 @@ class Containers(Protocol):
     def stop(self, container: str, grace: float) -> None:
         """SIGTERM, then after `grace` seconds SIGKILL; a stopped or missing one is fine."""
 
-    def remove(self, container: str) -> None:
-        """Kill and remove a container; a missing one is fine."""
+    def remove(self, container: str, *, data: bool = False) -> None:
+        """Kill and remove a container; a missing one is fine.
+
+        Its volumes without a name, where its image keeps data, go only with `data`.
+        """
 
     def persist(self, container: str) -> None:
         """Have the engine bring it back after a crash or a reboot from now on."""
@@ -158,13 +162,24 @@ class Volumes(Protocol):
     """Named volumes."""
 
     def ensure_volume(self, name: str, labels: Mapping[str, str]) -> None:
-        """Make a volume unless it exists."""
+        """Make a volume unless it exists.
+
+        Raises Conflict where the one that exists is another stack's. One that no stack has made is
+        taken as it is: somebody may have brought data, or a driver, of their own.
+        """
 
     def volumes(self, stack: str) -> tuple[str, ...]:
         """Return the names of a stack's volumes."""
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume and what is in it; a missing one is fine."""
+
+
+class Names(Protocol):
+    """Names, of which the engine gives out each only once, to all stacks together."""
+
+    def named(self, prefix: str) -> tuple[Named, ...]:
+        """Return all containers, networks and volumes whose names begin so, whoever's they are."""
 
 
 class Locks(Protocol):
@@ -174,5 +189,5 @@ class Locks(Protocol):
         """Take the lock of that name. Raises Conflict at once where somebody has it."""
 
 
-class Engine(Containers, Inside, Images, Networks, Volumes, Locks, Protocol):
+class Engine(Containers, Inside, Images, Networks, Volumes, Names, Locks, Protocol):
     """The whole engine, for those who hand it on."""

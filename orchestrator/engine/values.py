@@ -5,14 +5,48 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
+import posixpath
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from orchestrator.stack.quantities import Address
+
+
+SCRATCH = "/tmp"  # noqa: S108  a path inside containers: in memory where the root is read-only
+Kind = Literal["container", "network", "volume"]
+
+
+@dataclass(frozen=True)
+class Named:
+    """Something that has a name on the engine, whoever made it."""
+
+    kind: Kind
+    name: str
+    labels: Mapping[str, str]
+
+    @property
+    def owner(self) -> str:
+        """Return the stack that it belongs to; empty where stackctl did not make it."""
+        return self.labels.get(naming.STACK, "")
+
+    @property
+    def told(self) -> str:
+        """Say whose it is, to another stack that wants the name."""
+        whose = f"belongs to stack `{self.owner}`" if self.owner else "was not made by stackctl"
+        return f"{self.kind} `{self.name}` is there and {whose}"
+
+    @property
+    def hint(self) -> str:
+        """Say what another stack that wants the name can do."""
+        if self.owner:
+            return "give this stack, or this part of it, another name in stack.yaml"
+        return f"give this stack another `name`, or remove that {self.kind}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +96,15 @@ class ContainerSpec:
     stop_signal: str | None = None
 
     @property
+    def covered(self) -> Mapping[str, str]:
+        """Return the paths where nothing of the image's own is mounted, with the volumes there.
+
+        Memory has no volume's name. A mount above or below a path does not cover it.
+        """
+        scratch = {SCRATCH: ""} if self.read_only else {}
+        return scratch | {posixpath.normpath(one.path): one.name for one in self.volumes}
+
+    @property
     def fingerprint(self) -> str:
         """Return a short hash of all but the labels: another hash, another container."""
         facts = asdict(replace(self, labels={}))
@@ -84,6 +127,8 @@ class Container:
     health: str = ""  # healthy, unhealthy, starting; empty without a health command
     published: tuple[int, ...] = ()  # ports on the host
     exit_code: int | None = None  # once its process has ended
+    # Volumes without a name of ours, by the paths where its image wants some: there its data are.
+    unnamed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def running(self) -> bool:
@@ -128,6 +173,12 @@ class Image:
     labels: Mapping[str, str]
     user: str = ""
     digests: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()  # paths where it wants one; not told of those that are listed
+
+    def uncovered(self, spec: ContainerSpec) -> tuple[str, ...]:
+        """Return the paths where each container made so gets an empty volume without a name."""
+        paths = {posixpath.normpath(path) for path in self.volumes}
+        return tuple(sorted(paths - spec.covered.keys()))
 
     @property
     def handles(self) -> tuple[str, ...]:

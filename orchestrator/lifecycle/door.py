@@ -76,7 +76,7 @@ def _boot(house: House, spec: ContainerSpec) -> None:
         await_gateway(house)
         _adopt(house, left)
     except (EngineError, GatewayError):
-        house.engine.remove(container)
+        house.engine.remove(container, data=True)
         raise
 
 

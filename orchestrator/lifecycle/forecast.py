@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.engine.values import Image
 from orchestrator.errors import NotFound, StackctlError
 from orchestrator.gateway.addresses import fit_table
 from orchestrator.gateway.render import render
 from orchestrator.lifecycle.drift import find_drift_of_parts
 from orchestrator.release.observe import Snapshot, observe
+from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, Plan, plan_release
 from orchestrator.release.rollout import require_service
-from orchestrator.release.specs import pick_secrets
+from orchestrator.release.specs import accessory_spec, pick_secrets
+from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orchestrator.release.house import House
 
-UNBUILT = "not built yet"
+UNBUILT = Image("not built yet", (), {})
 EXAMPLE = ipaddress.IPv4Network("10.77.0.0/20")  # where no network is there to take addresses from
 
 
@@ -35,6 +41,7 @@ class ServiceForecast:
     unchanged: bool
     steps: tuple[str, ...]
     diff: str
+    warnings: tuple[str, ...]  # of what the release would do, and stack.yaml may not mean
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class Forecast:
 
     services: tuple[ServiceForecast, ...]
     drift: tuple[str, ...]  # of the gateway and the accessories, which no release changes
+    warnings: tuple[str, ...]  # of what `up` would do, and stack.yaml may not mean
 
 
 def forecast(house: House, service: str | None, version: str | None) -> Forecast:
@@ -52,10 +60,12 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
     elif version is not None:
         raise StackctlError("`--version` needs a service", "stackctl plan SERVICE --version V")
     snapshot = observe(house)
+    there = refuse_foreign(house, names_of_stack(house.stack))
     names = [service] if service else list(house.stack.services)
     return Forecast(
         services=tuple(_forecast(house, snapshot, name, version) for name in names),
         drift=tuple(find_drift_of_parts(house.stack, snapshot, house.variables)),
+        warnings=(*warn_of_unowned(there), *_warn_of_accessories(house)),
     )
 
 
@@ -73,8 +83,9 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
     wanted = version or (active.version if active else service.version)
     secrets = pick_secrets(service.secrets, house.variables, f"services.{name}")
     image = _find_image(house, name, wanted)
-    plan = plan_release(house.stack, snapshot, Order(name, wanted), "planned", image, secrets)
-    build = [f"build or pull {wanted}"] if image == UNBUILT else []
+    order = Order(name, wanted)
+    plan = plan_release(house.stack, snapshot, order, "planned", image.id, secrets)
+    build = [f"build or pull {wanted}"] if image is UNBUILT else []
     return ServiceForecast(
         service=name,
         version=wanted,
@@ -83,10 +94,21 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
         unchanged=plan.unchanged,
         steps=() if plan.unchanged else (*build, *(f"{p}: {text}" for p, text in plan.describe())),
         diff="" if plan.unchanged else _diff(plan),
+        warnings=tuple(plan.warn_of_uncovered(image)),
     )
 
 
-def _find_image(house: House, service: str, version: str) -> str:
+def _warn_of_accessories(house: House) -> Iterator[str]:
+    """Yield warnings of accessories whose images are here."""
+    for name, accessory in house.stack.accessories.items():
+        with suppress(NotFound):
+            image = house.engine.image(accessory.image)
+            yield from warn_of_uncovered(
+                f"accessories.{name}", image, accessory_spec(house.stack, name, {})
+            )
+
+
+def _find_image(house: House, service: str, version: str) -> Image:
     wanted = house.stack.services[service]
     reference = (
         naming.image_tag(house.stack.name, service, version)
@@ -94,7 +116,7 @@ def _find_image(house: House, service: str, version: str) -> str:
         else wanted.image.replace("{version}", version)
     )
     try:
-        return house.engine.image(reference).id
+        return house.engine.image(reference)
     except NotFound:
         return UNBUILT
 

@@ -12,6 +12,7 @@ from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, is_ours, observe
 from orchestrator.release.recovery import close_evidence, recover
+from orchestrator.release.unnamed import tell_of_left
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
             if lease is not None:
                 require_held(lease)
             in_parallel(
-                lambda c: _stop_and_remove(house, c), [c for c in found if _role(c) == role]
+                lambda c: _stop_and_remove(house, c, data=volumes),
+                [c for c in found if _role(c) == role],
             )
-        # The last one is an earlier stackctl's.
-        for network in (naming.network_name(stack.name), naming.edge_name(stack.name), stack.name):
-            house.engine.remove_network(network)
+        _remove_networks(house)
         names = house.engine.volumes(stack.name) if volumes else ()
         in_parallel(house.engine.remove_volume, names)
+    if not volumes:
+        _tell_of_left(house, found)
     return Removed(containers=tuple(sorted(c.name for c in found)), volumes=names)
 
 
@@ -76,6 +78,7 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
             gateway.await_departures(house.stack.gateway.departure)
             require_held(lease)
         in_parallel(house.engine.remove, [container.id for container in orphans])
+        _tell_of_left(house, orphans)
         built = [i for i in house.engine.images(house.stack.name) if _is_built(house, i)]
         images = find_old_images(built, snapshot, keep)
         removed = [image for image in images if _removed(house, image)]
@@ -135,7 +138,22 @@ def _removed(house: House, image: Image) -> bool:
     return True
 
 
-def _stop_and_remove(house: House, container: Container) -> None:
+def _remove_networks(house: House) -> None:
+    """Remove the stack's networks. Others may have a name that is as one of ours would be."""
+    stack = house.stack.name
+    # The last one is an earlier stackctl's.
+    for name in (naming.network_name(stack), naming.edge_name(stack), stack):
+        network = house.engine.network(name)
+        if network is not None and network.labels.get(naming.STACK) == stack:
+            house.engine.remove_network(name)
+
+
+def _tell_of_left(house: House, containers: Sequence[Container]) -> None:
+    for text in tell_of_left(containers):
+        house.emit(Warned(text))
+
+
+def _stop_and_remove(house: House, container: Container, *, data: bool) -> None:
     stack = house.stack
     service = container.labels.get(naming.SERVICE, "")
     grace = 10.0
@@ -147,7 +165,7 @@ def _stop_and_remove(house: House, container: Container) -> None:
         grace = stack.accessories[service].stop_grace
     if container.running:
         house.engine.stop(container.id, grace)
-    house.engine.remove(container.id)
+    house.engine.remove(container.id, data=data)
 
 
 def _role(container: Container) -> str:

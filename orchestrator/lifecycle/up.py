@@ -15,18 +15,20 @@ from orchestrator.lifecycle.door import bring_up_gateway
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
+from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, refuse_newer
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets
+from orchestrator.release.unnamed import refuse_loss, tell_of_left, warn_of_uncovered
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.engine.ports import Lease
-    from orchestrator.engine.values import Container, ContainerSpec
+    from orchestrator.engine.values import Container, ContainerSpec, Image
     from orchestrator.release.house import House
     from orchestrator.release.result import Result
 
@@ -54,10 +56,10 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
     Accessories and the gateway are recreated only with `allow_downtime`; without it a change of
     theirs is a warning. Raises StackctlError where something does not come up.
     """
-    _fetch_images(house)
+    images = _fetch_images(house)
     with hold_lock(house, "up", wait) as lease:
         gateway, accessories, warnings = _bring_up_parts(
-            house, lease, allow_downtime=allow_downtime
+            house, lease, images, allow_downtime=allow_downtime
         )
         services: list[Result] = []
         for order in _orders(house, observe(house)):
@@ -76,35 +78,59 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
 
 def refit(house: House, wait: float = 0.0) -> None:
     """Recreate the gateway and the accessories whose settings have changed; users notice that."""
-    _fetch_images(house)
+    images = _fetch_images(house)
     with hold_lock(house, "refit", wait) as lease:
-        _bring_up_parts(house, lease, allow_downtime=True)
+        _bring_up_parts(house, lease, images, allow_downtime=True)
 
 
 def _bring_up_parts(
-    house: House, lease: Lease, *, allow_downtime: bool
+    house: House, lease: Lease, images: Mapping[str, Image], *, allow_downtime: bool
 ) -> tuple[str, dict[str, str], list[str]]:
     """Bring up all but the services; return what that took, and what was left as it is."""
-    refuse_newer(house.stack, observe(house))
+    specs = {name: _spec(house, name) for name in house.stack.accessories}
+    warnings = _look_first(house, specs, images, allow_downtime=allow_downtime)
     _ensure_networks(house)
     snapshot = observe(house)
     fit_config(house.stack, snapshot, snapshot.table)  # or it says now that addresses are missing
-    warnings: list[str] = []
     accessories = {}
-    for name, wanted in house.stack.accessories.items():
-        secrets = pick_secrets(wanted.secrets, house.variables, f"accessories.{name}")
+    for name, spec in specs.items():
         require_held(lease)
+        found = snapshot.accessories.get(name)
         accessories[name] = _bring_up_accessory(
-            house,
-            accessory_spec(house.stack, name, secrets),
-            snapshot.accessories.get(name),
-            warnings,
-            allow_downtime=allow_downtime,
+            house, spec, found, warnings, allow_downtime=allow_downtime
         )
     require_held(lease)
     gateway = bring_up_gateway(house, lease, snapshot, warnings, allow_downtime=allow_downtime)
     _await_accessories(house)
     return gateway, accessories, warnings
+
+
+def _look_first(
+    house: House,
+    specs: Mapping[str, ContainerSpec],
+    images: Mapping[str, Image],
+    *,
+    allow_downtime: bool,
+) -> list[str]:
+    """Return what is to be warned of. Raises StackctlError for what must not even begin."""
+    snapshot = observe(house)
+    refuse_newer(house.stack, snapshot)
+    there = refuse_foreign(house, names_of_stack(house.stack))
+    warnings = warn_of_unowned(there)
+    volumes = {one.name for one in there if one.kind == "volume"}
+    for name, spec in specs.items():
+        part, found = f"accessories.{name}", snapshot.accessories.get(name)
+        warnings += warn_of_uncovered(part, images[spec.image], spec)
+        if allow_downtime and found is not None and not is_made_from(found, spec):
+            refuse_loss(house.engine, part, spec, found, volumes)
+            warnings += tell_of_left([found])
+    return warnings
+
+
+def _spec(house: House, name: str) -> ContainerSpec:
+    wanted = house.stack.accessories[name]
+    secrets = pick_secrets(wanted.secrets, house.variables, f"accessories.{name}")
+    return accessory_spec(house.stack, name, secrets)
 
 
 def _ensure_networks(house: House) -> None:
@@ -146,13 +172,13 @@ def _orders(house: House, snapshot: Snapshot) -> Iterator[Order]:
         yield Order(name, version, command="up", build=active is None)
 
 
-def _fetch_images(house: House) -> None:
+def _fetch_images(house: House) -> dict[str, Image]:
+    """Return the images of all but the services, by their references."""
     stack = house.stack
-    references = {stack.gateway.image} | {part.image for part in stack.accessories.values()}
+    wanted = sorted({stack.gateway.image, *(part.image for part in stack.accessories.values())})
     with ThreadPoolExecutor(max_workers=4) as pool:
-        list(
-            pool.map(lambda name: ensure_image(house.engine, name, house.emit), sorted(references))
-        )
+        found = pool.map(lambda name: ensure_image(house.engine, name, house.emit), wanted)
+        return dict(zip(wanted, found, strict=True))
 
 
 def _bring_up_accessory(

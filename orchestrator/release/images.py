@@ -48,11 +48,17 @@ def find_built(engine: Images, stack: Stack, service: str, version: str) -> Imag
     """Return the image that an earlier build of the version left. Raises ImageError."""
     tag = naming.image_tag(stack.name, service, version)
     try:
-        return engine.image(tag)
+        found = engine.image(tag)
     except NotFound as error:
         raise ImageError(
             f"there is no image `{tag}` on this engine", "build it: leave `--no-build` out"
         ) from error
+    owner = found.labels.get(naming.STACK, stack.name)
+    if owner != stack.name:
+        raise ImageError(
+            f"image `{tag}` belongs to stack `{owner}`", "build it: leave `--no-build` out"
+        )
+    return found
 
 
 def ensure_image(engine: Images, reference: str, emit: Emit) -> Image:

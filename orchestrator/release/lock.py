@@ -32,7 +32,10 @@ HELD_BY = ("holder", "host", "since", "command", "ci")
 
 @contextmanager
 def hold_lock(house: House, command: str, wait: float = 0.0) -> Iterator[Lease]:
-    """Hold the stack's lock for a while. Raises LockedError after `wait` seconds without it."""
+    """Hold the stack's lock for a while.
+
+    Raises LockedError after `wait` seconds without it, Conflict where its name is somebody else's.
+    """
     if not wait >= 0:  # which is true of what is no number as well
         raise ConfigurationError(f"`{wait:g}` seconds are no time to wait for the lock")
     lease = _take(house, command, wait)
@@ -52,6 +55,8 @@ def _take(house: House, command: str, wait: float) -> Lease:
         except Conflict:
             lock = _find_lock(house)
             seen = _describe_holder(lock)
+            if not seen:
+                _refuse_other_stack(house)
             if seen and not wait and not _is_ending(lock):
                 raise _locked(seen) from None
             if seen and seen != holder:
@@ -140,6 +145,14 @@ def _lock_spec(house: House, command: str) -> ContainerSpec:
         labels=naming.labels(stack.name, "lock", **facts),
         network=None,
     )
+
+
+def _refuse_other_stack(house: House) -> None:
+    """Raise Conflict where the lock's name is a container's that is none of this stack's."""
+    name = _name(house)
+    for found in house.engine.named(name):
+        if (found.kind, found.name) == ("container", name) and found.owner != house.stack.name:
+            raise Conflict(found.told, found.hint)
 
 
 def _find_lock(house: House) -> Container | None:

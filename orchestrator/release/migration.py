@@ -28,7 +28,7 @@ def migrate_database(house: House, spec: ContainerSpec, deadline: float) -> None
     `deadline` is in seconds. Raises CandidateError, EngineError.
     """
     for left in _find(house, spec):  # by a release that died
-        house.engine.remove(left.id)
+        house.engine.remove(left.id, data=True)
     ensure_volumes(house.engine, (spec,))
     with put_off():  # a container that is still being made would be missed by the undoing
         house.engine.run(spec)
@@ -44,7 +44,7 @@ def migrate_database(house: House, spec: ContainerSpec, deadline: float) -> None
         raise CandidateError(f"the migration did not end within {deadline:g} s", HINT)
     if done.exit_code != 0:
         raise CandidateError(f"the migration ended with exit code {done.exit_code}", HINT)
-    house.engine.remove(done.id)
+    house.engine.remove(done.id, data=True)
 
 
 def _find(house: House, spec: ContainerSpec) -> list[Container]:

@@ -21,7 +21,7 @@ from orchestrator.stack.forms import VERSION
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from orchestrator.engine.values import Container, Network
+    from orchestrator.engine.values import Container, Named, Network
     from orchestrator.release.house import House
     from orchestrator.stack.model import Color, Stack
 
@@ -164,7 +164,7 @@ def to_table(replicas: Iterable[Replica]) -> AddressTable:
     )
 
 
-def is_ours(container: Container) -> bool:
+def is_ours(container: Container | Named) -> bool:
     """Whether a container has the name that its labels lead to.
 
     Others may wear our labels: whatever is started by hand from an image that was built here does.
@@ -172,7 +172,7 @@ def is_ours(container: Container) -> bool:
     labels = container.labels
     role, service = labels.get(naming.ROLE), labels.get(naming.SERVICE, "")
     if role == "service":
-        return to_replica(container) is not None
+        return _is_replica(container)
     parts = {
         "migration": f"{service}-migration",
         "accessory": service,
@@ -186,21 +186,35 @@ def is_ours(container: Container) -> bool:
 
 def to_replica(container: Container) -> Replica | None:
     """Read a replica's labels; None where they are not what its name says, or make no sense."""
-    labels = container.labels
-    stack, service = labels.get(naming.STACK, ""), labels.get(naming.SERVICE, "")
-    color: Color = "blue" if labels.get(naming.COLOR) == "blue" else "green"
-    number = labels.get(naming.REPLICA, "")
-    version, release = labels.get(naming.VERSION, ""), labels.get(naming.RELEASE, "")
-    if (
-        labels.get(naming.COLOR) != color
-        or not re.fullmatch(NUMBER, number)
-        or not re.fullmatch(VERSION, version)
-        or not re.fullmatch(RELEASE, release)
-        or container.name != naming.replica_name(stack, service, color, int(number))
-    ):
+    if not _is_replica(container):
         return None
-    spec = labels.get(naming.SPEC, "")
-    return Replica(container, service, color, int(number), version, release, spec)
+    labels = container.labels
+    return Replica(
+        container=container,
+        service=labels.get(naming.SERVICE, ""),
+        color=_color(labels),
+        number=int(labels[naming.REPLICA]),
+        version=labels[naming.VERSION],
+        release=labels[naming.RELEASE],
+        spec=labels.get(naming.SPEC, ""),
+    )
+
+
+def _is_replica(container: Container | Named) -> bool:
+    labels, color = container.labels, _color(container.labels)
+    stack, service = labels.get(naming.STACK, ""), labels.get(naming.SERVICE, "")
+    number = labels.get(naming.REPLICA, "")
+    return (
+        labels.get(naming.COLOR) == color
+        and re.fullmatch(NUMBER, number) is not None
+        and re.fullmatch(VERSION, labels.get(naming.VERSION, "")) is not None
+        and re.fullmatch(RELEASE, labels.get(naming.RELEASE, "")) is not None
+        and container.name == naming.replica_name(stack, service, color, int(number))
+    )
+
+
+def _color(labels: Mapping[str, str]) -> Color:
+    return "blue" if labels.get(naming.COLOR) == "blue" else "green"
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,14 @@ from orchestrator.gateway.render import render
 from orchestrator.release.observe import fit_config
 from orchestrator.release.phases import Phase
 from orchestrator.release.specs import is_made_from, migration_spec, replica_specs
+from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
 from orchestrator.stack.forms import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.engine.values import Container, ContainerSpec
+    from orchestrator.engine.values import Container, ContainerSpec, Image
     from orchestrator.gateway.addresses import AddressTable, Upstream
     from orchestrator.gateway.config import Config
     from orchestrator.release.observe import Replica, Snapshot
@@ -116,6 +117,11 @@ class Plan:
             return True
         names = {spec.name for spec in (*self.start, self.migration) if spec}
         return container.name in names and container.labels.get(naming.RELEASE) == self.release
+
+    def warn_of_uncovered(self, image: Image) -> list[str]:
+        """Return a warning for each path where new replicas would begin without data."""
+        part = f"services.{self.order.service}"
+        return [text for spec in self.start[:1] for text in warn_of_uncovered(part, image, spec)]
 
     def describe(self) -> Iterator[tuple[Phase, str]]:
         """Yield what each phase will do; a phase with nothing to do is left out, and not run."""

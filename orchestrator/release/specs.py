@@ -82,7 +82,7 @@ def migration_spec(stack: Stack, service: str, replica: ContainerSpec) -> Contai
     return replace(
         replica,
         address=None,
-        name=naming.part_name(stack.name, f"{service}-migration"),
+        name=naming.migration_name(stack.name, service),
         command=wanted.command,
         entrypoint=(),
         labels=labels,

@@ -22,6 +22,7 @@ from orchestrator.release.images import prepare_image
 from orchestrator.release.lock import require_held
 from orchestrator.release.migration import migrate_database
 from orchestrator.release.observe import observe
+from orchestrator.release.ownership import names_of_service, refuse_foreign
 from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Plan, plan_release, require_gateway
 from orchestrator.release.preview import prove_preview
@@ -62,8 +63,10 @@ class Promoted(Candidate):
 def build(run: Run) -> Built:
     """Build the version's image, or find it; meanwhile the gateway is made ready."""
     with run.phase(Phase.BUILD), _beside() as pool:
-        opening = pool.submit(_open_switch, run)
         house, order = run.house, run.order
+        if order.build:
+            refuse_foreign(house, names_of_service(house.stack, order.service))
+        opening = pool.submit(_open_switch, run)
         image = prepare_image(
             house.engine,
             house.stack,
@@ -94,6 +97,10 @@ def plan(run: Run, built: Built) -> Candidate:
                 unchanged=made.unchanged,
             )
         )
+        if made.start and not order.build:  # what is only woken needs no name: it has one
+            refuse_foreign(house, names_of_service(house.stack, order.service))
+        for text in made.warn_of_uncovered(image):
+            run.emit(Warned(text))
         return Candidate(made, built.switch)
 
 

@@ -47,6 +47,11 @@ def part_name(stack: str, part: str) -> str:
     return f"{stack}-{part}"
 
 
+def migration_name(stack: str, service: str) -> str:
+    """Return the name of the container that brings a database to a version."""
+    return part_name(stack, f"{service}-migration")
+
+
 def network_name(stack: str) -> str:
     """Return the network of a stack. It sorts after those that an earlier stackctl made: the engine
     keeps published ports and the default route with the first one by name.

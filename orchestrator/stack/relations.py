@@ -83,6 +83,11 @@ def _name_faults(
             yield Fault(
                 f"accessories.{name}", f"expected a name that no replica of `{service}` has"
             )
+        migrated = name.removesuffix("-migration")
+        if migrated != name and (services.get(migrated) or {}).get("migrate") is not None:
+            yield Fault(
+                f"accessories.{name}", f"expected a name that the migration of `{migrated}` has not"
+            )
     for group, parts in (("services", services), ("accessories", accessories)):
         for name in parts.keys() & RESERVED:
             yield Fault(f"{group}.{name}", "is the name of a part of stackctl, expected another")

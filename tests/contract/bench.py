@@ -59,9 +59,8 @@ class Bench:
             **more,
         }
         labels = naming.labels(self.stack, "service", service="app", version="v1")
-        return ContainerSpec(
-            name=self.name(part), image=PYTHON, labels=labels, entrypoint=entrypoint, **facts
-        )
+        facts.setdefault("image", PYTHON)
+        return ContainerSpec(name=self.name(part), labels=labels, entrypoint=entrypoint, **facts)
 
     def run(self, part: str, entrypoint: tuple[str, ...] = SLEEPER, **more: Any) -> str:
         """Run a container; return its id."""

@@ -59,7 +59,7 @@ def _fake(stack: str, folder: Path) -> Bench:
 def remove_everything(engine: Engine, stack: str) -> None:
     """Remove what a test has left, as far as that goes."""
     for container in engine.containers(stack):
-        engine.remove(container.id)
+        engine.remove(container.id, data=True)
     for image in engine.images(stack):
         for reference in image.handles:
             with suppress(EngineError):

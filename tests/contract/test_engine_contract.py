@@ -257,6 +257,49 @@ def test_networks_and_volumes_are_made_once(bench: Bench) -> None:
     assert bench.engine.volumes(bench.stack) == (bench.name("two"),)
 
 
+def test_a_volume_of_another_stack_is_not_handed_out(bench: Bench) -> None:
+    """The engine itself would: to it, whoever knows the name may have it."""
+    name = bench.volume("two-data").name
+    bench.engine.ensure_volume(name, naming.labels(bench.stack, "accessory"))
+    with pytest.raises(Conflict) as refused:
+        bench.engine.ensure_volume(name, naming.labels(f"{bench.stack}-two", "service"))
+
+    assert refused.value.message == f"volume `{name}` is there and belongs to stack `{bench.stack}`"
+    assert bench.engine.volumes(f"{bench.stack}-two") == ()
+
+
+def test_a_volume_that_no_stack_has_made_is_taken_as_it_is(bench: Bench) -> None:
+    """Somebody has brought it; it does not become the stack's."""
+    name = bench.name("brought")
+    bench.engine.ensure_volume(name, {})
+    try:
+        bench.engine.ensure_volume(name, naming.labels(bench.stack, "service"))
+        assert bench.engine.volumes(bench.stack) == ()
+    finally:
+        bench.engine.remove_volume(name)
+
+
+def test_whatever_has_a_name_is_found_by_how_that_begins(bench: Bench) -> None:
+    """Containers, networks and volumes, with their labels, and whoever's they are."""
+    labels = naming.labels(f"{bench.stack}-two", "service")
+    volume = bench.name("two-data")
+    bench.engine.ensure_volume(volume, labels)
+    bench.run("app")
+    bench.engine.create(bench.spec("created"))
+    try:
+        found = {(one.kind, one.name): one.owner for one in bench.engine.named(bench.name(""))}
+        assert found == {
+            ("container", bench.name("app")): bench.stack,
+            ("container", bench.name("created")): bench.stack,
+            ("network", naming.network_name(bench.stack)): bench.stack,
+            ("volume", volume): f"{bench.stack}-two",
+        }
+        assert bench.engine.named(bench.name("nothing")) == ()
+        assert bench.engine.named(bench.name("")[1:]) == ()
+    finally:
+        bench.engine.remove_volume(volume)
+
+
 def test_a_process_that_did_its_work_ends_with_zero(bench: Bench) -> None:
     """As long as it runs it has no exit code."""
     assert bench.look(bench.run("app")).exit_code is None

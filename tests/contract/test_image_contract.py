@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.values import BuildOrder, Image
+from orchestrator.engine.values import BuildOrder, Image, Volume
 from orchestrator.errors import EngineError, ImageError, NotFound
 from orchestrator.stack import naming
 from tests.contract.bench import PYTHON, Bench
@@ -42,6 +42,42 @@ def test_a_built_image_has_its_tag_its_labels_and_its_user(bench: Bench) -> None
     assert image.labels.items() >= wanted.labels.items()
     assert image.user == "10001"
     assert any("USER 10001" in line for line in said)
+
+
+def test_an_image_says_where_it_wants_volumes(bench: Bench) -> None:
+    """Without any it wants none."""
+    assert build(bench, "USER 10001").volumes == ()
+    assert build(bench, "VOLUME /data /a/b", version="v2").volumes == ("/a/b", "/data")
+
+
+def test_data_of_an_image_outlive_its_container(bench: Bench) -> None:
+    """The volume has no name and is not removed with its container, unless that is asked for."""
+    image = build(bench, "VOLUME /data /files")
+    named = bench.volume("files")
+    kept = bench.run("kept", image=image.id, volumes=(Volume(named.name, "/files"),))
+    gone = bench.run("gone", image=image.id)
+    volume = bench.look(kept).unnamed
+    assert [*volume] == ["/data"]
+    assert sorted(bench.look(gone).unnamed) == ["/data", "/files"]
+    lost = bench.look(gone).unnamed["/files"]
+    bench.engine.remove(kept)
+    bench.engine.remove(gone, data=True)
+    try:
+        there = {one.name for name in (volume["/data"], lost) for one in bench.engine.named(name)}
+        assert there == {volume["/data"]}
+        assert bench.engine.volumes(bench.stack) == (named.name,)
+    finally:
+        bench.engine.remove_volume(volume["/data"])
+
+
+def test_memory_is_a_volume_for_a_path(bench: Bench) -> None:
+    """Where the root is read-only, /tmp is in memory; and the engine makes no volume for it."""
+    image = build(bench, "VOLUME /tmp")
+
+    assert bench.look(bench.run("memory", image=image.id)).unnamed == {}
+    root = bench.look(bench.run("disk", image=image.id, read_only=False))
+    assert [*root.unnamed] == ["/tmp"]
+    bench.engine.remove(root.id, data=True)
 
 
 def test_the_same_content_is_the_same_image(bench: Bench) -> None:

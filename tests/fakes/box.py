@@ -30,6 +30,7 @@ class Box:
     image: Image
     app: App
     disks: dict[PurePosixPath, Disk]  # by where they are mounted
+    unnamed: dict[str, str]  # volumes that its image wanted and nobody has named, by where they are
     root: Disk = field(default_factory=Disk)
     state: str = "created"
     fixed: dict[str, str | None] = field(
@@ -87,6 +88,7 @@ class Box:
             addresses=self.addresses if running else {n: a or "" for n, a in self.fixed.items()},
             health=health,
             exit_code=self.exit_code,
+            unnamed=self.unnamed,
             published=tuple(address.port for _, address in self.spec.ports) if running else (),
         )
 
@@ -126,7 +128,7 @@ class Box:
                     disk, inside = self.find(path)
                     disk.remove(inside)
                 return Output(0, "")
-            case ("ls", folder):
+            case ("ls", folder) | ("ls", "-A", folder):
                 return self._list(folder)
             case _:
                 return Output(127, f"{argv[0]}: executable file not found in $PATH")

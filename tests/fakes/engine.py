@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.engine.values import Named
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 from tests.fakes.conversation import FakeConversation
@@ -49,7 +50,8 @@ class FakeLease:
 
     def release(self) -> None:
         """Give the lock back."""
-        self.host.boxes.pop(self.container, None)
+        if self.held:
+            self.host.forget(self.host.boxes[self.container], data=True)
 
 
 @dataclass
@@ -81,7 +83,7 @@ class FakeEngine:
             try:
                 self.host.start(box)
             except EngineError:
-                del self.host.boxes[box.id]
+                self.host.forget(box, data=True)
                 raise
             return box.id
 
@@ -119,12 +121,12 @@ class FakeEngine:
             if box is not None and box.state in ("running", "restarting"):
                 self.host.end("stop", box)
 
-    def remove(self, container: str) -> None:
-        """Remove a container; a missing one is fine."""
+    def remove(self, container: str, *, data: bool = False) -> None:
+        """Remove a container, with its volumes without a name only where asked to."""
         with self.called("remove", container):
             box = self.host.find(container)
             if box is not None:
-                self.host.end("remove", box)
+                self.host.end("remove", box, data=data)
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal; NGINX takes HUP for a reload."""
@@ -230,7 +232,8 @@ class FakeEngine:
                 self.host.make_network(name, labels, internal=internal, subnet=subnet)
             found = self.host.networks[name]
             if found.labels.get(naming.STACK) != labels.get(naming.STACK):
-                raise Conflict(f"network `{name}` is there and belongs to somebody else")
+                taken = Named("network", name, found.labels)
+                raise Conflict(taken.told, taken.hint)
             if found.internal is not internal:
                 raise Conflict(f"network {name} is of the other kind")
             if subnet and found.subnet != subnet:
@@ -271,6 +274,20 @@ class FakeEngine:
             if name not in self.host.disks:
                 self.host.changed("ensure_volume", name)
                 self.host.disks[name] = (Disk(), labels)
+            found = Named("volume", name, self.host.disks[name][1])
+            if found.owner not in ("", labels.get(naming.STACK)):
+                raise Conflict(found.told, found.hint)
+
+    def named(self, prefix: str) -> tuple[Named, ...]:
+        """Return all whose names begin so, whoever's they are."""
+        with self.called("named", prefix):
+            boxes, networks = self.host.boxes.values(), self.host.networks.values()
+            found = (
+                *(Named("container", box.spec.name, box.spec.labels) for box in boxes),
+                *(Named("network", one.name, one.labels) for one in networks),
+                *(Named("volume", name, labels) for name, (_, labels) in self.host.disks.items()),
+            )
+            return tuple(one for one in found if one.name.startswith(prefix))
 
     def remove_network(self, name: str) -> None:
         """Remove a network; a missing one is fine."""
@@ -299,7 +316,7 @@ class FakeEngine:
         with self.called("hold", spec.name):
             left = self.host.find(spec.name)
             if left and left.state == "created" and self.host.age(left) >= STILLBORN:
-                del self.host.boxes[left.id]
+                self.host.forget(left, data=True)
             box = self.host.create(spec)
             box.state = "running"
             return FakeLease(self.host, box.id)

@@ -93,9 +93,12 @@ class FakeHost:
             PurePosixPath(volume.path): self.disks.setdefault(volume.name, (Disk(), {}))[0]
             for volume in spec.volumes
         }
+        unnamed = {path: f"{next(self._numbers):064x}" for path in image.uncovered(spec)}
+        for path, name in unnamed.items():
+            disks[PurePosixPath(path)] = self.disks.setdefault(name, (Disk(), {}))[0]
         usual = App(ends=0) if migrates else App()
         app = next((self.apps[key] for key in keys if key in self.apps), usual)
-        box = Box(f"{next(self._numbers):064x}", spec, image, app, disks)
+        box = Box(f"{next(self._numbers):064x}", spec, image, app, disks, unnamed)
         self.boxes[box.id] = box
         self._born[box.id] = self.clock.monotonic()
         return box
@@ -174,7 +177,7 @@ class FakeHost:
     def lose_connections(self) -> None:
         """Do as an engine does that restarts: all locks are gone."""
         for box in [b for b in self.boxes.values() if b.spec.labels.get(naming.ROLE) == "lock"]:
-            del self.boxes[box.id]
+            self.forget(box, data=True)
 
     def listen(self, request: httpx.Request) -> httpx.Response:
         """Answer for the gateway's admin listener: what `ask_by` asks."""
@@ -208,7 +211,13 @@ class FakeHost:
         """Note a change."""
         self.changes.append(Change(what, subject))
 
-    def end(self, what: str, box: Box) -> None:
+    def forget(self, box: Box, *, data: bool) -> None:
+        """Have a container no more, and with `data` none of its volumes without a name."""
+        del self.boxes[box.id]
+        for name in box.unnamed.values() if data else ():
+            del self.disks[name]
+
+    def end(self, what: str, box: Box, *, data: bool = False) -> None:
         """Stop or remove a container; one that NGINX may still send users to takes them along."""
         self.changed(what, box.spec.name)
         nginx = self.nginx
@@ -217,7 +226,7 @@ class FakeHost:
         box.say(self.clock.now(), *box.app.last_words)
         box.state, box.nginx = "exited", None
         if what == "remove":
-            del self.boxes[box.id]
+            self.forget(box, data=data)
 
     def _ask(self, address: str, port: int) -> tuple[int, str] | None:
         """Ask a container for its health, as NGINX does; None where nobody listens."""

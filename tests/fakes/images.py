@@ -23,6 +23,11 @@ class FakeImages:
         for reference in local:
             self._add(reference, reference, Image("", (), {}))
 
+    def declare(self, reference: str, *volumes: str) -> None:
+        """Let an image that is here want volumes at these paths."""
+        image = self.find(reference)
+        self._images[self._images.index(image)] = replace(image, volumes=tuple(sorted(volumes)))
+
     def find(self, reference: str) -> Image:
         """Return an image by one of its tags or by its id."""
         for image in self._images:
@@ -35,23 +40,27 @@ class FakeImages:
         return tuple(image for image in self._images if image.labels.get(naming.STACK) == stack)
 
     def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
-        """Read FROM, USER and `RUN false`; every other line succeeds and does nothing."""
+        """Read FROM, USER, VOLUME and `RUN false`; every other line succeeds and does nothing."""
         file = order.context / order.dockerfile
         if not file.is_file():
             raise ImageError(f"`{file}` does not exist")
-        user, said = "", [f"building `{order.tag}` from `{order.context}`"]
+        user, volumes, said = "", [*()], [f"building `{order.tag}` from `{order.context}`"]
         for line in file.read_text().splitlines():
             word, _, rest = line.partition(" ")
             said.append(f"Step: {line}")
             report(said[-1])
             if word == "USER":
                 user = rest
+            if word == "VOLUME":
+                volumes += rest.split()
             if (word == "FROM" and not self._has(rest)) or line == "RUN false":
                 raise ImageError("\n  ".join([f"{said[0]}: `{line}` failed", *said[1:]]))
         content = (
             f"{file.read_text()}{sorted(order.arguments.items())}{sorted(order.labels.items())}"
         )
-        return self._add(order.tag, content, Image("", (), order.labels, user))
+        return self._add(
+            order.tag, content, Image("", (), order.labels, user, volumes=tuple(sorted(volumes)))
+        )
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Take an image from the registry."""
