@@ -22,7 +22,15 @@ from orchestrator.engine.payloads import (
     to_mac,
     to_networking,
 )
-from orchestrator.engine.values import BuildOrder, Container, ContainerSpec, Image, Network, Output
+from orchestrator.engine.values import (
+    BuildOrder,
+    Container,
+    ContainerSpec,
+    Ending,
+    Image,
+    Network,
+    Output,
+)
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 
@@ -45,6 +53,12 @@ class DockerEngine:
         with translated("listing containers"):
             found = self._client.containers(all=True, filters={"label": f"{naming.STACK}={stack}"})
         return tuple(to_container(entry) for entry in found)
+
+    def ending(self, container: str) -> Ending:
+        """Return how its process ended last."""
+        with translated(f"looking at `{container[:12]}`"):
+            state = self._client.inspect_container(container)["State"]
+        return Ending(state["ExitCode"], bool(state.get("OOMKilled")))
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; one that does not start is removed again."""

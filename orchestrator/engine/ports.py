@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         BuildOrder,
         Container,
         ContainerSpec,
+        Ending,
         Image,
         Network,
         Output,
@@ -47,6 +48,9 @@ class Containers(Protocol):
 
     def containers(self, stack: str) -> tuple[Container, ...]:
         """Return all containers of a stack, running or not, in one call."""
+
+    def ending(self, container: str) -> Ending:
+        """Return how its process ended last. Raises NotFound."""
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; return its id. Raises Conflict."""

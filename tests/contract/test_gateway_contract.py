@@ -10,7 +10,7 @@ import pytest
 from orchestrator.asking import ask_once
 from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.addresses import AddressTable, fit_table
-from orchestrator.gateway.admin import UPSTREAM, Admin
+from orchestrator.gateway.admin import UNREACHED, UPSTREAM, Admin
 from orchestrator.gateway.apply import Gateway
 from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.container import gateway_spec
@@ -39,7 +39,7 @@ class Health(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"version": "v1"}')
+        self.wfile.write(b'{"version": "v1", "host": "%s"}' % self.headers["Host"].encode())
 
     do_HEAD = do_GET
 
@@ -255,6 +255,32 @@ def test_a_replica_is_probed_by_its_name(door: Door) -> None:
 
     assert door.admin.probe("app-green-1", "/health", 10).status >= 500
     assert door.admin.probe("app-blue-2", "/health", 10).status == 404
+
+
+@pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
+def test_a_probe_and_a_preview_may_name_a_host(door: Door) -> None:
+    """For apps that answer by the name that they are called by."""
+    door.start_app("blue")
+    named = {"Host": "shop.example:8443"}
+    for answer in (
+        door.admin.probe("app-blue-1", "/health", 10, named),
+        door.admin.preview("app", "blue", "/health", 10, named),
+    ):
+        assert answer.json()["host"].partition(":")[0] == "shop.example"
+
+
+def test_a_probe_asks_at_the_port_of_health(door: Door) -> None:
+    """While users are sent to the service's own port."""
+    app = door.stack.services["app"]
+    health = app.health.model_copy(update={"port": 9})
+    services = {**door.stack.services, "app": app.model_copy(update={"health": health})}
+    door.start_app("blue")
+    config = render(door.stack.model_copy(update={"services": services}), door.config.table)
+    door.gateway.change_config(config, door.config, 5)
+
+    answer = door.admin.probe("app-blue-1", "/health", 10)
+    assert (answer.status, answer.text) == (502, UNREACHED)
+    assert door.admin.preview("app", "blue", "/health", 10).status == 200
 
 
 def test_a_preview_reaches_every_replica_and_names_it(door: Door) -> None:

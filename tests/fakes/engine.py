@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.engine.values import Ending
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 from tests.fakes.conversation import FakeConversation
@@ -73,6 +74,12 @@ class FakeEngine:
                 for box in self.host.boxes.values()
                 if box.spec.labels.get(naming.STACK) == stack
             )
+
+    def ending(self, container: str) -> Ending:
+        """Return how its process ended last."""
+        with self.called("ending", container):
+            box = self.host.box(container)
+            return Ending(box.ended or 0, box.app.out_of_memory)
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; one that does not start is removed again."""

@@ -194,8 +194,8 @@ class FakeHost:
     def sockets(self, box: Box) -> str:
         """Return the connections of the gateway, or what another container listens on."""
         if box.nginx is None:
-            here = kernel_form("0.0.0.0", box.app.port)
-            up = box.listening(self.clock.monotonic())
+            here = kernel_form(box.app.listens, box.app.port)
+            up = box.listening(self.clock.monotonic()) and box.spec.entrypoint[:1] != ("sleep",)
             return socket_table([(here, ANYBODY, LISTENING)] if up else [])
         known = self._behind(box.nginx.reachable())  # a connection ends with its worker
         kept = [other for other in known if self._clings(other)]
@@ -223,7 +223,7 @@ class FakeHost:
         """Ask a container for its health, as NGINX does; None where nobody listens."""
         box = next(iter(self._behind([(address, port)])), None)
         now = self.clock.monotonic()
-        if box is None or not box.listening(now) or box.app.port != port:
+        if box is None or not box.listening(now) or not box.app.takes(port):
             return None
         box.asked += 1
         return box.app.health(box.version, now - box.started, box.asked)
