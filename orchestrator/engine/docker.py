@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class DockerEngine:
-    """The Docker Engine that DOCKER_HOST, the current context or the default socket names."""
+    """The Docker Engine that DOCKER_HOST, a context or nobody names: then it is the local socket's."""
 
     def __init__(self, client: docker.APIClient | None = None) -> None:
         self._client = client or connect()
