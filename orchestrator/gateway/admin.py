@@ -24,6 +24,7 @@ SERVED = "X-Stackctl-Served"
 NOWHERE = "none"
 UNREACHED = "it takes no connections yet"  # the template's answer where a probe reaches nobody
 NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
+UNCONNECTED = ("ConnectError", "ConnectTimeout")  # as far as a question came
 PATIENCE = 2.0  # seconds for an answer that NGINX gives by itself
 LARGEST_DOCUMENT = 64 * 1024**2  # bytes; a config has a block for each route and each replica
 
@@ -56,6 +57,14 @@ class Admin:
             return self._ask("/serving", PATIENCE).status == HTTPStatus.FORBIDDEN
         except Unanswered:
             return False
+
+    def refused(self) -> bool:
+        """Whether nobody takes connections at the admin address, as it is seen from here."""
+        try:
+            self._ask("/serving", PATIENCE)
+        except Unanswered as error:
+            return str(error) in UNCONNECTED
+        return False
 
     def config(self) -> str:
         """Return the config that NGINX serves, as text; empty where it does not answer."""

@@ -16,6 +16,7 @@ from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.plan import Order, refuse_newer
+from orchestrator.release.reach import require_reachable
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets
@@ -85,7 +86,10 @@ def _bring_up_parts(
     house: House, lease: Lease, *, allow_downtime: bool
 ) -> tuple[str, dict[str, str], list[str]]:
     """Bring up all but the services; return what that took, and what was left as it is."""
-    refuse_newer(house.stack, observe(house))
+    found = observe(house)
+    refuse_newer(house.stack, found)
+    if found.silent and found.gateway:
+        require_reachable(house, found.gateway)
     _ensure_networks(house)
     snapshot = observe(house)
     fit_config(house.stack, snapshot, snapshot.table)  # or it says now that addresses are missing

@@ -16,9 +16,11 @@ from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, LIVE, lane_file, pack_config, pack_current
 from orchestrator.gateway.lane import Lane, Target
-from orchestrator.gateway.render import render
+from orchestrator.gateway.render import ADMIN_PORT, render
+from orchestrator.gateway.workers import SOCKETS, listens
 from orchestrator.stack import naming
 from orchestrator.stack.model import Stack
+from orchestrator.stack.quantities import Address
 from tests.contract.bench import NGINX, Bench
 from tests.fakes.engine import FakeEngine
 from tests.fakes.wire import ask_by
@@ -247,6 +249,16 @@ def test_nobody_is_unfinished_where_nobody_asks(door: Door) -> None:
     quiet = door.gateway.await_quiet("app", "blue", door.config.table.of("app", "blue"), 2)
     assert quiet.cut == 0
     assert door.admin.busy("nonsense")  # who cannot be told is not taken for quiet
+
+
+def test_a_gateway_takes_connections_that_come_from_elsewhere(door: Door) -> None:
+    """What it listens on is seen inside; and whether it is reached, from here."""
+    sockets = door.bench.engine.execute(door.container, SOCKETS).text
+    assert listens(sockets, ADMIN_PORT)
+    assert not door.admin.refused()
+
+    nowhere = Address("127.0.0.1", free_port())
+    assert Admin(nowhere, nowhere).refused()
 
 
 def test_a_replica_is_probed_by_its_name(door: Door) -> None:

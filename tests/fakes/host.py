@@ -52,6 +52,7 @@ class FakeHost:
     networks: dict[str, Network] = field(default_factory=dict)  # by name
     changes: list[Change] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)  # containers that ended while users were on them
+    elsewhere: bool = False  # whoever asks the gateway is on another machine's loopback
     silent: int = 0  # so many of the next requests to the admin listener get no answer
 
     def __post_init__(self) -> None:
@@ -179,9 +180,10 @@ class FakeHost:
     def listen(self, request: httpx.Request) -> httpx.Response:
         """Answer for the gateway's admin listener: what `ask_by` asks."""
         with self.guard:
-            if self.silent:
+            if self.silent and not self.elsewhere:
                 self.silent -= 1
-            elif self.nginx is not None:
+                raise httpx.ReadTimeout("it is busy", request=request)
+            if not self.elsewhere and self.nginx is not None:
                 return self.nginx.answer(request)
         raise httpx.ConnectError("connection refused", request=request)
 
@@ -200,9 +202,9 @@ class FakeHost:
         known = self._behind(box.nginx.reachable())  # a connection ends with its worker
         kept = [other for other in known if self._clings(other)]
         mine = kernel_form(box.address, 40000)
-        return socket_table(
-            [(mine, kernel_form(b.address, b.app.port), ESTABLISHED) for b in kept if b.address]
-        )
+        doors = [(kernel_form("0.0.0.0", port), ANYBODY, LISTENING) for port, _ in box.spec.ports]
+        calls = [(mine, kernel_form(b.address, b.app.port), ESTABLISHED) for b in kept if b.address]
+        return socket_table(doors + calls)
 
     def changed(self, what: str, subject: str) -> None:
         """Note a change."""
