@@ -24,6 +24,7 @@ from orchestrator.errors import Conflict, EngineError, NotFound
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PATIENCE = 60  # seconds for an answer of the engine
 UNFIT = (AttributeError, KeyError, TypeError, ValueError)  # what unfit settings make of docker-py
 FOREIGN = (
     docker.errors.DockerException,
@@ -66,19 +67,19 @@ def translated(doing: str) -> Iterator[None]:
         raise EngineError(f"{doing}: {error}") from error
 
 
-def connect() -> docker.APIClient:
-    """Return a client of the engine that is meant.
+def connect(patience: int = PATIENCE) -> docker.APIClient:
+    """Return a client of the engine that is meant; it waits `patience` seconds for each answer.
 
     `DOCKER_HOST` comes first, then `DOCKER_CONTEXT`, then the current Docker context, then the default
     socket. Raises EngineError where that one does not answer.
     """
-    return open_endpoint(find_endpoint(os.environ, Path.home()))
+    return open_endpoint(find_endpoint(os.environ, Path.home()), patience)
 
 
-def open_endpoint(endpoint: Endpoint) -> docker.APIClient:
+def open_endpoint(endpoint: Endpoint, patience: int = PATIENCE) -> docker.APIClient:
     """Return a client of an engine. Raises EngineError where it does not answer."""
     try:
-        return Client(endpoint)
+        return Client(endpoint, patience)
     except docker.errors.TLSParameterError as error:
         told = str(error).partition(". TLS configurations")[0]
         raise EngineError(
@@ -104,9 +105,11 @@ class Client(docker.APIClient):
 
     _auth_configs: Any  # docker-py's; its stubs do not know it
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, patience: int) -> None:
         self._endpoint = endpoint
-        super().__init__(base_url=endpoint.host, tls=_to_tls(endpoint), version="auto")
+        super().__init__(
+            base_url=endpoint.host, tls=_to_tls(endpoint), version="auto", timeout=patience
+        )
         self.credentials = self._auth_configs = Credentials(self._auth_configs)
         # `.netrc` and proxies would be looked up for each call.
         self.trust_env = not endpoint.local

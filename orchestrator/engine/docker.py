@@ -210,6 +210,10 @@ class DockerEngine:
         """Build an image, reporting each line."""
         return images.build_image(self._client, order, report)
 
+    def newest(self, reference: str) -> str:
+        """Return the digest that the registry has under a reference now."""
+        return images.find_newest(reference)
+
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Fetch an image from its registry."""
         return images.pull_image(self._client, reference, report)

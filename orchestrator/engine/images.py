@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.engine.connection import FOREIGN, Client, translated
+from orchestrator.engine.connection import FOREIGN, Client, connect, translated
 from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import EngineError, ImageError, NotFound, StackctlError
 from orchestrator.stack import naming
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 TAIL = 12  # lines of a failed build that are shown
 TRIES = 3
+REGISTRY_PATIENCE = 5  # seconds for a registry to say what it has
 UNTAGGED = "<none>:<none>"  # what older engines list where an image has no tag
 
 REFUSED = re.compile("denied|unauthorized|authentication|credentials", re.IGNORECASE)
@@ -94,6 +95,16 @@ def _build_once(
     except (EngineError, ImageError) as error:
         raise ImageError(error.message, _hint(client, error) or error.hint) from error
     return find_image(client, order.tag)
+
+
+def find_newest(reference: str) -> str:
+    """Return the digest that a registry has under a reference. Raises ImageError."""
+    try:
+        with translated(f"asking for `{reference}`"), closing(connect(REGISTRY_PATIENCE)) as client:
+            found = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+        return str(found["Descriptor"]["digest"])
+    except (EngineError, LookupError, TypeError) as error:
+        raise ImageError(f"the registry does not give out `{reference}`: {error}") from error
 
 
 def pull_image(client: docker.APIClient, reference: str, report: Callable[[str], None]) -> Image:

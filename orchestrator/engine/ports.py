@@ -114,6 +114,12 @@ class Images(Protocol):
     def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
         """Build an image, reporting each line. Raises ImageError with the last lines."""
 
+    def newest(self, reference: str) -> str:
+        """Return the digest that the registry has under a reference now, such as `sha256:1f…`.
+
+        Raises ImageError where the registry does not answer within some seconds, or does not have it.
+        """
+
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Fetch an image from its registry. Raises ImageError."""
 

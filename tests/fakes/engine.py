@@ -204,6 +204,11 @@ class FakeEngine:
             self.host.changed("build", order.tag)
             return self.host.shelf.build(order, report)
 
+    def newest(self, reference: str) -> str:
+        """Return the digest that the registry has."""
+        with self.called("newest", reference):
+            return self.host.shelf.newest(reference)
+
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Fetch an image."""
         with self.called("pull", reference):
