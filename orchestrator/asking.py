@@ -1,4 +1,4 @@
-"""One question over plain HTTP: a connection of its own, and the whole answer.
+"""One question over plain HTTP: a connection of its own, and an answer that is bounded.
 
 That is all the loopback needs. A client with pools, proxies and certificates would take a tenth of a
 second of CPU before a release has its first event.
@@ -7,7 +7,10 @@ second of CPU before a release has its first event.
 from __future__ import annotations
 
 import http.client
+import io
 import json
+import socket
+import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ASKER = {"User-Agent": "stackctl", "Accept": "*/*", "Connection": "close"}
+LARGEST = 64 * 1024  # bytes of a body that are read, where the asker does not want more
+FRAMING = 1024 * 1024  # bytes that a head and the lengths of chunks may take beside the body
 
 
 class Unanswered(Exception):
@@ -25,7 +30,7 @@ class Answer(NamedTuple):
     """What was answered."""
 
     status: int
-    body: bytes = b""
+    body: bytes = b""  # as it was sent: no `Content-Encoding` is undone
     headers: Mapping[str, str] = {}  # their names in lower case
 
     @property
@@ -58,8 +63,12 @@ class Ask(Protocol):
         *,
         method: str = "GET",
         headers: Mapping[str, str] = {},
+        largest: int = LARGEST,
     ) -> Answer:
-        """Return the answer of a host and port; `timeout` is in seconds."""
+        """Return the answer of a host and port within `timeout` seconds, however it comes.
+
+        Of a body that has more than `largest` bytes, the first ones are read.
+        """
 
 
 def ask_once(
@@ -69,22 +78,92 @@ def ask_once(
     *,
     method: str = "GET",
     headers: Mapping[str, str] = {},
+    largest: int = LARGEST,
 ) -> Answer:
     """Ask over a connection of its own. Raises Unanswered."""
-    connection = http.client.HTTPConnection(*where, timeout=timeout)
+    deadline = time.monotonic() + timeout
+    with _connect(where, timeout) as opened:
+        connection = http.client.HTTPConnection(*where)
+        link: Any = _Link(opened, deadline, largest + FRAMING)  # as much of a socket as is needed
+        connection.sock = link
+        try:
+            connection.request(method, path, headers={**ASKER, **headers})
+            answer = connection.getresponse()
+            return Answer(answer.status, _read(answer, largest), _join(answer.getheaders()))
+        except (http.client.HTTPException, ValueError) as error:  # ValueError: a length below 0
+            raise Unanswered("RemoteProtocolError") from error
+        except TimeoutError as error:
+            raise Unanswered("ReadTimeout") from error
+        except OSError as error:
+            raise Unanswered("ReadError") from error
+
+
+class _Link:
+    """What http.client writes to and reads from: a socket until a moment, for so many bytes.
+
+    A socket's own timeout begins anew with each byte: whoever drips would never be late.
+    """
+
+    def __init__(self, opened: socket.socket, deadline: float, bytes_left: int) -> None:
+        self._socket = opened
+        self._deadline = deadline
+        self._left = bytes_left
+
+    def makefile(self, _: str) -> io.BufferedReader:
+        """Return what it reads from."""
+        return io.BufferedReader(_Incoming(self))
+
+    def sendall(self, data: bytes) -> None:
+        """Send all. Raises TimeoutError."""
+        self._set_timeout()
+        self._socket.sendall(data)
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Read some bytes and return how many; 0 at the end. Raises TimeoutError."""
+        self._set_timeout()
+        count = self._socket.recv_into(buffer[: self._left]) if self._left else 0
+        self._left -= count
+        return count
+
+    def close(self) -> None:
+        """Leave it open: whoever opened the socket closes it, once the body is read."""
+
+    def _set_timeout(self) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._socket.settimeout(left)
+
+
+class _Incoming(io.RawIOBase):
+    """The bytes of a link, as a file."""
+
+    def __init__(self, link: _Link) -> None:
+        super().__init__()
+        self._link = link
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._link.receive_into(memoryview(buffer))
+
+
+def _connect(where: tuple[str, int], timeout: float) -> socket.socket:
     try:
-        _connect(connection)
-        connection.request(method, path, headers={**ASKER, **headers})
-        answer = connection.getresponse()
-        return Answer(answer.status, answer.read(), _join(answer.getheaders()))
-    except http.client.HTTPException as error:
-        raise Unanswered("RemoteProtocolError") from error
+        return socket.create_connection(where, timeout)
     except TimeoutError as error:
-        raise Unanswered("ReadTimeout") from error
+        raise Unanswered("ConnectTimeout") from error
     except OSError as error:
-        raise Unanswered("ReadError") from error
-    finally:
-        connection.close()
+        raise Unanswered("ConnectError") from error
+
+
+def _read(answer: http.client.HTTPResponse, largest: int) -> bytes:
+    """Return the first bytes of a body. Raises IncompleteRead where it ends before it should."""
+    body = answer.read(largest)
+    if answer.length and len(body) < largest:
+        raise http.client.IncompleteRead(body, answer.length)
+    return body
 
 
 def _join(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -94,12 +173,3 @@ def _join(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
         key = name.lower()
         joined[key] = f"{joined[key]}, {value}" if key in joined else value
     return joined
-
-
-def _connect(connection: http.client.HTTPConnection) -> None:
-    try:
-        connection.connect()
-    except TimeoutError as error:
-        raise Unanswered("ConnectTimeout") from error
-    except OSError as error:
-        raise Unanswered("ConnectError") from error

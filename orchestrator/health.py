@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.asking import Answer, Unanswered
 from orchestrator.errors import CandidateError
@@ -18,14 +18,20 @@ from orchestrator.events import Emit, Probed
 
 if TYPE_CHECKING:
     from orchestrator.clock import Clock
-    from orchestrator.stack.model import Health
+    from orchestrator.stack.health import Health
 
 EAGER = 0.03  # seconds between probes while a replica boots: its first answer is not waited for
-LARGEST_BODY = 64 * 1024  # bytes that are read for a version
-BODY_SHOWN = 120  # characters of an unhealthy answer's body
+DETAIL_SHOWN = 120  # characters of what an unhealthy answer says
 CRASH_CHECK = 0.5  # seconds between looks at the container states
 
 Ask = Callable[[str], Answer]
+
+
+class Reason(NamedTuple):
+    """Why a replica does not pass, and what to do about it."""
+
+    text: str
+    hint: str
 
 
 @dataclass(frozen=True)
@@ -33,22 +39,47 @@ class Verdict:
     """What one answer of `/health` says."""
 
     healthy: bool
-    status: int | None
+    status: int | None  # None: there is no whole answer
     detail: str = ""
     wrong_version: bool = False
+    hint: str = ""
+
+    @property
+    def text(self) -> str:
+        """Say what was answered."""
+        status = "" if self.status is None else f"status {self.status}"
+        return f"{status} {self.detail}".strip()
 
 
-def judge(answer: Answer, version: str) -> Verdict:
-    """Judge an answer: 2xx, and where it names a version, the one that was asked for."""
+Explain = Callable[[str, Verdict], Reason | None]  # a replica, and the last that was heard of it
+
+
+def judge(answer: Answer, version: str, health: Health) -> Verdict:
+    """Judge an answer: a good status, and where it names a version, the one that was asked for."""
     status = answer.status
-    body = answer.body[:LARGEST_BODY].decode(errors="replace")
-    if not answer.good:
-        return Verdict(healthy=False, status=status, detail=" ".join(body.split())[:BODY_SHOWN])
-    answered = _version_in(body)
+    if not health.expects(status):
+        return _refuse(answer)
+    answered = _version_in(answer.text) if health.version == "check" else None
     if answered is not None and answered != version:
-        detail = f"answers version `{answered}`, asked for was `{version}`"
+        detail = f"answers version `{_shorten(answered)}`, asked for was `{version}`"
         return Verdict(healthy=False, status=status, detail=detail, wrong_version=True)
     return Verdict(healthy=True, status=status)
+
+
+def _refuse(answer: Answer) -> Verdict:
+    said, hint = _shorten(answer.text), ""
+    location = _shorten(answer.header("Location"))
+    if 300 <= answer.status < 400 and location:
+        said = f"redirects to `{location}`"
+        hint = (
+            "an app that insists on a host or a login redirects each probe: see `health.path` and"
+            " `health.host`, or take the status for good with `health.expect`"
+        )
+    return Verdict(healthy=False, status=answer.status, detail=said, hint=hint)
+
+
+def _shorten(text: str) -> str:
+    return " ".join(text.split())[:DETAIL_SHOWN]
 
 
 def _version_in(body: str) -> str | None:
@@ -80,11 +111,12 @@ class Gate:
         replicas: Sequence[str],
         ask: Ask,
         crashed: Callable[[], Sequence[str]],
+        explain: Explain,
     ) -> None:
         """Return once all replicas passed.
 
         Raises CandidateError when the deadline has passed, a replica crashed or one answered
-        another version than the one that was asked for.
+        another version than the one that was asked for. `explain` is asked only then.
         """
         started = self._clock.monotonic()
         looked = started
@@ -102,11 +134,14 @@ class Gate:
                 now = self._clock.monotonic()
                 if not all(streaks.values()) and now - looked >= CRASH_CHECK:
                     looked = now
-                    self._refuse_crashed(crashed())
-                if now - started >= self._health.deadline:
+                    _refuse_crashed(crashed(), verdicts, explain)
+                left = started + self._health.deadline - now
+                if left <= 0:
                     break
-                self._clock.sleep(max(0.0, asked + self._pause(streaks) - now))
-        self._refuse_late(streaks, crashed())
+                self._clock.sleep(min(left, max(0.0, asked + self._pause(streaks) - now)))
+        _refuse_crashed(crashed(), verdicts, explain)
+        late = [name for name, streak in streaks.items() if streak < self._health.successes]
+        self._refuse_late(late, verdicts, explain)
 
     def _pause(self, streaks: Mapping[str, int]) -> float:
         boots = not all(streaks.values())
@@ -116,9 +151,15 @@ class Gate:
         def probe(replica: str) -> Verdict:
             started = self._clock.monotonic()
             try:
-                verdict = judge(ask(replica), self._version)
+                verdict = judge(ask(replica), self._version, self._health)
             except Unanswered as error:
-                verdict = Verdict(healthy=False, status=None, detail=f"no answer ({error})")
+                verdict = Verdict(
+                    healthy=False,
+                    status=None,
+                    detail=f"no answer ({error})",
+                    hint=f"a whole answer must come within `health.timeout`, which is"
+                    f" {self._health.timeout:g} s",
+                )
             milliseconds = round((self._clock.monotonic() - started) * 1000, 1)
             self._emit(
                 Probed(
@@ -139,24 +180,47 @@ class Gate:
             if verdict.wrong_version:
                 raise CandidateError(
                     f"`{replica}` {verdict.detail}",
-                    "check that the image was built with the build argument VERSION",
+                    "build the image with the build argument VERSION; where the app has versions of"
+                    " its own: `health.version: ignore`",
                 )
 
-    def _refuse_crashed(self, crashed: Sequence[str]) -> None:
-        if crashed:
-            names = ", ".join(f"`{name}`" for name in crashed)
-            raise CandidateError(f"{names} crashed at start", "its last log lines say why")
-
-    def _refuse_late(self, streaks: Mapping[str, int], crashed: Sequence[str]) -> None:
-        self._refuse_crashed(crashed)
-        late = ", ".join(
-            f"`{replica}`" for replica, streak in streaks.items() if streak < self._health.successes
-        )
+    def _refuse_late(
+        self, late: Sequence[str], verdicts: Mapping[str, Verdict], explain: Explain
+    ) -> None:
+        silent = [name for name in late if not verdicts[name].healthy]
+        told = ""
+        hint = "see the probes above; a slow start needs a longer `health.deadline`"
+        if silent:
+            last = verdicts[silent[0]]
+            reason = explain(silent[0], last) or Reason(_tell(last), last.hint or hint)
+            told, hint = f"; `{silent[0]}` {reason.text}", reason.hint
         raise CandidateError(
-            f"{late} gave no {self._health.successes} healthy answers in a row within"
-            f" {self._health.deadline:g} s",
-            "see the probes above; a slow start needs a longer `health.deadline`",
+            f"{_join(late)} gave no {self._health.successes} healthy answers in a row within"
+            f" {self._health.deadline:g} s{told}",
+            hint,
         )
+
+
+def _refuse_crashed(
+    crashed: Sequence[str], verdicts: Mapping[str, Verdict], explain: Explain
+) -> None:
+    if not crashed:
+        return
+    first = crashed[0]
+    last = verdicts.get(first, Verdict(healthy=False, status=None))
+    reason = explain(first, last) or Reason("", "its last log lines say why")
+    told = f": it {reason.text}" if reason.text else ""
+    raise CandidateError(f"{_join(crashed)} crashed at start{told}", reason.hint)
+
+
+def _tell(last: Verdict) -> str:
+    if last.status is None:
+        return f"gave {last.detail}"
+    return last.detail if last.detail.startswith("redirects") else f"answered {last.text}"
+
+
+def _join(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def count_streaks(streaks: Mapping[str, int], verdicts: Mapping[str, Verdict]) -> dict[str, int]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import docker
-import docker.context
 import docker.errors
-import docker.utils
 import requests.exceptions
+import requests.utils
 import urllib3.exceptions
+from docker.credentials.errors import StoreError
 
+from orchestrator.engine.credentials import Credentials
+from orchestrator.engine.endpoint import ACCOUNT, Endpoint, find_endpoint
 from orchestrator.errors import Conflict, EngineError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DEFAULT_HOST = "unix:///var/run/docker.sock"
+PATIENCE = 60  # seconds for an answer of the engine
+UNFIT = (AttributeError, KeyError, TypeError, ValueError)  # what unfit settings make of docker-py
 FOREIGN = (
     docker.errors.DockerException,
     docker.errors.APIError,
@@ -28,6 +33,7 @@ FOREIGN = (
     requests.exceptions.RequestException,
     urllib3.exceptions.HTTPError,
     urllib3.exceptions.ProxySchemeUnsupported,
+    StoreError,
     OSError,
 )
 # How engines from 20.10 to 29 say that somebody else has a port of the host.
@@ -61,38 +67,99 @@ def translated(doing: str) -> Iterator[None]:
         raise EngineError(f"{doing}: {error}") from error
 
 
-def connect() -> docker.APIClient:
-    """Return a client of the engine that answers.
+def connect(patience: int = PATIENCE) -> docker.APIClient:
+    """Return a client of the engine that is meant; it waits `patience` seconds for each answer.
 
-    `DOCKER_HOST` comes first, then the current Docker context, then the default socket. Raises
-    EngineError where none answers.
+    `DOCKER_HOST` comes first, then `DOCKER_CONTEXT`, then the current Docker context, then the default
+    socket. Raises EngineError where that one does not answer.
     """
-    host = DEFAULT_HOST
+    return open_endpoint(find_endpoint(os.environ, Path.home()), patience)
+
+
+def open_endpoint(endpoint: Endpoint, patience: int = PATIENCE) -> docker.APIClient:
+    """Return a client of an engine. Raises EngineError where it does not answer."""
     try:
-        host, tls = _endpoint()
-        client = docker.APIClient(base_url=host, tls=tls, version="auto")
+        return Client(endpoint, patience)
     except docker.errors.TLSParameterError as error:
-        raise EngineError(f"the TLS settings for the Docker Engine are wrong: {error}") from error
-    except FOREIGN as error:
+        told = str(error).partition(". TLS configurations")[0]
         raise EngineError(
-            f"no Docker Engine answers at `{host}`", "start it, or name another in DOCKER_HOST"
+            f"the TLS settings for the Docker Engine at `{endpoint.shown}` are wrong: {told}",
+            "see DOCKER_CERT_PATH and DOCKER_TLS_VERIFY, or the context's certificates",
         ) from error
-    # No proxy and no `.netrc` is on the way to a socket, where they would be looked up for each call.
-    client.trust_env = not host.startswith("unix://")
-    return client
+    except (docker.errors.InvalidConfigFile, *UNFIT) as error:
+        raise EngineError(
+            f"the Docker client's config or the engine's address `{endpoint.shown}` is not as it"
+            f" should be: {error}",
+            "see `config.json` in DOCKER_CONFIG or `~/.docker`, and DOCKER_HOST",
+        ) from error
+    except docker.errors.DockerException as error:
+        raise _to_unanswered(endpoint, error) from error
+    except Exception as error:
+        if endpoint.kind == "ssh":  # paramiko has exceptions of its own
+            raise _to_unanswered(endpoint, error) from error
+        raise
 
 
-def _endpoint() -> tuple[str, docker.tls.TLSConfig | bool]:
-    if os.environ.get("DOCKER_HOST"):
-        arguments = docker.utils.kwargs_from_env()
-        return arguments.get("base_url", DEFAULT_HOST), arguments.get("tls", False)
-    try:
-        context = docker.context.ContextAPI.get_current_context()
-    except docker.errors.ContextException as error:
-        raise EngineError(f"the current Docker context cannot be read: {error}") from error
-    if context is None or not context.Host:
-        return DEFAULT_HOST, False
-    return context.Host.replace("http+unix://", "unix://"), context.TLSConfig or False
+class Client(docker.APIClient):
+    """A client that asks no proxy for the way to its own machine, and is stopped by no helper."""
+
+    _auth_configs: Any  # docker-py's; its stubs do not know it
+
+    def __init__(self, endpoint: Endpoint, patience: int) -> None:
+        self._endpoint = endpoint
+        super().__init__(
+            base_url=endpoint.host, tls=_to_tls(endpoint), version="auto", timeout=patience
+        )
+        self.credentials = self._auth_configs = Credentials(self._auth_configs)
+        # `.netrc` and proxies would be looked up for each call.
+        self.trust_env = not endpoint.local
+
+    def merge_environment_settings(self, *arguments: Any) -> Any:
+        """Take proxies from the environment, unless the engine is on this machine."""
+        self.trust_env = not self._endpoint.local  # the first call is made before `__init__` ends
+        return super().merge_environment_settings(*arguments)
+
+
+def _to_tls(endpoint: Endpoint) -> docker.tls.TLSConfig | bool:
+    tls = endpoint.tls
+    if tls is None or endpoint.kind != "tcp":
+        return False
+    pair = (tls.cert or "", tls.key or "") if tls.cert or tls.key else None
+    return docker.tls.TLSConfig(client_cert=pair, ca_cert=tls.ca, verify=tls.verify)
+
+
+def _to_unanswered(endpoint: Endpoint, error: BaseException) -> EngineError:
+    by = f", which {endpoint.named_by} names" if endpoint.named_by else ""
+    message = f"no Docker Engine answers at `{endpoint.shown}`{by}: {_root(error)}"
+    proxy = None if endpoint.local else _find_proxy(endpoint)
+    if proxy is not None:
+        return EngineError(
+            f"{message}; it was asked through the proxy `{proxy}`",
+            "name the engine's host in NO_PROXY, if the proxy does not lead to it",
+        )
+    if os.strerror(errno.EACCES) in message:
+        return EngineError(
+            message, "be one who may use it: a member of the group `docker`, or root"
+        )
+    return EngineError(message, "start it, or name another in DOCKER_HOST")
+
+
+def _find_proxy(endpoint: Endpoint) -> str | None:
+    scheme = "https" if endpoint.tls else "http"
+    url = f"{scheme}://{endpoint.host.rpartition('://')[2]}"
+    proxies = requests.utils.get_environ_proxies(url)
+    proxy = proxies.get(scheme) or proxies.get("all")
+    return None if proxy is None else ACCOUNT.sub("…", str(proxy))
+
+
+def _root(error: BaseException) -> str:
+    """Return the words of what was the first to go wrong: the system's, where they are known."""
+    words, seen = str(error), error
+    while (cause := seen.__cause__ or seen.__context__) is not None:
+        seen = cause
+        if isinstance(seen, OSError) and seen.strerror:
+            words = seen.strerror
+    return words.removeprefix("Error while fetching server API version: ")
 
 
 def _reason(error: docker.errors.APIError) -> str:

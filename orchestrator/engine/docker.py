@@ -26,6 +26,7 @@ from orchestrator.engine.values import (
     BuildOrder,
     Container,
     ContainerSpec,
+    Ending,
     Image,
     Named,
     Network,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class DockerEngine:
-    """The Docker Engine that DOCKER_HOST, the current context or the default socket names."""
+    """The Docker Engine that DOCKER_HOST, a context or nobody names: then it is the local socket's."""
 
     def __init__(self, client: docker.APIClient | None = None) -> None:
         self._client = client or connect()
@@ -53,6 +54,12 @@ class DockerEngine:
         with translated("listing containers"):
             found = self._client.containers(all=True, filters={"label": f"{naming.STACK}={stack}"})
         return tuple(to_container(entry) for entry in found)
+
+    def ending(self, container: str) -> Ending:
+        """Return how its process ended last."""
+        with translated(f"looking at `{container[:12]}`"):
+            state = self._client.inspect_container(container)["State"]
+        return Ending(state["ExitCode"], bool(state.get("OOMKilled")))
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; one that does not start is removed again."""
@@ -203,6 +210,10 @@ class DockerEngine:
     def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
         """Build an image, reporting each line."""
         return images.build_image(self._client, order, report)
+
+    def newest(self, reference: str) -> str:
+        """Return the digest that the registry has under a reference now."""
+        return images.find_newest(reference)
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Fetch an image from its registry."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from orchestrator.engine.connection import FOREIGN, translated
+from orchestrator.engine.connection import FOREIGN, Client, connect, translated
 from orchestrator.engine.values import BuildOrder, Image
-from orchestrator.errors import EngineError, ImageError, NotFound
+from orchestrator.errors import EngineError, ImageError, NotFound, StackctlError
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 TAIL = 12  # lines of a failed build that are shown
 TRIES = 3
+REGISTRY_PATIENCE = 5  # seconds for a registry to say what it has
 UNTAGGED = "<none>:<none>"  # what older engines list where an image has no tag
+
+REFUSED = re.compile("denied|unauthorized|authentication|credentials", re.IGNORECASE)
 
 # What the engine says where somebody else removes or builds upon the same cached images at the same
 # moment (moby's image/store.go, image/fs.go, image/cache/cache.go, layer/layer.go and
@@ -88,9 +92,19 @@ def _build_once(
                 decode=True,
             )
             _follow(steps, doing, report)
-    except EngineError as error:
-        raise ImageError(error.message, error.hint) from error
+    except (EngineError, ImageError) as error:
+        raise ImageError(error.message, _hint(client, error) or error.hint) from error
     return find_image(client, order.tag)
+
+
+def find_newest(reference: str) -> str:
+    """Return the digest that a registry has under a reference. Raises ImageError."""
+    try:
+        with translated(f"asking for `{reference}`"), closing(connect(REGISTRY_PATIENCE)) as client:
+            found = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+        return str(found["Descriptor"]["digest"])
+    except (EngineError, LookupError, TypeError) as error:
+        raise ImageError(f"the registry does not give out `{reference}`: {error}") from error
 
 
 def pull_image(client: docker.APIClient, reference: str, report: Callable[[str], None]) -> Image:
@@ -101,10 +115,16 @@ def pull_image(client: docker.APIClient, reference: str, report: Callable[[str],
         with translated(doing):
             _follow(client.pull(repository, tag=tag, stream=True, decode=True), doing, report)
         return find_image(client, reference)
-    except (EngineError, NotFound) as error:
-        raise ImageError(
-            error.message, "check the name and that its registry answers, or build it here"
-        ) from error
+    except (EngineError, ImageError) as error:
+        hint = "check the name and that its registry answers, or build it here"
+        raise ImageError(error.message, _hint(client, error) or hint) from error
+
+
+def _hint(client: docker.APIClient, error: StackctlError) -> str | None:
+    """Return what a helper for credentials may have to do with it that a registry refuses."""
+    if not isinstance(client, Client) or not REFUSED.search(error.message):
+        return None
+    return client.credentials.hint
 
 
 def remove_image(client: docker.APIClient, image: str) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         BuildOrder,
         Container,
         ContainerSpec,
+        Ending,
         Image,
         Named,
         Network,
@@ -48,6 +49,9 @@ class Containers(Protocol):
 
     def containers(self, stack: str) -> tuple[Container, ...]:
         """Return all containers of a stack, running or not, in one call."""
+
+    def ending(self, container: str) -> Ending:
+        """Return how its process ended last. Raises NotFound."""
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; return its id. Raises Conflict."""
@@ -113,6 +117,12 @@ class Images(Protocol):
 
     def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
         """Build an image, reporting each line. Raises ImageError with the last lines."""
+
+    def newest(self, reference: str) -> str:
+        """Return the digest that the registry has under a reference now, such as `sha256:1f…`.
+
+        Raises ImageError where the registry does not answer within some seconds, or does not have it.
+        """
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Fetch an image from its registry. Raises ImageError."""

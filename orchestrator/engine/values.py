@@ -142,6 +142,14 @@ class Container:
 
 
 @dataclass(frozen=True)
+class Ending:
+    """How a container's process ended last, be it that it runs again."""
+
+    exit_code: int
+    out_of_memory: bool = False  # the kernel killed it, or a process of its, at the limit
+
+
+@dataclass(frozen=True)
 class Network:
     """A bridge network. The engine gives out addresses of `pool`; the rest of `subnet` is ours."""
 

@@ -11,6 +11,8 @@ from orchestrator.asking import Answer, Ask, Unanswered, ask_once
 from orchestrator.gateway.lane import parse_lane
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.gateway.lane import Lane
     from orchestrator.stack.model import Color
     from orchestrator.stack.quantities import Address
@@ -20,8 +22,11 @@ BUSY = "X-Stackctl-Busy"
 WITNESS = {"X-Stackctl-Witness": "1"}  # whoever asks with it is told who answered
 SERVED = "X-Stackctl-Served"
 NOWHERE = "none"
+UNREACHED = "it takes no connections yet"  # the template's answer where a probe reaches nobody
 NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
+UNCONNECTED = ("ConnectError", "ConnectTimeout")  # as far as a question came
 PATIENCE = 2.0  # seconds for an answer that NGINX gives by itself
+LARGEST_DOCUMENT = 64 * 1024**2  # bytes; a config has a block for each route and each replica
 
 
 class Connections(NamedTuple):
@@ -52,6 +57,14 @@ class Admin:
             return self._ask("/serving", PATIENCE).status == HTTPStatus.FORBIDDEN
         except Unanswered:
             return False
+
+    def refused(self) -> bool:
+        """Whether nobody takes connections at the admin address, as it is seen from here."""
+        try:
+            self._ask("/serving", PATIENCE)
+        except Unanswered as error:
+            return str(error) in UNCONNECTED
+        return False
 
     def config(self) -> str:
         """Return the config that NGINX serves, as text; empty where it does not answer."""
@@ -87,16 +100,25 @@ class Admin:
         numbers = [int(number) for number in re.findall(r"\d+", text)]
         return Connections(numbers[0], numbers[3]) if len(numbers) > 3 else None
 
-    def probe(self, replica: str, path: str, timeout: float) -> Answer:
+    def probe(
+        self, replica: str, path: str, timeout: float, headers: Mapping[str, str] = {}
+    ) -> Answer:
         """Ask one replica, such as `notes-blue-1`, directly. `timeout` is in seconds.
 
         Raises Unanswered where no answer comes in time.
         """
-        return self._ask(f"/probe/{replica}{path}", timeout)
+        return self._ask(f"/probe/{replica}{path}", timeout, headers=headers)
 
-    def preview(self, service: str, color: Color, path: str, timeout: float) -> Answer:
+    def preview(
+        self,
+        service: str,
+        color: Color,
+        path: str,
+        timeout: float,
+        headers: Mapping[str, str] = {},
+    ) -> Answer:
         """Ask a color the way that traffic will take. Raises Unanswered."""
-        return self._ask(f"/preview/{service}/{color}{path}", timeout)
+        return self._ask(f"/preview/{service}/{color}{path}", timeout, headers=headers)
 
     def served(self, path: str) -> str | None:
         """Return the upstream that a path of the public door leads to; empty where it leads nowhere.
@@ -111,7 +133,7 @@ class Admin:
 
     def _text(self, path: str) -> str:
         try:
-            answer = self._ask(path, PATIENCE)
+            answer = self._ask(path, PATIENCE, largest=LARGEST_DOCUMENT)
         except Unanswered:
             return ""
         return answer.text if answer.good else ""

@@ -5,6 +5,7 @@ wish. Who gets the traffic is not in it: NGINX looks at a link for that, with ea
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -35,6 +36,7 @@ class Block(NamedTuple):
     service: str
     color: str
     servers: tuple[str, ...]
+    probed: tuple[str, ...]  # where each of them is asked for its health
 
 
 class Limit(NamedTuple):
@@ -79,12 +81,7 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
         for position, route in enumerate(service.routes)
     ]
     cached = {location.service for location in locations if location.route.cache}
-    blocks = [
-        Block(naming.upstream_name(name, color), name, color, upstream.servers)
-        for name in stack.services
-        for color in COLORS
-        if (upstream := table.of(name, color)) is not None
-    ]
+    blocks = list(_to_blocks(stack, table))
     return (
         load_templates()
         .get_template("nginx.conf.j2")
@@ -107,6 +104,16 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             admitted=ADMITTED,
         )
     )
+
+
+def _to_blocks(stack: Stack, table: AddressTable) -> Iterator[Block]:
+    for name, service in stack.services.items():
+        for color in COLORS:
+            upstream = table.of(name, color)
+            if upstream is not None:
+                probed = replace(upstream, port=service.health.port or upstream.port)
+                upstream_name = naming.upstream_name(name, color)
+                yield Block(upstream_name, name, color, upstream.servers, probed.servers)
 
 
 def _to_location(route: Route, position: int, service: str) -> Location:

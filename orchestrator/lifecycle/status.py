@@ -10,6 +10,7 @@ from orchestrator.lifecycle.drift import find_drift
 from orchestrator.release.diagnosis import diagnose
 from orchestrator.release.lock import describe_lock
 from orchestrator.release.observe import Replica, Snapshot, observe
+from orchestrator.release.reach import require_reachable
 from orchestrator.release.wellbeing import find_healthy
 from orchestrator.stack import naming
 
@@ -78,8 +79,13 @@ class Status:
 
 
 def read_status(house: House) -> Status:
-    """Look at the stack once: a fixed number of engine calls, and one probe a running replica."""
+    """Look at the stack once: a fixed number of engine calls, and one probe a running replica.
+
+    Raises GatewayError where nothing can be asked from here: nobody knows how healthy it is then.
+    """
     snapshot = observe(house)
+    if snapshot.silent and snapshot.gateway:
+        require_reachable(house, snapshot.gateway)
     connections: Connections | None = None
     healthy: frozenset[str] = frozenset()
     if snapshot.gateway and snapshot.gateway.running:

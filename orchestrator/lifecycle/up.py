@@ -17,6 +17,7 @@ from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, refuse_newer
+from orchestrator.release.reach import require_reachable
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets
@@ -115,6 +116,8 @@ def _look_first(
     """Return what is to be warned of. Raises StackctlError for what must not even begin."""
     snapshot = observe(house)
     refuse_newer(house.stack, snapshot)
+    if snapshot.silent and snapshot.gateway:
+        require_reachable(house, snapshot.gateway)
     there = refuse_foreign(house, names_of_stack(house.stack))
     warnings = warn_of_unowned(there)
     volumes = {one.name for one in there if one.kind == "volume"}

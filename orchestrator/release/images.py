@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.engine.values import BuildOrder, Image
-from orchestrator.errors import ConfigurationError, ImageError, NotFound
-from orchestrator.events import Emit, Progress
+from orchestrator.errors import ConfigurationError, EngineError, ImageError, NotFound
+from orchestrator.events import Emit, Progress, Warned
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def prepare_image(
         emit(Progress(line))
 
     if wanted.build is None:
-        image = ensure_image(engine, str(wanted.image).replace("{version}", version), emit)
+        reference = str(wanted.image).replace("{version}", version)
+        image = (refresh_image if build else ensure_image)(engine, reference, emit)
     elif build:
         image = engine.build(_to_order(stack, folder, service, version), report)
     else:
@@ -68,6 +69,48 @@ def ensure_image(engine: Images, reference: str, emit: Emit) -> Image:
     except NotFound:
         emit(Progress(f"pulling {reference}"))
         return engine.pull(reference, lambda line: emit(Progress(line)))
+
+
+def refresh_image(engine: Images, reference: str, emit: Emit) -> Image:
+    """Return the image that the registry has under a reference now, fetched where it is another.
+
+    One that was built here came from no registry, and one that is named by its digest never changes.
+    Where the registry does not answer, the image that is here is used. Raises ImageError.
+    """
+    try:
+        found = engine.image(reference)
+    except NotFound:
+        return ensure_image(engine, reference, emit)
+    digests = find_digests(found, reference)
+    if not digests or "@" in reference:
+        return found
+    try:
+        newest = engine.newest(reference)
+    except (ImageError, EngineError) as error:
+        emit(Warned(f"the image `{reference}` that is on this engine is used: {error.message}"))
+        return found
+    if newest in digests:
+        return found
+    emit(Progress(f"pulling {reference}: the registry has another image under that name"))
+    return engine.pull(reference, lambda line: emit(Progress(line)))
+
+
+def find_digests(image: Image, reference: str) -> frozenset[str]:
+    """Return the digests under which an image came from the repository of a reference.
+
+    None where it was built here, or got that name here: no registry can be asked for it.
+    """
+    tagged = reference.rpartition(":")
+    name = tagged[0] if tagged[1] and "/" not in tagged[2] else reference
+    told = (digest.partition("@") for digest in image.digests)
+    return frozenset(digest for place, _, digest in told if _shorten(place) == _shorten(name))
+
+
+def _shorten(repository: str) -> str:
+    """Return a repository's name as it is without the words that may be left out."""
+    for part in ("docker.io/", "index.docker.io/", "library/"):
+        repository = repository.removeprefix(part)
+    return repository
 
 
 def _to_order(stack: Stack, folder: Path, service: str, version: str) -> BuildOrder:

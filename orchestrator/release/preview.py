@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from orchestrator.asking import Unanswered
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from orchestrator.release.plan import Plan
 
 ASK_EVERY = 0.005  # seconds; users wait for the answer
+# Where health has a port of its own, any other answer on the traffic's port shows that it is reached.
+UNREACHED = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
 PATIENCE = 15.0  # seconds; NGINX may hold failures of what ran there before against it for some
 
 
@@ -26,13 +29,15 @@ def prove_preview(admin: Admin, clock: Clock, plan: Plan) -> None:
     def ask() -> bool | None:
         nonlocal last
         try:
-            answer = admin.preview(order.service, plan.candidate.color, health.path, health.timeout)
+            answer = admin.preview(
+                order.service, plan.candidate.color, health.path, health.timeout, health.headers
+            )
         except Unanswered as error:
             last = f"no answer ({error})"
             return None
-        verdict = judge(answer, order.version)
-        last = f"status {answer.status} {verdict.detail}".strip()
-        if verdict.healthy:
+        verdict = judge(answer, order.version, health)
+        last = verdict.text
+        if verdict.healthy or (health.port and answer.status not in UNREACHED):
             # After a second try NGINX names every address; the last one answered.
             missing.discard(answer.header(UPSTREAM).split(", ")[-1])
         return not missing or None

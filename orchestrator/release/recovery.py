@@ -13,6 +13,7 @@ from orchestrator.release.diagnosis import Diagnosis, Repair, adopt, diagnose, n
 from orchestrator.release.lock import require_held
 from orchestrator.release.observe import observe
 from orchestrator.release.plan import find_drain_timeout
+from orchestrator.release.reach import read_complaints, require_reachable
 from orchestrator.release.switch import Switch
 from orchestrator.release.wellbeing import find_healthy
 from orchestrator.signals import put_off
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.release.observe import Snapshot
 
 BOOT_PATIENCE = 20.0  # seconds for NGINX to answer after its start
+USUAL_BOOT = 1.0  # seconds after which it is worth asking why it does not
 ASK_EVERY = 0.05
 
 
@@ -65,24 +67,31 @@ def close_evidence(house: House, texts: Sequence[str]) -> list[str]:
 
 def await_gateway(house: House) -> None:
     """Return once NGINX answers. Raises GatewayError where it does not."""
-    answered = poll(
-        lambda: house.admin.config() or None,
-        clock=house.clock,
-        every=ASK_EVERY,
-        within=BOOT_PATIENCE,
-    )
-    if answered is None and house.admin.refuses():
+
+    def answers(within: float) -> bool:
+        answered = poll(
+            lambda: house.admin.config() or None, clock=house.clock, every=ASK_EVERY, within=within
+        )
+        return answered is not None
+
+    if answers(USUAL_BOOT):
+        return
+    for within in (BOOT_PATIENCE - USUAL_BOOT, 0.0):
+        gateway = observe(house).gateway
+        if gateway is not None:
+            require_reachable(house, gateway)
+        if answers(within):
+            return
+    if house.admin.refuses():
         raise GatewayError(
             f"the gateway refuses its own host at {house.stack.gateway.admin}",
             "this engine does not hand the host's address on to containers; see SECURITY.md",
         )
-    if answered is None:
-        found = observe(house).gateway
-        said = house.engine.logs(found.id, tail=3).strip() if found else "it is gone"
-        raise GatewayError(
-            f"the gateway does not answer at {house.stack.gateway.admin}: {said}",
-            "see `stackctl logs gateway`; is another program on that port?",
-        )
+    said = read_complaints(house, gateway) if gateway else "it is gone"
+    raise GatewayError(
+        f"the gateway does not answer at {house.stack.gateway.admin}: {said}",
+        "see `stackctl logs gateway`; is another program on that port?",
+    )
 
 
 def find_lost_links(house: House, snapshot: Snapshot) -> Snapshot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import GatewayError
@@ -28,6 +29,7 @@ from orchestrator.release.plan import Plan, plan_release, require_gateway
 from orchestrator.release.preview import prove_preview
 from orchestrator.release.specs import pick_secrets
 from orchestrator.release.switch import Switch, open_switch
+from orchestrator.release.symptoms import explain
 from orchestrator.release.witness import call_witness
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
@@ -158,8 +160,11 @@ def gate(run: Run, candidate: Candidate) -> Candidate:
 
         Gate(health, made.order.version, house.clock, run.emit, warm=made.warm).wait(
             made.replicas,
-            lambda name: house.admin.probe(to_probe(name), health.path, health.timeout),
+            lambda name: house.admin.probe(
+                to_probe(name), health.path, health.timeout, health.headers
+            ),
             crashed,
+            partial(explain, house, made),
         )
     return candidate
 

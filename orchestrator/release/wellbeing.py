@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.release.observe import Replica
 
 PATIENCE = 2.0  # seconds for an answer
-AT_ONCE = 16
+AT_ONCE = 128  # so many sick replicas are waited for together
 
 
 def find_healthy(house: House, replicas: Sequence[Replica]) -> frozenset[str]:
@@ -34,8 +34,9 @@ def _is_healthy(house: House, replica: Replica) -> bool:
     service = house.stack.services.get(replica.service)
     if service is None:
         return False
+    health = service.health
     try:
-        answer = house.admin.probe(replica.probed, service.health.path, PATIENCE)
+        answer = house.admin.probe(replica.probed, health.path, PATIENCE, health.headers)
     except Unanswered:
         return False
-    return judge(answer, replica.version).healthy
+    return judge(answer, replica.version, health).healthy

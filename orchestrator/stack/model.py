@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
@@ -21,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.stack.fields import STRICT, Port, UrlPath
 from orchestrator.stack.forms import (
     FILE,
     IMAGE,
@@ -29,12 +28,12 @@ from orchestrator.stack.forms import (
     REQUEST,
     SECRET,
     TEXT,
-    URL_PATH,
     USER,
     VARIABLE,
     VERSION,
     VERSIONED_IMAGE,
 )
+from orchestrator.stack.health import Health
 from orchestrator.stack.quantities import (
     Address,
     Bytes,
@@ -58,19 +57,9 @@ def _scalar_to_text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
-def _refuse_dot_segments(path: str) -> str:
-    if {".", ".."} & {*path.split("/")}:
-        msg = "expected a path without `.` and `..`, which no request has"
-        raise ValueError(msg)
-    return path
-
-
 # A container's name is a host name, `<stack 20>-<service 32>-green-50`: DNS allows 63 characters.
 Name = Annotated[StrictStr, Field(pattern=NAME, max_length=32)]
 Version = Annotated[StrictStr, Field(pattern=VERSION)]
-UrlPath = Annotated[
-    StrictStr, Field(pattern=URL_PATH, max_length=200), AfterValidator(_refuse_dot_segments)
-]
 Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
 VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=255)]
 Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
@@ -78,13 +67,11 @@ Secret = Annotated[StrictStr, Field(pattern=SECRET, max_length=200)]
 File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
 Argument = Annotated[StrictStr, Field(pattern=TEXT)]
 Text = Annotated[StrictStr, Field(pattern=TEXT), BeforeValidator(_scalar_to_text)]
-Port = Annotated[StrictInt, Field(ge=1, le=65535)]
 Mount = Annotated[StrictStr, Field(pattern=MOUNT, max_length=255)]
 
 
 class _Strict(BaseModel):
-    # Only what a file has is built into a validator, once: all at import took 60 ms of every command.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = STRICT
 
 
 class Build(_Strict):
@@ -101,16 +88,6 @@ class Resources(_Strict):
     memory: Annotated[Bytes, Field(ge=6 * 1024**2)] = 512 * 1024**2
     cpus: Annotated[StrictFloat, Field(gt=0, le=256)] = 1.0
     pids: Annotated[StrictInt, Field(ge=1)] = 512
-
-
-class Health(_Strict):
-    """The gate: so many good answers in a row from every replica, before the deadline."""
-
-    path: UrlPath = "/health"
-    interval: Annotated[Seconds, Field(ge=0.02, le=60)] = 0.05
-    timeout: Annotated[Seconds, Field(ge=0.1, le=60)] = 2.0
-    successes: Annotated[StrictInt, Field(ge=1, le=100)] = 3
-    deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
 
 
 class Timeouts(_Strict):

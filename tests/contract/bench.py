@@ -27,6 +27,9 @@ DATA = "/data"
 SLEEPER = ("sleep", "600")
 FAILING = ("false",)
 DONE = ("true",)
+# The first word is the program's name, by which the fake knows how it behaves.
+HUNGRY = ("nice", "python", "-c", "b'x' * 1024**3")  # it wants more than it may have
+SECLUDED = ("env", "python", "-m", "http.server", "8000", "--bind", "127.0.0.1")
 TALKING = (
     "sh",
     "-c",

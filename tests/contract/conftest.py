@@ -12,7 +12,16 @@ from orchestrator.clock import SystemClock
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.errors import EngineError
 from orchestrator.stack import naming
-from tests.contract.bench import DONE, FAILING, NGINX, PYTHON, TALKING, Bench
+from tests.contract.bench import (
+    DONE,
+    FAILING,
+    HUNGRY,
+    NGINX,
+    PYTHON,
+    SECLUDED,
+    TALKING,
+    Bench,
+)
 from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine
@@ -52,6 +61,8 @@ def _fake(stack: str, folder: Path) -> Bench:
     host = FakeHost(clock, FakeImages(PYTHON, NGINX))
     host.apps[FAILING[0]] = App(crashes=True)
     host.apps[DONE[0]] = App(ends=0)
+    host.apps[HUNGRY[0]] = App(ends=137, out_of_memory=True)
+    host.apps[SECLUDED[0]] = App(listens="127.0.0.1")
     host.apps[TALKING[0]] = App(prints=("one", "two", "three"), last_words=("bye",))
     return Bench(FakeEngine(host), clock, stack, folder)
 

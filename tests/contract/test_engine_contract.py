@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.values import HealthCommand
+from orchestrator.engine.values import Ending, HealthCommand
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 from orchestrator.stack.quantities import Address
-from tests.contract.bench import DONE, FAILING, PYTHON, SLEEPER, TALKING, Bench, archive
+from tests.contract.bench import DONE, FAILING, HUNGRY, PYTHON, SLEEPER, TALKING, Bench, archive
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -123,6 +123,28 @@ def test_a_process_that_ends_by_itself_is_seen_as_crashed(bench: Bench) -> None:
     container = bench.run("app", FAILING)
 
     assert bench.until(lambda: bench.look(container).crashed or None)
+
+
+@pytest.mark.parametrize(
+    ("program", "ending"),
+    [
+        (DONE, Ending(0)),
+        (FAILING, Ending(1)),
+        (HUNGRY, Ending(137, out_of_memory=True)),
+    ],
+    ids=["done", "failing", "hungry"],
+)
+def test_an_end_is_known_with_its_cause(
+    bench: Bench, program: tuple[str, ...], ending: Ending
+) -> None:
+    """The exit code, and whether the kernel ended it for what it took."""
+    container = bench.run("app", program, persistent=False)
+    bench.until(lambda: bench.look(container).state == "exited" or None)
+    assert bench.engine.ending(container) == ending
+
+    bench.engine.remove(container)
+    with pytest.raises(NotFound):
+        bench.engine.ending(container)
 
 
 def test_a_container_that_is_not_persistent_stays_down(bench: Bench) -> None:

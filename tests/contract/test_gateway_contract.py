@@ -10,15 +10,17 @@ import pytest
 from orchestrator.asking import ask_once
 from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.addresses import AddressTable, fit_table
-from orchestrator.gateway.admin import UPSTREAM, Admin
+from orchestrator.gateway.admin import UNREACHED, UPSTREAM, Admin
 from orchestrator.gateway.apply import Gateway
 from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, LIVE, lane_file, pack_config, pack_current
 from orchestrator.gateway.lane import Lane, Target
-from orchestrator.gateway.render import render
+from orchestrator.gateway.render import ADMIN_PORT, render
+from orchestrator.gateway.workers import SOCKETS, listens
 from orchestrator.stack import naming
 from orchestrator.stack.model import Stack
+from orchestrator.stack.quantities import Address
 from tests.contract.bench import NGINX, Bench
 from tests.fakes.engine import FakeEngine
 from tests.fakes.wire import ask_by
@@ -39,7 +41,7 @@ class Health(BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"version": "v1"}')
+        self.wfile.write(b'{"version": "v1", "host": "%s"}' % self.headers["Host"].encode())
 
     do_HEAD = do_GET
 
@@ -249,12 +251,48 @@ def test_nobody_is_unfinished_where_nobody_asks(door: Door) -> None:
     assert door.admin.busy("nonsense")  # who cannot be told is not taken for quiet
 
 
+def test_a_gateway_takes_connections_that_come_from_elsewhere(door: Door) -> None:
+    """What it listens on is seen inside; and whether it is reached, from here."""
+    sockets = door.bench.engine.execute(door.container, SOCKETS).text
+    assert listens(sockets, ADMIN_PORT)
+    assert not door.admin.refused()
+
+    nowhere = Address("127.0.0.1", free_port())
+    assert Admin(nowhere, nowhere).refused()
+
+
 def test_a_replica_is_probed_by_its_name(door: Door) -> None:
     """One that is not there is an answer as well, but not a good one; a stranger is not asked."""
     door.start_app("blue")
 
     assert door.admin.probe("app-green-1", "/health", 10).status >= 500
     assert door.admin.probe("app-blue-2", "/health", 10).status == 404
+
+
+@pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
+def test_a_probe_and_a_preview_may_name_a_host(door: Door) -> None:
+    """For apps that answer by the name that they are called by."""
+    door.start_app("blue")
+    named = {"Host": "shop.example:8443"}
+    for answer in (
+        door.admin.probe("app-blue-1", "/health", 10, named),
+        door.admin.preview("app", "blue", "/health", 10, named),
+    ):
+        assert answer.json()["host"].partition(":")[0] == "shop.example"
+
+
+def test_a_probe_asks_at_the_port_of_health(door: Door) -> None:
+    """While users are sent to the service's own port."""
+    app = door.stack.services["app"]
+    health = app.health.model_copy(update={"port": 9})
+    services = {**door.stack.services, "app": app.model_copy(update={"health": health})}
+    door.start_app("blue")
+    config = render(door.stack.model_copy(update={"services": services}), door.config.table)
+    door.gateway.change_config(config, door.config, 5, ())
+
+    answer = door.admin.probe("app-blue-1", "/health", 10)
+    assert (answer.status, answer.text) == (502, UNREACHED)
+    assert door.admin.preview("app", "blue", "/health", 10).status == 200
 
 
 def test_a_preview_reaches_every_replica_and_names_it(door: Door) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +17,7 @@ from orchestrator.stack import naming
 from tests.contract.bench import PYTHON, Bench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 def order(bench: Bench, *lines: str, version: str = "v1") -> BuildOrder:
@@ -160,6 +165,65 @@ def test_an_image_that_no_registry_has_cannot_be_pulled(bench: Bench) -> None:
         bench.engine.pull("localhost:1/there-is-none:1", lambda _: None)
 
     assert "localhost:1/there-is-none:1" in caught.value.message
+
+
+def test_a_registry_that_does_not_answer_says_nothing_new(bench: Bench) -> None:
+    """And is not waited for."""
+    with pytest.raises(ImageError, match="localhost:1/there-is-none:1"):
+        bench.engine.newest("localhost:1/there-is-none:1")
+
+
+@pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
+def test_a_registry_says_what_it_has_now(bench: Bench) -> None:
+    """Its digest of the tag, and nothing is fetched for that."""
+    with registry() as (place, digest):
+        assert bench.engine.newest(f"{place}/app:v1") == digest
+        with pytest.raises(ImageError):
+            bench.engine.newest(f"{place}/other:v1")
+    with pytest.raises(NotFound):
+        bench.engine.image(f"{place}/app:v1")
+
+
+@contextmanager
+def registry() -> Iterator[tuple[str, str]]:
+    """Run a registry that has `app:v1`; give its place and the digest of that."""
+    kind = "application/vnd.docker.distribution.manifest.list.v2+json"
+    platform = {"architecture": "amd64", "os": "linux"}
+    entry = {
+        "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
+        "size": 1,
+        "digest": f"sha256:{'0' * 64}",
+        "platform": platform,
+    }
+    body = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": [entry]}).encode()
+    digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+    class Registry(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known = self.path == "/v2/" or self.path.startswith("/v2/app/manifests/")
+            said = b"{}" if self.path == "/v2/" else body if known else b""
+            self.send_response(200 if known else 404)
+            self.send_header("Content-Type", kind if said == body else "application/json")
+            self.send_header("Docker-Content-Digest", digest)
+            self.send_header("Content-Length", str(len(said)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(said)
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Registry) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}", digest
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_removed_image_is_gone(bench: Bench) -> None:

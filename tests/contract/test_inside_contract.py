@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import EngineError, NotFound
-from tests.contract.bench import DATA, Bench, archive
+from orchestrator.release.symptoms import SOCKETS, explain_listeners
+from tests.contract.bench import DATA, SECLUDED, SLEEPER, Bench, archive
 
 
 def test_a_command_in_a_container_has_a_text_and_an_exit_code(bench: Bench) -> None:
@@ -19,6 +20,27 @@ def test_a_command_in_a_container_has_a_text_and_an_exit_code(bench: Bench) -> N
     assert absent.exit_code != 0
     assert absent.text
     assert bench.engine.execute(container, ("no-such-program",)).exit_code != 0
+
+
+@pytest.mark.parametrize(
+    ("program", "told"),
+    [
+        (SECLUDED, "listens on 127.0.0.1 only, which nobody outside its container reaches"),
+        (SLEEPER, "listens on no port, and should on 8000"),
+    ],
+    ids=["loopback", "nothing"],
+)
+def test_what_listens_in_a_container_is_seen_inside(
+    bench: Bench, program: tuple[str, ...], told: str
+) -> None:
+    """At which address, too: from outside all of them are connections that nobody takes."""
+    container = bench.run("app", program)
+
+    def seen() -> bool | None:
+        reason = explain_listeners(bench.engine.execute(container, SOCKETS).text, 8000)
+        return (reason is not None and reason.text == told) or None
+
+    assert bench.until(seen)
 
 
 def test_a_removed_file_is_gone(bench: Bench) -> None:

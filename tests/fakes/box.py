@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ class Box:
     printed: list[tuple[float, str]] = field(default_factory=list)  # (Unix time, line)
     nginx: FakeNginx | None = None
     exit_code: int | None = None
+    ended: int | None = None  # with which code, the last time
     persistent: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class Box:
         ends = 1 if self.app.crashes else self.app.ends
         self.state = "running" if ends is None else self.crashed_state
         self.exit_code = ends if self.state == "exited" else None
+        self.ended = self.ended if ends is None else ends
 
     @property
     def version(self) -> str:
@@ -112,7 +115,7 @@ class Box:
     def execute(self, argv: tuple[str, ...], sockets: str) -> Output:  # noqa: C901, PLR0911
         """Run one of the few commands that stackctl runs in containers."""
         match argv:
-            case ("cat", "/proc/net/tcp"):
+            case ("cat", "/proc/net/tcp", *_) if not self.app.bare:
                 return Output(0, sockets)
             case ("sh", "-c", script, file) if "nginx -t" in script and self.nginx:
                 fault = self.nginx.test(file)
@@ -185,6 +188,7 @@ def socket_table(rows: list[tuple[str, str, str]]) -> str:
 
 
 def kernel_form(address: str, port: int) -> str:
-    """Write an address as `/proc/net/tcp` does."""
-    packed = bytes(int(part) for part in reversed(address.split(".")))
-    return f"{packed.hex().upper()}:{port:04X}"
+    """Write an address as `/proc/net/tcp` and `tcp6` do."""
+    packed = ipaddress.ip_address(address).packed
+    words = [packed[at : at + 4][::-1].hex().upper() for at in range(0, len(packed), 4)]
+    return f"{''.join(words)}:{port:04X}"

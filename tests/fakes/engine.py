@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.values import Named
+from orchestrator.engine.values import Ending, Named
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 from tests.fakes.conversation import FakeConversation
@@ -75,6 +75,12 @@ class FakeEngine:
                 for box in self.host.boxes.values()
                 if box.spec.labels.get(naming.STACK) == stack
             )
+
+    def ending(self, container: str) -> Ending:
+        """Return how its process ended last."""
+        with self.called("ending", container):
+            box = self.host.box(container)
+            return Ending(box.ended or 0, box.app.out_of_memory)
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; one that does not start is removed again."""
@@ -198,6 +204,11 @@ class FakeEngine:
         with self.called("build", order.tag):
             self.host.changed("build", order.tag)
             return self.host.shelf.build(order, report)
+
+    def newest(self, reference: str) -> str:
+        """Return the digest that the registry has."""
+        with self.called("newest", reference):
+            return self.host.shelf.newest(reference)
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Fetch an image."""

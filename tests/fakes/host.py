@@ -52,6 +52,7 @@ class FakeHost:
     networks: dict[str, Network] = field(default_factory=dict)  # by name
     changes: list[Change] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)  # containers that ended while users were on them
+    elsewhere: bool = False  # whoever asks the gateway is on another machine's loopback
     silent: int = 0  # so many of the next requests to the admin listener get no answer
 
     def __post_init__(self) -> None:
@@ -182,9 +183,10 @@ class FakeHost:
     def listen(self, request: httpx.Request) -> httpx.Response:
         """Answer for the gateway's admin listener: what `ask_by` asks."""
         with self.guard:
-            if self.silent:
+            if self.silent and not self.elsewhere:
                 self.silent -= 1
-            elif self.nginx is not None:
+                raise httpx.ReadTimeout("it is busy", request=request)
+            if not self.elsewhere and self.nginx is not None:
                 return self.nginx.answer(request)
         raise httpx.ConnectError("connection refused", request=request)
 
@@ -197,15 +199,15 @@ class FakeHost:
     def sockets(self, box: Box) -> str:
         """Return the connections of the gateway, or what another container listens on."""
         if box.nginx is None:
-            here = kernel_form("0.0.0.0", box.app.port)
-            up = box.listening(self.clock.monotonic())
+            here = kernel_form(box.app.listens, box.app.port)
+            up = box.listening(self.clock.monotonic()) and box.spec.entrypoint[:1] != ("sleep",)
             return socket_table([(here, ANYBODY, LISTENING)] if up else [])
         known = self._behind(box.nginx.reachable())  # a connection ends with its worker
         kept = [other for other in known if self._clings(other)]
         mine = kernel_form(box.address, 40000)
-        return socket_table(
-            [(mine, kernel_form(b.address, b.app.port), ESTABLISHED) for b in kept if b.address]
-        )
+        doors = [(kernel_form("0.0.0.0", port), ANYBODY, LISTENING) for port, _ in box.spec.ports]
+        calls = [(mine, kernel_form(b.address, b.app.port), ESTABLISHED) for b in kept if b.address]
+        return socket_table(doors + calls)
 
     def changed(self, what: str, subject: str) -> None:
         """Note a change."""
@@ -232,7 +234,7 @@ class FakeHost:
         """Ask a container for its health, as NGINX does; None where nobody listens."""
         box = next(iter(self._behind([(address, port)])), None)
         now = self.clock.monotonic()
-        if box is None or not box.listening(now) or box.app.port != port:
+        if box is None or not box.listening(now) or not box.app.takes(port):
             return None
         box.asked += 1
         return box.app.health(box.version, now - box.started, box.asked)

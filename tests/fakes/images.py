@@ -19,6 +19,7 @@ class FakeImages:
 
     def __init__(self, *local: str) -> None:
         self.registry: set[str] = set()
+        self.pushed: dict[str, str] = {}  # what was pushed anew, by its reference
         self._images: list[Image] = []
         for reference in local:
             self._add(reference, reference, Image("", (), {}))
@@ -67,7 +68,16 @@ class FakeImages:
         if reference not in self.registry:
             raise ImageError(f"pulling `{reference}`: no registry has it")
         report(f"pulled {reference}")
-        return self._add(reference, reference, Image("", (), {}, user="10001"))
+        digests = (f"{reference.rpartition(':')[0]}@{self.newest(reference)}",)
+        image = Image("", (), {}, user="10001", digests=digests)
+        return self._add(reference, self.pushed.get(reference, reference), image)
+
+    def newest(self, reference: str) -> str:
+        """Return the digest that the registry has."""
+        if reference not in self.registry:
+            raise ImageError(f"the registry does not give out `{reference}`")
+        content = self.pushed.get(reference, reference)
+        return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
 
     def remove(self, reference: str) -> None:
         """Take a tag from an image; the last one takes the image with it."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 
 from orchestrator.errors import EngineError, NotFound
-from orchestrator.gateway.admin import BUSY, NOBODY, NOWHERE, SERVED, UPSTREAM
+from orchestrator.gateway.admin import BUSY, NOBODY, NOWHERE, SERVED, UNREACHED, UPSTREAM
 from orchestrator.gateway.config import parse_config
 from orchestrator.gateway.files import LIVE
 
@@ -222,7 +222,10 @@ class FakeNginx:
     def _probe(self, replica: str) -> httpx.Response:
         """Ask the one replica of that name."""
         found = re.search(rf"\n +{replica} ([\d.]+):(\d+);", self.text)
-        return self._pass_on([(found[1], int(found[2]))]) if found else httpx.Response(404)
+        if found is None:
+            return httpx.Response(404)
+        answer = self._pass_on([(found[1], int(found[2]))])
+        return httpx.Response(502, text=UNREACHED) if answer.status_code == 502 else answer
 
     def _preview(self, upstream: str) -> httpx.Response:
         servers = _servers(self.text, upstream)
@@ -239,7 +242,9 @@ class FakeNginx:
             answer = self._reach.ask(address, port)
             if answer is not None:
                 status, body = answer
-                return httpx.Response(status, text=body, headers={UPSTREAM: f"{address}:{port}"})
+                place = {"Location": body} if 300 <= status < 400 else {}
+                headers = {UPSTREAM: f"{address}:{port}", **place}
+                return httpx.Response(status, text=body, headers=headers)
         return httpx.Response(502, text="connection refused")
 
     def _settle(self) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from orchestrator.asking import Answer, Ask, Unanswered
+from orchestrator.asking import LARGEST, Answer, Ask, Unanswered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,12 +22,13 @@ def ask_by(listen: Callable[[httpx.Request], httpx.Response]) -> Ask:
         *,
         method: str = "GET",
         headers: Mapping[str, str] = {},
+        largest: int = LARGEST,
     ) -> Answer:
         host, port = where
         try:
             answer = listen(httpx.Request(method, f"http://{host}:{port}{path}", headers=headers))
         except httpx.TransportError as error:
             raise Unanswered(type(error).__name__) from error
-        return Answer(answer.status_code, answer.content, dict(answer.headers))
+        return Answer(answer.status_code, answer.content[:largest], dict(answer.headers))
 
     return ask

@@ -224,9 +224,10 @@ def test_the_host_can_ask_each_color_and_replica(case: Case, tmp_path: Path) -> 
         for service, color, _ in colors(case)
     }
     assert rows(config.http, "$stackctl_address") == {"default": ""} | {
-        f"{service}-{color}-{number}": server
+        f"{service}-{color}-{number}": f"{address}:{port}"
         for service, color, upstream in colors(case)
-        for number, server in enumerate(upstream.servers, start=1)
+        for number, address in enumerate(upstream.addresses, start=1)
+        for port in [case.stack.services[service].health.port or upstream.port]
     }
     (probe,) = (say(block) for path, block in admin.items() if "/probe/" in path)
     assert probe[0] == ("if", "$stackctl_address", "=", "", "return", "404")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.asking import Answer, Unanswered, ask_once
+from orchestrator.asking import LARGEST, Answer, Unanswered, ask_once
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -19,11 +19,17 @@ PATIENCE = 10.0
 
 
 class Server:
-    """Takes one connection, reads one request and answers with bytes; None keeps it waiting."""
+    """Takes one connection, reads one request and answers with bytes; None keeps it waiting.
 
-    def __init__(self, said: bytes | None) -> None:
+    What it says `again`, it says without an end: every `pause` seconds.
+    """
+
+    def __init__(self, said: bytes | None, again: bytes = b"", pause: float = 0.0) -> None:
         self.request = b""
+        self.sent = 0
         self._said = said
+        self._again = again
+        self._pause = pause
         self._over = threading.Event()
         self._socket = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._serve)
@@ -47,7 +53,14 @@ class Server:
             if self._said is None:
                 self._over.wait(PATIENCE)
             else:
-                connection.sendall(self._said)
+                with suppress(OSError):  # whoever asked has heard enough
+                    self._say(connection, self._said)
+
+    def _say(self, connection: socket.socket, said: bytes) -> None:
+        connection.sendall(said)
+        while self._again and not self._over.wait(self._pause):
+            connection.sendall(self._again)
+            self.sent += len(self._again)
 
 
 def ask_server(said: bytes | None, timeout: float = PATIENCE) -> Answer:
@@ -94,6 +107,79 @@ def test_half_an_answer_is_none(said: bytes | None, reason: str) -> None:
     """A server that hangs up, talks nonsense or says nothing has not answered."""
     with pytest.raises(Unanswered, match=reason):
         ask_server(said, PATIENCE if said is not None else 0.05)
+
+
+ENDLESS = {  # what is said once, what is said again and again, and the seconds between
+    "a drip of chunks": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1\r\na\r\n",
+        0.02,
+    ),
+    "a drip without a length": (b"HTTP/1.1 200 OK\r\n\r\n", b"ab", 0.02),
+    "a drip of a long body": (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"ab", 0.02),
+    "a head that drips": (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a", 0.02),
+    "a first line that drips": (b"HTTP/1.1 200 ", b"a", 0.02),
+    "answers before the answer": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.02),
+    "trailers": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        b"X-Trailer: a\r\n",
+        0.02,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ENDLESS)
+def test_an_answer_that_never_ends_is_none(kind: str) -> None:
+    """The time is for all of it: each byte that comes in time is no new beginning."""
+    with Server(*ENDLESS[kind]).running() as port, pytest.raises(Unanswered, match="ReadTimeout"):
+        ask_once(("127.0.0.1", port), "/health", 0.3)
+
+
+@pytest.mark.parametrize(
+    ("head", "again"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\n", b"a" * 65536),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 400000000\r\n\r\n", b"a" * 65536),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"8000\r\n" + b"a" * 0x8000 + b"\r\n",
+        ),
+    ],
+    ids=["no length", "400 MB", "chunks"],
+)
+def test_of_a_body_without_end_the_beginning_is_read(head: bytes, again: bytes) -> None:
+    """No more than was asked for, be it 64 KiB or less."""
+    for largest in (LARGEST, 10):
+        server = Server(head, again)
+        with server.running() as port:
+            answer = ask_once(("127.0.0.1", port), "/", PATIENCE, largest=largest)
+        assert answer == (200, b"a" * largest, answer.headers)
+        assert server.sent < 64 * 1024**2
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-9\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+    ids=["rest of the connection", "less than nothing", "answers before the answer"],
+)
+def test_what_fits_no_rule_takes_no_room(said: bytes) -> None:
+    """A server that says more than a head and a body can need is cut off."""
+    server = Server(said, said + b"a" * 65536)
+    with server.running() as port, pytest.raises(Unanswered, match="RemoteProtocolError"):
+        ask_once(("127.0.0.1", port), "/", PATIENCE)
+    assert server.sent < 64 * 1024**2
+
+
+def test_an_encoding_is_not_undone() -> None:
+    """None is asked for, and one that is a lie harms nobody."""
+    server = Server(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}")
+    with server.running() as port:
+        assert ask_once(("127.0.0.1", port), "/", PATIENCE).json() == {}
+    assert b"Accept-Encoding: identity\r\n" in server.request
 
 
 def test_where_nobody_listens_no_answer_comes() -> None:

@@ -8,8 +8,12 @@ import docker.errors
 import pytest
 
 from orchestrator.engine.images import RACED, TRIES, build_image, remove_image
-from orchestrator.engine.values import BuildOrder
+from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import EngineError, ImageError
+from orchestrator.events import Warned
+from orchestrator.release.images import find_digests
+from tests.fakes.apps import App
+from tests.fakes.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,3 +91,74 @@ def test_an_image_in_use_is_not_tried_again() -> None:
     with pytest.raises(EngineError, match="is using it"):
         remove_image(client, "app:v1")
     assert client.calls == 1
+
+
+MOVING = "shop.example:5000/notes:main"
+
+
+class Shop(World):
+    """A stack whose `notes` is an image that somebody else makes, under a tag that moves."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        del self.notes["build"]
+        self.notes.update(image="shop.example:5000/notes:{version}", version="main")
+        self.host.shelf.registry.add(MOVING)
+        self.host.apps[MOVING] = App(answers="main")
+        self.up()
+
+    def asked(self) -> list[str]:
+        """Return what the engine was asked about images since the last look."""
+        calls = [call.method for call in self.engine.calls if call.method in ("newest", "pull")]
+        self.engine.calls.clear()
+        return calls
+
+
+def test_a_tag_that_has_moved_is_fetched_again(tmp_path: Path) -> None:
+    """Once: the next deploy finds that nothing has changed."""
+    shop = Shop(tmp_path)
+    assert shop.asked() == ["pull"]
+    assert shop.deploy("main").outcome == "unchanged"
+    assert shop.asked() == ["newest"]
+    shop.host.shelf.pushed[MOVING] = "pushed again"
+    assert shop.deploy("main").outcome == "deployed"
+    assert shop.asked() == ["newest", "pull"]
+    assert shop.deploy("main").outcome == "unchanged"
+
+
+def test_a_registry_that_does_not_answer_stops_no_release(tmp_path: Path) -> None:
+    """The image that is here is used, and that is said."""
+    shop = Shop(tmp_path)
+    shop.host.shelf.registry.clear()
+    result = shop.deploy("main")
+    assert (result.outcome, result.exit_code) == ("unchanged", 0)
+    (warning,) = [event.text for event in shop.events if isinstance(event, Warned)]
+    assert warning.startswith(f"the image `{MOVING}` that is on this engine is used: the registry")
+
+
+def test_nobody_else_is_asked_for_what_is_here(tmp_path: Path) -> None:
+    """With `--no-build`, and with `up`, which changes nothing that is as it should be."""
+    shop = Shop(tmp_path)
+    shop.host.shelf.pushed[MOVING] = "pushed again"
+    shop.asked()
+    assert shop.deploy("main", build=False).outcome == "unchanged"
+    shop.up()
+    assert shop.asked() == []
+
+
+@pytest.mark.parametrize(
+    ("reference", "digests", "found"),
+    [
+        ("python:3.13", (), set()),
+        ("python:3.13", ("python@sha256:1",), {"sha256:1"}),
+        ("docker.io/library/python:3.13", ("python@sha256:1",), {"sha256:1"}),
+        ("shop.example:5000/notes", ("shop.example:5000/notes@sha256:1",), {"sha256:1"}),
+        ("shop.example:5000/notes:v1", ("python@sha256:1",), set()),
+        ("notes:v1", ("shop.example:5000/notes@sha256:1",), set()),
+    ],
+)
+def test_only_what_came_from_a_registry_is_asked_for_there(
+    reference: str, digests: tuple[str, ...], found: set[str]
+) -> None:
+    """What was built here, or named here, is in no registry, and a question would only take time."""
+    assert find_digests(Image("sha256:0", (reference,), {}, digests=digests), reference) == found

@@ -1,0 +1,122 @@
+"""Why a candidate does not pass: what the engine and the container itself know of it.
+
+Looked for only once it has failed: a release that goes well asks nothing of this.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import signal
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import EngineError
+from orchestrator.gateway.admin import UNREACHED
+from orchestrator.gateway.workers import LISTENING
+from orchestrator.health import Reason, Verdict
+from orchestrator.release.candidate import find_candidate
+
+if TYPE_CHECKING:
+    from orchestrator.engine.values import Container, Ending
+    from orchestrator.release.house import House
+    from orchestrator.release.plan import Plan
+
+MIB = 1024**2
+KILLED = 128 + signal.SIGKILL
+SOCKETS = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
+HEADER = "local_address"  # in the first line of these files
+ADDRESS = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
+RESOLVER = ipaddress.ip_address("127.0.0.11")  # the engine's own, in every container
+SLOW = "a slow start needs a longer `health.deadline`"
+LOGS = "its last log lines say why"
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def explain(house: House, plan: Plan, replica: str, last: Verdict) -> Reason | None:
+    """Say why a replica does not pass; None where nobody knows more than its `last` answer."""
+    try:
+        found = find_candidate(house.engine, house.stack.name, plan)
+        container = next((one for one in found if one.name == replica), None)
+        if container is None:
+            return Reason("is gone", "somebody else has removed it")
+        ending = house.engine.ending(container.id)
+        memory = plan.service.resources.memory
+        if container.crashed or ending.out_of_memory:
+            return explain_ending(ending, memory, ended=container.crashed)
+        return _explain_silence(house, container, plan, last)
+    except EngineError:  # what is only to be told must not hide that the candidate has failed
+        return None
+
+
+def explain_ending(ending: Ending, memory: int, *, ended: bool) -> Reason:
+    """Say how a process came to its end. `memory` is what it may have, in bytes."""
+    limit = f"`resources.memory`, now {memory // MIB} MiB"
+    code = ending.exit_code
+    if ending.out_of_memory:
+        who = "was killed" if ended else "lost a process that was killed"
+        return Reason(f"{who} for memory", f"it wants more than {limit}")
+    if code == KILLED:
+        hint = f"the kernel does that where memory is short: see {limit}"
+        return Reason("was killed with SIGKILL (exit code 137)", hint)
+    if code == 0:
+        hint = "its command must stay in the foreground, and not start something and end"
+        return Reason("ended by itself with exit code 0", hint)
+    name = _name_signal(code - 128) if code > 128 else ""
+    return Reason(f"ended with exit code {code}{name and f' ({name})'}", LOGS)
+
+
+def find_listeners(sockets: str) -> dict[int, set[Address]]:
+    """Return the addresses that are listened on, by port, from the text of /proc/net/tcp and tcp6."""
+    found: dict[int, set[Address]] = {}
+    for row in (line.split() for line in sockets.splitlines()):
+        local = ADDRESS.fullmatch(row[1]) if len(row) > 3 and row[3] == LISTENING else None
+        if local is not None and (address := _read_address(local[1])) != RESOLVER:
+            found.setdefault(int(local[2], 16), set()).add(address)
+    return found
+
+
+def explain_listeners(sockets: str, port: int) -> Reason | None:
+    """Say why nobody outside of a container reaches its port; None where the text does not tell."""
+    if HEADER not in sockets:
+        return None
+    found = find_listeners(sockets)
+    here = found.get(port, set())
+    if not here:
+        others = ", ".join(map(str, sorted(found)))
+        if not others:
+            return Reason(f"listens on no port, and should on {port}", SLOW)
+        hint = f"let it listen on {port}, or name its port: `port`, `health.port`"
+        return Reason(f"listens on port {others}, and not on {port}", hint)
+    hint = f"let it listen on 0.0.0.0, port {port}"
+    if all(address.is_loopback for address in here):
+        names = " and ".join(sorted(map(str, here)))
+        return Reason(f"listens on {names} only, which nobody outside its container reaches", hint)
+    if all(address.version == 6 for address in here):
+        return Reason(f"listens on IPv6 only at port {port}, and is asked over IPv4", hint)
+    return None
+
+
+def _explain_silence(
+    house: House, container: Container, plan: Plan, last: Verdict
+) -> Reason | None:
+    if last.detail != UNREACHED:
+        return None
+    printed = house.engine.execute(container.id, SOCKETS)
+    return explain_listeners(printed.text, plan.service.health.port or plan.service.port)
+
+
+def _read_address(form: str) -> Address:
+    """Read an address as the kernel of a little-endian machine writes it, in words of four bytes."""
+    packed = bytes.fromhex(form)
+    words = (packed[start : start + 4][::-1] for start in range(0, len(packed), 4))
+    address = ipaddress.ip_address(b"".join(words))
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _name_signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return ""

@@ -1,0 +1,51 @@
+"""`health` in stack.yaml: what is asked of a candidate, and which answer is a good one."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, StrictInt, StrictStr
+
+from orchestrator.stack.fields import STRICT, Port, UrlPath
+from orchestrator.stack.forms import HOST
+from orchestrator.stack.quantities import Seconds
+
+# Not those above: with 502 the gateway says by itself that nobody was reached.
+Status = Annotated[StrictInt, Field(ge=200, le=499)]
+
+
+Interval = Annotated[Seconds, Field(ge=0.02, le=60)]
+Patience = Annotated[Seconds, Field(ge=0.1, le=60)]
+Deadline = Annotated[Seconds, Field(ge=1, le=3600)]
+
+
+def _status_to_list(value: object) -> object:
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Health(BaseModel):
+    """The gate: so many good answers in a row from every replica, before the deadline."""
+
+    model_config = STRICT
+
+    path: UrlPath = "/health"
+    port: Port | None = None  # None: the service's
+    host: Annotated[StrictStr, Field(pattern=HOST, max_length=255)] | None = None  # Host of a probe
+    expect: Annotated[tuple[Status, ...], BeforeValidator(_status_to_list)] = ()  # none: any 2xx
+    version: Literal["check", "ignore"] = "check"  # what an answer says of its version
+    interval: Interval = 0.1
+    timeout: Patience = 2.0  # for a whole answer
+    successes: Annotated[StrictInt, Field(ge=1, le=100)] = 3
+    deadline: Deadline = 60.0
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers of a probe."""
+        return {} if self.host is None else {"Host": self.host}
+
+    def expects(self, status: int) -> bool:
+        """Whether a status is that of a good answer."""
+        if self.expect:
+            return status in self.expect
+        return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
