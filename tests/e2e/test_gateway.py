@@ -10,6 +10,7 @@ import socket
 from collections import defaultdict
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 
@@ -398,3 +399,34 @@ def test_a_burst_is_answered_at_once(gateway: Operator) -> None:
         answers = [send(kept, "/burst/").status for _ in range(8)]
 
     assert answers == [200] * 6 + [429] * 2  # the one that is due, and the burst
+
+
+@pytest.mark.parametrize("route", ["/app/", "/unbuffered/", "/cached/"])
+@pytest.mark.parametrize("size", [4_000, 12_000, 65_000])
+def test_a_long_head_of_an_answer_passes(gateway: Operator, route: str, size: int) -> None:
+    """Up to 64 KiB: sessions in cookies and policies are as long as that."""
+    answer = ask(gateway, f"{route}?cookie={size}")
+    assert answer.status == 200
+    assert answer.headers["Set-Cookie"] == "s=" + "a" * size
+    assert answer.document["version"]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "cookie=130000",
+        f"raw={quote('HTTP/1.1 200 OK{0}no header{0}{0}'.format(chr(13) + chr(10)))}",
+        "raw=",
+    ],
+    ids=["too long", "no HTTP", "hung up"],
+)
+def test_a_replica_that_was_reached_is_not_called_out_of_reach(
+    gateway: Operator, wish: str
+) -> None:
+    """Its answer could not be used: who reads that it was not reached looks in the wrong place."""
+    answer = ask(gateway, f"/unbuffered/?{wish}")
+    assert_problem(answer, 502, "Bad Gateway")
+    assert "could be reached" not in answer.document["detail"]
+    assert "was reached" in answer.document["detail"]
+    # NGINX puts a replica aside that has failed thrice: no test after this one is to meet that.
+    wait_until(lambda: ask(gateway, "/unbuffered/").status == 200 or None)

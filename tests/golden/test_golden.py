@@ -146,6 +146,21 @@ def test_nginx_takes_the_config(verdicts: Mapping[str, str], name: str) -> None:
 
 
 @each_case
+def test_a_long_head_of_an_answer_has_room(case: Case, tmp_path: Path) -> None:
+    """And an answer that could not be used is told from a replica that could not be reached."""
+    http = read_config(case.expected, tmp_path).http
+    sizes = ("proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size")
+    assert [said for name in sizes for said in say(named(http, name))] == [
+        ("proxy_buffer_size", "68k"),
+        ("proxy_buffers", "18", "4k"),
+        ("proxy_busy_buffers_size", "68k"),
+    ]
+    details = rows(http, "$stackctl_unusable")
+    assert details["default"] == "no replica of the service could be reached"
+    assert "was reached" in details["~[0-9]"]
+
+
+@each_case
 def test_both_colors_are_listed(case: Case, tmp_path: Path) -> None:
     """Each color has its own port and replicas, and a twin of them that forgets failures."""
     config = read_config(case.expected, tmp_path)

@@ -18,7 +18,7 @@ KNOWN_WORDS = """
     keepalive_min_timeout keepalive_requests keepalive_timeout least_conn limit_conn
     limit_conn_dry_run limit_conn_log_level limit_conn_zone limit_req limit_req_status
     limit_req_zone listen location log_format map map_hash_bucket_size map_hash_max_size pcre_jit pid
-    proxy_buffering
+    proxy_buffer_size proxy_buffering proxy_buffers proxy_busy_buffers_size
     proxy_cache proxy_cache_background_update proxy_cache_bypass proxy_cache_key proxy_cache_lock
     proxy_cache_path proxy_cache_valid proxy_connect_timeout proxy_hide_header proxy_http_version
     proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
