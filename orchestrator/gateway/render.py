@@ -9,9 +9,10 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.gateway.addresses import COLORS, AddressTable
-from orchestrator.gateway.admission import ADMITTED
+from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.config import Config, identify, to_head
 from orchestrator.gateway.files import CURRENT, LIVE, cache_folder, config_folder
+from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment
 
-    from orchestrator.stack.model import RateLimit, Route, Stack
+    from orchestrator.stack.model import Stack
     from orchestrator.stack.quantities import Rate
+    from orchestrator.stack.routes import RateLimit, Route
 
 PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
 ADMIN_PORT = 8081
@@ -58,6 +60,16 @@ class Location(NamedTuple):
     service: str
     again: str | None  # name of the location that looks at the link again
     limits: tuple[Limit, ...]
+
+    @property
+    def prefix(self) -> str:
+        """Return what is taken from the front of a path; empty where nothing is."""
+        return self.route.path.rstrip("/") if self.route.strip_prefix else ""
+
+    @property
+    def rest(self) -> str:
+        """Return what follows the target in `proxy_pass`; nothing where the path is as it came."""
+        return "$stackctl_rest" if self.prefix else ""
 
     @property
     def matches(self) -> tuple[str, ...]:
@@ -105,6 +117,8 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             public_port=PUBLIC_PORT,
             admin_port=ADMIN_PORT,
             admitted=ADMITTED,
+            host=HOST,
+            refused=list_refused(),
         )
     )
 

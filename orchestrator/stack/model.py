@@ -9,16 +9,13 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
-    model_validator,
 )
 
 from orchestrator.stack.forms import (
@@ -29,7 +26,6 @@ from orchestrator.stack.forms import (
     REQUEST,
     SECRET,
     TEXT,
-    URL_PATH,
     USER,
     VARIABLE,
     VERSION,
@@ -39,13 +35,14 @@ from orchestrator.stack.quantities import (
     Address,
     Bytes,
     HostAddress,
-    RequestRate,
+    Proxies,
     Seconds,
     Subnet,
+    is_loopback,
 )
+from orchestrator.stack.routes import STRICT, Method, Route, UrlPath
 
 Color = Literal["blue", "green"]
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def _scalar_to_text(value: object) -> object:
@@ -58,19 +55,9 @@ def _scalar_to_text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
-def _refuse_dot_segments(path: str) -> str:
-    if {".", ".."} & {*path.split("/")}:
-        msg = "expected a path without `.` and `..`, which no request has"
-        raise ValueError(msg)
-    return path
-
-
 # A container's name is a host name, `<stack 20>-<service 32>-green-50`: DNS allows 63 characters.
 Name = Annotated[StrictStr, Field(pattern=NAME, max_length=32)]
 Version = Annotated[StrictStr, Field(pattern=VERSION)]
-UrlPath = Annotated[
-    StrictStr, Field(pattern=URL_PATH, max_length=200), AfterValidator(_refuse_dot_segments)
-]
 Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
 VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=255)]
 Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
@@ -83,8 +70,7 @@ Mount = Annotated[StrictStr, Field(pattern=MOUNT, max_length=255)]
 
 
 class _Strict(BaseModel):
-    # Only what a file has is built into a validator, once: all at import took 60 ms of every command.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = STRICT
 
 
 class Build(_Strict):
@@ -111,68 +97,6 @@ class Health(_Strict):
     timeout: Annotated[Seconds, Field(ge=0.1, le=60)] = 2.0
     successes: Annotated[StrictInt, Field(ge=1, le=100)] = 3
     deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
-
-
-class Timeouts(_Strict):
-    """How long NGINX waits for a service."""
-
-    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 0.5
-    read: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
-    send: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
-
-
-class RateLimit(_Strict):
-    """What one client address may send; beyond it, and beyond the burst, it gets 429."""
-
-    reads: RequestRate | None = None  # GET and HEAD
-    writes: RequestRate | None = None  # all other methods
-    burst: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = None  # None: one second's worth
-
-
-class Cache(_Strict):
-    """Answers to GET that the gateway keeps, for clients without a token or a cookie.
-
-    `Cache-Control` of the answer goes before `ttl`; its `stale-while-revalidate` is kept to.
-    """
-
-    ttl: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 1.0
-
-
-class Buffering(_Strict):
-    """Whether NGINX takes a whole request before it passes it on, and a whole answer."""
-
-    requests: StrictBool = True
-    responses: StrictBool = True
-
-
-def _rate_to_limit(value: object) -> object:
-    return {"reads": value, "writes": value} if isinstance(value, str) else value
-
-
-def _switch_to_buffering(value: object) -> object:
-    return {"requests": value, "responses": value} if isinstance(value, bool) else value
-
-
-class Route(_Strict):
-    """A path of the public listener that belongs to a service, with all that is below it."""
-
-    path: UrlPath
-    strip_prefix: StrictBool = False
-    methods: tuple[Method, ...] = ()  # none: all
-    rate_limit: Annotated[RateLimit, BeforeValidator(_rate_to_limit)] | None = None
-    cache: Cache | None = None
-    max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
-    timeouts: Timeouts = Timeouts()
-    buffering: Annotated[Buffering, BeforeValidator(_switch_to_buffering)] = Buffering()
-    websocket: UrlPath | None = None  # where the witness opens one; `true`: at the route's path
-
-    @model_validator(mode="before")
-    @classmethod
-    def _switch_to_path(cls, value: object) -> object:
-        """Let people write `websocket: true`."""
-        if isinstance(value, dict) and isinstance(value.get("websocket"), bool):
-            return value | {"websocket": value.get("path") if value["websocket"] else None}
-        return value
 
 
 class WitnessRequest(_Strict):
@@ -256,7 +180,13 @@ class Gateway(_Strict):
     keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 60.0
     drain_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 30.0
     gzip: StrictBool = True
+    trusted_proxies: tuple[Proxies, ...] = ()  # believed in what they say of clients
     resources: Resources = Resources()
+
+    @property
+    def trusts_host(self) -> bool:
+        """Whether a proxy on the host is trusted, which calls itself 127.0.0.1."""
+        return any(map(is_loopback, self.trusted_proxies))
 
     @property
     def kept(self) -> float:

@@ -7,7 +7,7 @@ import math
 import re
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import docker
 import docker.errors
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.gateway.addresses import AddressTable, Upstream
-    from orchestrator.stack.model import Route, Stack
+    from orchestrator.stack.model import Stack
     from orchestrator.stack.quantities import Rate
+    from orchestrator.stack.routes import Route
     from tests.properties.nginx import Said
 
 WISHES = stacks().flatmap(lambda stack: st.tuples(st.just(stack), tables(stack)))
@@ -55,8 +56,9 @@ CACHED = {
     ("proxy_cache_background_update", "on"),
     ("proxy_cache_bypass", "$http_authorization", "$http_cookie", "$stackctl_fresh"),
     ("proxy_no_cache", "$http_authorization", "$http_cookie"),
-    ("proxy_cache_key", "$http_host $request_uri"),
 }
+# Of a path: neither dots that lead elsewhere nor a fragment.
+PLAIN = r"(?!(?:[^?#]*(?:/|%2[Ff]))?(?:\.|%2[Ee]){1,2}(?:[/?#]|%2[Ff]|$))[^#]*"
 ROOT = Path(__file__).parents[2]
 TEST_ALL = 'for c in /configs/*.conf; do nginx -t -q -c "$c" 2>&1 || echo "refused: $c"; done'
 
@@ -72,7 +74,8 @@ def test_the_public_listener_says_what_was_meant(
     found = {pattern: say(block) for pattern, block in locations(config.public).items()}
     assert found.pop("= /stackctl/problem")
     assert found.pop("@stackctl_late")
-    wanted = {pattern: list(body) for pattern, body in expect_locations(stack)}
+    told = told_by(stack)
+    wanted = {pattern: list(body) for pattern, body in expect_locations(stack, told)}
     if "/" not in wanted:
         wanted["/"] = list(expect_nowhere())
     assert found.keys() == wanted.keys()
@@ -158,16 +161,30 @@ def in_turn(body: list[Said]) -> list[Said]:
     return [line for line in body if line[0] in ("set", "if", "rewrite", "return")]
 
 
-def expect_locations(stack: Stack) -> Iterator[tuple[str, Iterator[Said]]]:
+class Told(NamedTuple):
+    """How a client has come, in the words of the config."""
+
+    scheme: str
+    host: str
+
+
+def told_by(stack: Stack) -> Told:
+    """Return how clients come: a proxy that is trusted may know better."""
+    if stack.gateway.trusted_proxies:
+        return Told("$stackctl_proto", "$stackctl_outer_host")
+    return Told("$scheme", "$stackctl_host")
+
+
+def expect_locations(stack: Stack, told: Told) -> Iterator[tuple[str, Iterator[Said]]]:
     """Yield what each location of the public listener must hold, by its pattern."""
     for name, service in stack.services.items():
         for place, route in enumerate(service.routes):
             below = route.path if route.path.endswith("/") else f"{route.path}/"
-            yield below, expect_route(name, place, route)
+            yield below, expect_route(name, place, route, told)
             if not route.path.endswith("/"):
-                yield f"= {route.path}", expect_route(name, place, route)
+                yield f"= {route.path}", expect_route(name, place, route, told)
             if route.buffering.requests:
-                yield f"@again_{name}_{place}", expect_again(name, route)
+                yield f"@again_{name}_{place}", expect_again(name, route, told)
 
 
 def expect_nowhere() -> Iterator[Said]:
@@ -179,7 +196,7 @@ def expect_nowhere() -> Iterator[Said]:
     yield ("return", "404")
 
 
-def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
+def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Said]:
     """Yield the directives of one route."""
     yield from expect_decision(name)
     yield ("set", "$stackctl_method", "$request_method")
@@ -192,17 +209,16 @@ def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
         yield ("if", *condition, *kept, "return", "405")
     nobody = ("set", "$stackctl_target", "", "set", "$stackctl_color", "")
-    told = (*nobody, "set", "$stackctl_unreleased", name, "return", "503")
-    yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *told)
-    if route.strip_prefix:
-        literal = re.sub(r"[^\w/~-]", r"\\\g<0>", route.path)
-        yield ("rewrite", f"(?s)^{literal}(.*)$", "/$1", "break")
+    refused = (*nobody, "set", "$stackctl_unreleased", name, "return", "503")
+    yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *refused)
+    yield from expect_path(route)
     yield ("limit_conn", "stackctl_lanes", "65535")
     for zone, _, _, burst in limits:
         yield ("limit_req", f"zone={zone}", f"burst={burst}", "nodelay")
     yield ("client_max_body_size", str(route.max_body))
-    yield ("proxy_pass", "http://$stackctl_target")
+    yield ("proxy_pass", f"http://$stackctl_target{'$stackctl_rest' * bool(strips(route))}")
     yield from expect_patience(route)
+    yield from expect_redirects(route, told)
     if route.buffering.requests:
         yield ("error_page", "502", "504", "=", f"@again_{name}_{place}")
         yield PROBLEM
@@ -210,7 +226,40 @@ def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
         yield ("proxy_request_buffering", "off")
     if route.cache:
         yield from CACHED
+        yield ("proxy_cache_key", f"{told.scheme} {told.host} $stackctl_host $request_uri")
         yield ("proxy_cache_valid", "200", f"{route.cache.ttl:.0f}s")
+
+
+def strips(route: Route) -> str:
+    """Return what is taken from the front of a path; empty where nothing is."""
+    return route.path.rstrip("/") if route.strip_prefix else ""
+
+
+def quoted(text: str) -> str:
+    """Return a path for a regular expression."""
+    return re.sub(r"[^\w/~-]", r"\\\g<0>", text)
+
+
+def expect_path(route: Route) -> Iterator[Said]:
+    """Yield what decides which path the service gets: as sent, or as understood."""
+    if prefix := strips(route):
+        yield ("set", "$stackctl_prefix", prefix)
+        stripped = ("rewrite", f"(?s)^{quoted(route.path)}(.*)$", "/$1", "break")
+        known = f"^{quoted(prefix)}(?<stackctl_rest>/{PLAIN})$"
+        yield ("if", "$request_uri", "!~", known, *stripped)
+    else:
+        plain = PLAIN if route.path.endswith("/") else rf"(?:/{PLAIN}|\?[^#]*)?"
+        known = ("$request_uri", "!~", f"^{quoted(route.path)}{plain}$")
+        yield ("if", *known, "rewrite", "(?s)^(.*)$", "$1", "break")
+
+
+def expect_redirects(route: Route, told: Told) -> Iterator[Said]:
+    """Yield what gives redirects the prefix back that was stripped, unless they have it."""
+    if prefix := strips(route):
+        origin = f"{told.scheme}://{told.host}"
+        yield ("proxy_redirect", f"{origin}{prefix}/", f"{origin}{prefix}/")
+        yield ("proxy_redirect", f"{origin}/", f"{origin}{prefix}/")
+        yield ("proxy_redirect", f"~^/(?!/|{quoted(prefix[1:])}(?:[/?#]|$))(.*)$", f"{prefix}/$1")
 
 
 def expect_decision(name: str) -> Iterator[Said]:
@@ -222,13 +271,15 @@ def expect_decision(name: str) -> Iterator[Said]:
     yield ("if", "-e", asked, *green)
 
 
-def expect_again(name: str, route: Route) -> Iterator[Said]:
+def expect_again(name: str, route: Route, told: Told) -> Iterator[Said]:
     """Yield the directives of the location that decides again: the path is stripped already."""
     for code in ("502", "504"):
         yield ("if", "$stackctl_first_try", "=", code, "return", code)
     yield from expect_decision(name)
-    yield ("proxy_pass", "http://${stackctl_target}_again")
+    rest = "$stackctl_rest" * bool(strips(route))
+    yield ("proxy_pass", f"http://${{stackctl_target}}_again{rest}")
     yield from expect_patience(route)
+    yield from expect_redirects(route, told)
 
 
 def expect_upstreams(stack: Stack, table: AddressTable) -> Iterator[tuple[str, list[Said]]]:

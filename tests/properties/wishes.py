@@ -91,6 +91,12 @@ GATEWAYS = st.fixed_dictionaries(
         "keepalive": st.integers(1, 300),
         "drain_timeout": st.integers(2, 3600),
         "gzip": st.booleans(),
+        "trusted_proxies": st.lists(
+            st.ip_addresses().map(str)
+            | st.sampled_from(["127.0.0.1", "::1", "10.0.0.0/8", "fd00::/8", "0.0.0.0/1", "::/1"]),
+            max_size=3,
+            unique=True,
+        ),
     },
 )
 
