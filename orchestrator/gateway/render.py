@@ -18,7 +18,7 @@ from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from jinja2 import Environment
 
@@ -60,6 +60,7 @@ class Location(NamedTuple):
     service: str
     again: str | None  # name of the location that looks at the link again
     limits: tuple[Limit, ...]
+    known: str | None  # the variable that says whether the client has said who it is; where cached
 
     @property
     def prefix(self) -> str:
@@ -85,8 +86,9 @@ def render(stack: Stack, table: AddressTable) -> Config:
 
 
 def _render(stack: Stack, table: AddressTable, identity: str) -> str:
+    callers = _name_callers(stack)
     locations = [
-        _to_location(route, position, name)
+        _to_location(route, position, name, callers)
         for name, service in stack.services.items()
         for position, route in enumerate(service.routes)
     ]
@@ -111,6 +113,8 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             blocks=blocks,
             locations=locations,
             limits=[limit for location in locations for limit in location.limits],
+            callers=callers,
+            compressing=stack.gateway.gzip or any(item.route.gzip for item in locations),
             caches={
                 block.name: cache_folder(block.name) for block in blocks if block.service in cached
             },
@@ -123,13 +127,34 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
     )
 
 
-def _to_location(route: Route, position: int, service: str) -> Location:
+def _name_callers(stack: Stack) -> dict[tuple[str, ...], str]:
+    """Return a variable for each list of headers by which callers of cached routes say who they are,
+    in NGINX's words for them.
+    """
+    lists = dict.fromkeys(
+        identity
+        for service in stack.services.values()
+        for route in service.routes
+        if (identity := _identify_caller(route))
+    )
+    return {identity: f"$stackctl_caller_{number}" for number, identity in enumerate(lists)}
+
+
+def _identify_caller(route: Route) -> tuple[str, ...]:
+    names = route.cache.identity if route.cache else ()
+    return tuple(dict.fromkeys(f"$http_{name.lower().replace('-', '_')}" for name in names))
+
+
+def _to_location(
+    route: Route, position: int, service: str, callers: Mapping[tuple[str, ...], str]
+) -> Location:
     return Location(
         route=route,
         service=service,
         # What is passed on as it comes cannot be sent twice.
         again=f"again_{service}_{position}" if route.buffering.requests else None,
         limits=tuple(_to_limits(route.rate_limit, f"{service}_{position}")),
+        known=callers.get(_identify_caller(route)),
     )
 
 

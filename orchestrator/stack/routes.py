@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from orchestrator.stack.forms import URL_PATH
+from orchestrator.stack.forms import HEADER, URL_PATH
 from orchestrator.stack.quantities import Bytes, RequestRate, Seconds
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -32,6 +32,8 @@ def _refuse_dot_segments(path: str) -> str:
 UrlPath = Annotated[
     StrictStr, Field(pattern=URL_PATH, max_length=200), AfterValidator(_refuse_dot_segments)
 ]
+
+Header = Annotated[StrictStr, Field(pattern=HEADER, max_length=100)]
 
 
 # Only what a file has is built into a validator, once: all at import took 60 ms of every command.
@@ -59,12 +61,17 @@ class RateLimit(_Strict):
 
 
 class Cache(_Strict):
-    """Answers to GET that the gateway keeps, for clients without a token or a cookie.
+    """Answers to GET that the gateway keeps, for clients that do not say who they are.
 
-    `Cache-Control` of the answer goes before `ttl`; its `stale-while-revalidate` is kept to.
+    `Cache-Control` of the answer goes before `ttl`; its `stale-while-revalidate` is kept to, and `Vary`.
     """
 
     ttl: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 1.0
+    identity: tuple[Header, ...] = (
+        "Authorization",
+        "Cookie",
+        "X-Api-Key",
+    )  # who says it with these
 
 
 class Buffering(_Strict):
@@ -93,6 +100,8 @@ class Route(_Strict):
     max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
     timeouts: Timeouts = Timeouts()
     buffering: Annotated[Buffering, BeforeValidator(_switch_to_buffering)] = Buffering()
+    gzip: StrictBool | None = None  # None: as the gateway does
+    security_headers: StrictBool = True
     websocket: UrlPath | None = None  # where the witness opens one; `true`: at the route's path
 
     @model_validator(mode="before")

@@ -37,6 +37,9 @@ ROUTES = [
     {"path": "/inner/", "strip_prefix": True},
     {"path": "/inner/v1.2/", "strip_prefix": True, "buffering": {"requests": False}},
     {"path": "/exact", "methods": ["GET"]},
+    {"path": "/tenants/", "cache": {"ttl": "60s", "identity": ["api_key"]}},
+    {"path": "/plain/", "gzip": False, "security_headers": False},
+    {"path": "/single/", "rate_limit": {"reads": "1/m", "burst": 0}},
 ]
 LARGE = b"a" * 3 * 2**20
 
@@ -572,8 +575,15 @@ for address in sys.argv[1:]:
 
 def read_in_gateway(operator: Operator, path: str) -> str:
     """Return a file of the gateway's container."""
-    code = operator.engine.exec_create(f"{operator.name}-gateway", ["cat", path])
-    return str(operator.engine.exec_start(code).decode())
+    return run_in(operator, f"{operator.name}-gateway", "cat", path)
+
+
+def run_in(operator: Operator, container: str, *command: str) -> str:
+    """Return what a command in a container prints."""
+    code = operator.engine.exec_create(container, list(command))
+    printed = operator.engine.exec_start(code["Id"])
+    assert isinstance(printed, bytes)
+    return printed.decode()
 
 
 def beside(operator: Operator, claimed: str) -> int:
@@ -582,8 +592,97 @@ def beside(operator: Operator, claimed: str) -> int:
     asked = ASKER.format(forwarded=f"{host}, {claimed}, {host}")
     replica = next(name for name in operator.containers() if "-app-" in name)
     gateways = [a for a in operator.addresses() if a]
-    code = operator.engine.exec_create(replica, ["python", "-c", asked, *gateways])
-    return int(operator.engine.exec_start(code).decode())
+    return int(run_in(operator, replica, "python", "-c", asked, *gateways))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Api-Key": "k"}, {"Authorization": "0"}, {"Cookie": "0"}],
+    ids=lambda headers: next(iter(headers)),
+)
+def test_what_one_caller_got_is_not_told_to_another(
+    gateway: Operator, headers: dict[str, str]
+) -> None:
+    """Whoever says who they are goes past the cache, whatever they say."""
+    path = f"/long/{secrets.token_hex(4)}"
+    ask(gateway, path, headers=headers)
+    assert ask(gateway, path).headers["X-Cache"] == "MISS"
+    assert ask(gateway, path, headers=headers).headers["X-Cache"] == "BYPASS"
+
+
+def test_an_answer_is_kept_for_those_that_it_varies_by(gateway: Operator) -> None:
+    """What the service names in Vary is told apart."""
+    path = f"/long/{secrets.token_hex(4)}?head={quote('Vary: Accept-Language')}"
+    found = [
+        ask(gateway, path, headers={"Accept-Language": each}) for each in ("de", "en", "de", "en")
+    ]
+    assert [answer.headers["X-Cache"] for answer in found] == ["MISS", "MISS", "HIT", "HIT"]
+    assert said_by(found[0]) == said_by(found[2]) != said_by(found[1])
+
+
+def test_a_route_says_which_headers_tell_a_caller(gateway: Operator) -> None:
+    """In place of the three that do by default; a key may be called anything."""
+    path = f"/tenants/{secrets.token_hex(4)}"
+    ask(gateway, path, headers={"api_key": "k"})
+    assert ask(gateway, path).headers["X-Cache"] == "MISS"
+    assert ask(gateway, path, headers={"Cookie": "a=b"}).headers["X-Cache"] == "HIT"
+    assert ask(gateway, path, headers={"api_key": "k"}).headers["X-Cache"] == "BYPASS"
+
+
+def test_a_route_can_do_without_compression(gateway: Operator) -> None:
+    """Tags and lengths of its answers are the service's own."""
+    wish = quote('ETag: "abc"')
+    path = f"/plain/?size=9000&head={wish}"
+    answer = ask(gateway, path, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] is None
+    assert answer.headers["ETag"] == '"abc"'
+
+
+def test_a_route_can_do_without_security_headers(gateway: Operator) -> None:
+    """Its service decides; requests keep their name, and errors of the gateway's own their headers."""
+    mark = secrets.token_hex(8)
+    headers = ask(gateway, "/plain/", headers={"X-Request-ID": mark}).headers
+    for name in ("X-Frame-Options", "Referrer-Policy", "X-Content-Type-Options"):
+        assert headers[name] is None
+    assert headers["X-Request-ID"] == mark
+    assert ask(gateway, "/plain/", headers={"X-Stackctl-Witness": "1"}).headers["X-Stackctl-Served"]
+
+
+def test_a_limit_without_a_burst_is_taken(gateway: Operator) -> None:
+    """Two at once are one too many."""
+    with client(gateway) as kept:
+        answers = [send(kept, "/single/").status for _ in range(3)]
+    assert answers == [200, 429, 429]
+
+
+def test_the_tag_of_a_compressed_answer_can_be_sent_back(gateway: Operator) -> None:
+    """Compressing makes a tag weak, which no If-Match fits: the service gets the one it gave."""
+    wish = quote('ETag: "abc"')
+    read = ask(gateway, f"/app/?size=9000&head={wish}", headers={"Accept-Encoding": "gzip"})
+    assert read.headers["Content-Encoding"] == "gzip"
+    tag = str(read.headers["ETag"])
+    assert hear(ask(gateway, "/app/", "POST", headers=ECHO | {"If-Match": tag}))["if-match"] == [
+        '"abc"'
+    ]
+    for other in ('"a", "b"', "*", 'W/"a", W/"b"'):
+        heard = hear(ask(gateway, "/app/", "POST", headers=ECHO | {"If-Match": other}))
+        assert heard["if-match"] == [other]
+
+
+def test_a_policy_of_the_service_on_frames_is_the_one_that_holds(gateway: Operator) -> None:
+    """X-Frame-Options beside frame-ancestors would forbid in old browsers what the service allows."""
+    wishes = {
+        "frame-ancestors https://a.example": None,
+        "default-src 'self'; Frame-Ancestors https://a.example": None,
+        "default-src 'self'": "DENY",
+        "default-src frame-ancestors.example": "DENY",
+    }
+    for policy, expected in wishes.items():
+        wish = quote(f"Content-Security-Policy: {policy}")
+        answer = ask(gateway, f"/app/?head={wish}")
+        assert answer.headers["Content-Security-Policy"] == policy
+        assert answer.headers["X-Frame-Options"] == expected
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 @pytest.mark.parametrize("route", ["/app/", "/unbuffered/", "/cached/"])

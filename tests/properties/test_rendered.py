@@ -54,8 +54,6 @@ CACHED = {
     ("proxy_cache", "$stackctl_target"),
     ("proxy_cache_lock", "on"),
     ("proxy_cache_background_update", "on"),
-    ("proxy_cache_bypass", "$http_authorization", "$http_cookie", "$stackctl_fresh"),
-    ("proxy_no_cache", "$http_authorization", "$http_cookie"),
 }
 # Of a path: neither dots that lead elsewhere nor a fragment.
 PLAIN = r"(?!(?:[^?#]*(?:/|%2[Ff]))?(?:\.|%2[Ee]){1,2}(?:[/?#]|%2[Ff]|$))[^#]*"
@@ -128,6 +126,8 @@ def test_the_rest_of_the_config_says_what_was_meant(
     kept = (keepalive + max(1, keepalive / 3)) * 1000
     assert told["args"] == [f"{math.ceil(kept)}ms", f"{keepalive:.0f}s"]
     assert bool(named(config.http, "gzip")) == stack.gateway.gzip
+    switched = [route.gzip for service in stack.services.values() for route in service.routes]
+    assert bool(named(config.http, "gzip_types")) == (stack.gateway.gzip or True in switched)
     assert parse_config(rendered.text) == rendered
 
 
@@ -166,13 +166,25 @@ class Told(NamedTuple):
 
     scheme: str
     host: str
+    gzip: bool  # without a word of the route
+    caches: bool  # whether any route is cached
+    callers: list[tuple[str, ...]]  # lists of what says who a caller is
 
 
 def told_by(stack: Stack) -> Told:
     """Return how clients come: a proxy that is trusted may know better."""
+    routes = [route for service in stack.services.values() for route in service.routes]
+    caches = any(route.cache for route in routes)
+    rest = (stack.gateway.gzip, caches, list(dict.fromkeys(filter(None, map(callers_of, routes)))))
     if stack.gateway.trusted_proxies:
-        return Told("$stackctl_proto", "$stackctl_outer_host")
-    return Told("$scheme", "$stackctl_host")
+        return Told("$stackctl_proto", "$stackctl_outer_host", *rest)
+    return Told("$scheme", "$stackctl_host", *rest)
+
+
+def callers_of(route: Route) -> tuple[str, ...]:
+    """Return what says who a caller of a cached route is, in NGINX's words."""
+    names = route.cache.identity if route.cache else ()
+    return tuple(dict.fromkeys("$http_" + re.sub("-", "_", name.lower()) for name in names))
 
 
 def expect_locations(stack: Stack, told: Told) -> Iterator[tuple[str, Iterator[Said]]]:
@@ -214,10 +226,11 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
     yield from expect_path(route)
     yield ("limit_conn", "stackctl_lanes", "65535")
     for zone, _, _, burst in limits:
-        yield ("limit_req", f"zone={zone}", f"burst={burst}", "nodelay")
+        # NGINX knows no burst of 0.
+        yield ("limit_req", f"zone={zone}", *((f"burst={burst}", "nodelay") if burst else ()))
     yield ("client_max_body_size", str(route.max_body))
     yield ("proxy_pass", f"http://$stackctl_target{'$stackctl_rest' * bool(strips(route))}")
-    yield from expect_patience(route)
+    yield from expect_patience(route, told)
     yield from expect_redirects(route, told)
     if route.buffering.requests:
         yield ("error_page", "502", "504", "=", f"@again_{name}_{place}")
@@ -226,6 +239,11 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
         yield ("proxy_request_buffering", "off")
     if route.cache:
         yield from CACHED
+        known = callers_of(route)
+        caller = [f"$stackctl_caller_{told.callers.index(known)}"] if known else []
+        yield ("proxy_cache_bypass", *caller, "$stackctl_fresh")
+        if caller:
+            yield ("proxy_no_cache", *caller)
         yield ("proxy_cache_key", f"{told.scheme} {told.host} $stackctl_host $request_uri")
         yield ("proxy_cache_valid", "200", f"{route.cache.ttl:.0f}s")
 
@@ -249,8 +267,8 @@ def expect_path(route: Route) -> Iterator[Said]:
         yield ("if", "$request_uri", "!~", known, *stripped)
     else:
         plain = PLAIN if route.path.endswith("/") else rf"(?:/{PLAIN}|\?[^#]*)?"
-        known = ("$request_uri", "!~", f"^{quoted(route.path)}{plain}$")
-        yield ("if", *known, "rewrite", "(?s)^(.*)$", "$1", "break")
+        plainly = f"^{quoted(route.path)}{plain}$"
+        yield ("if", "$request_uri", "!~", plainly, "rewrite", "(?s)^(.*)$", "$1", "break")
 
 
 def expect_redirects(route: Route, told: Told) -> Iterator[Said]:
@@ -278,7 +296,7 @@ def expect_again(name: str, route: Route, told: Told) -> Iterator[Said]:
     yield from expect_decision(name)
     rest = "$stackctl_rest" * bool(strips(route))
     yield ("proxy_pass", f"http://${{stackctl_target}}_again{rest}")
-    yield from expect_patience(route)
+    yield from expect_patience(route, told)
     yield from expect_redirects(route, told)
 
 
@@ -300,8 +318,15 @@ def expect_upstreams(stack: Stack, table: AddressTable) -> Iterator[tuple[str, l
         yield f"{name}_again", [("server", server, "max_fails=0") for server in servers]
 
 
-def expect_patience(route: Route) -> Iterator[Said]:
+def expect_patience(route: Route, told: Told) -> Iterator[Said]:
     """Yield the time limits of a route, and whether its answers are buffered."""
+    if route.gzip is not None and route.gzip != told.gzip:
+        yield ("gzip", "on" if route.gzip else "off")
+    if not route.security_headers:
+        yield ("add_header", "X-Request-ID", "$stackctl_request_id", "always")
+        yield ("add_header", "X-Stackctl-Served", "$stackctl_served", "always")
+        if told.caches:
+            yield ("add_header", "X-Cache", "$upstream_cache_status", "always")
     for kind, seconds in (
         ("connect", route.timeouts.connect),
         ("read", route.timeouts.read),
