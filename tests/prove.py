@@ -92,8 +92,8 @@ SAFEGUARDS = (
     Safeguard(
         "nodelay: no request waits where the counter does not see it",
         "templates/location.conf.j2",
-        " burst={{ limit.burst }} nodelay;\n",
-        " burst={{ limit.burst }};\n",
+        " burst={{ limit.burst }} nodelay{% endif %};\n",
+        " burst={{ limit.burst }}{% endif %};\n",
         ("tests/e2e/test_gateway.py::test_a_burst_is_answered_at_once",),
     ),
     Safeguard(

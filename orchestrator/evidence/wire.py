@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SLOW_PIECES = 10  # bytes at the end of a slow request that are sent one by one
 CHUNK = 65536
+LONGEST_HEAD = 128 * 1024  # bytes: more than the gateway passes on
 HEADERS = (("X-Stackctl-Witness", "1"), ("User-Agent", "stackctl-witness"))
 
 Pause = Callable[[], Awaitable[None]]
@@ -85,7 +86,7 @@ class Connection:
         self.gone = reader.gone  # set once the other side has closed it
         self.decided = 0.0  # monotonic time just before the head of the last request was complete
         self.quiet_since = time.monotonic()
-        self._state = h11.Connection(h11.CLIENT)
+        self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
 
     @classmethod
     async def open(cls, address: Address) -> Connection:

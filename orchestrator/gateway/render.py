@@ -10,20 +10,22 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.gateway.addresses import COLORS, AddressTable
-from orchestrator.gateway.admission import ADMITTED
+from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.config import Config, identify, to_head
 from orchestrator.gateway.files import CURRENT, LIVE, cache_folder, config_folder
+from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from jinja2 import Environment
 
-    from orchestrator.stack.model import RateLimit, Route, Stack
+    from orchestrator.stack.model import Stack
     from orchestrator.stack.quantities import Rate
+    from orchestrator.stack.routes import RateLimit, Route
 
 PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
 ADMIN_PORT = 8081
@@ -60,6 +62,17 @@ class Location(NamedTuple):
     service: str
     again: str | None  # name of the location that looks at the link again
     limits: tuple[Limit, ...]
+    known: str | None  # the variable that says whether the client has said who it is; where cached
+
+    @property
+    def prefix(self) -> str:
+        """Return what is taken from the front of a path; empty where nothing is."""
+        return self.route.path.rstrip("/") if self.route.strip_prefix else ""
+
+    @property
+    def rest(self) -> str:
+        """Return what follows the target in `proxy_pass`; nothing where the path is as it came."""
+        return "$stackctl_rest" if self.prefix else ""
 
     @property
     def matches(self) -> tuple[str, ...]:
@@ -75,8 +88,9 @@ def render(stack: Stack, table: AddressTable) -> Config:
 
 
 def _render(stack: Stack, table: AddressTable, identity: str) -> str:
+    callers = _name_callers(stack)
     locations = [
-        _to_location(route, position, name)
+        _to_location(route, position, name, callers)
         for name, service in stack.services.items()
         for position, route in enumerate(service.routes)
     ]
@@ -96,12 +110,16 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             blocks=blocks,
             locations=locations,
             limits=[limit for location in locations for limit in location.limits],
+            callers=callers,
+            compressing=stack.gateway.gzip or any(item.route.gzip for item in locations),
             caches={
                 block.name: cache_folder(block.name) for block in blocks if block.service in cached
             },
             public_port=PUBLIC_PORT,
             admin_port=ADMIN_PORT,
             admitted=ADMITTED,
+            host=HOST,
+            refused=list_refused(),
         )
     )
 
@@ -116,13 +134,34 @@ def _to_blocks(stack: Stack, table: AddressTable) -> Iterator[Block]:
                 yield Block(upstream_name, name, color, upstream.servers, probed.servers)
 
 
-def _to_location(route: Route, position: int, service: str) -> Location:
+def _name_callers(stack: Stack) -> dict[tuple[str, ...], str]:
+    """Return a variable for each list of headers by which callers of cached routes say who they are,
+    in NGINX's words for them.
+    """
+    lists = dict.fromkeys(
+        identity
+        for service in stack.services.values()
+        for route in service.routes
+        if (identity := _identify_caller(route))
+    )
+    return {identity: f"$stackctl_caller_{number}" for number, identity in enumerate(lists)}
+
+
+def _identify_caller(route: Route) -> tuple[str, ...]:
+    names = route.cache.identity if route.cache else ()
+    return tuple(dict.fromkeys(f"$http_{name.lower().replace('-', '_')}" for name in names))
+
+
+def _to_location(
+    route: Route, position: int, service: str, callers: Mapping[tuple[str, ...], str]
+) -> Location:
     return Location(
         route=route,
         service=service,
         # What is passed on as it comes cannot be sent twice.
         again=f"again_{service}_{position}" if route.buffering.requests else None,
         limits=tuple(_to_limits(route.rate_limit, f"{service}_{position}")),
+        known=callers.get(_identify_caller(route)),
     )
 
 

@@ -10,9 +10,11 @@ REQUEST = r"^/[A-Za-z0-9._~/?=&%+-]*$"
 IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
 VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
-SECRET = r"^[A-Za-z_][A-Za-z0-9_]*(:[A-Za-z_][A-Za-z0-9_]*)?$"  # noqa: S105  the form of a name
+ENVIRONMENT = r"^[^=\x00]+$"  # all that an environment can hold, such as `discovery.type`
+SECRET = r"^([^=:\x00]+:)?[A-Za-z_][A-Za-z0-9_]*$"  # noqa: S105  the form of a name
 MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
 USER = r"^[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?$"
+HEADER = r"^[A-Za-z][A-Za-z0-9_-]*$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
 TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
 
@@ -25,9 +27,11 @@ FORMS = {  # as faults describe them
     IMAGE: "an image such as `mongo:8`",
     VERSIONED_IMAGE: "an image such as `example/notes:{version}`",
     VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
+    ENVIRONMENT: "a name without `=` and NUL",
     SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another",
     MOUNT: "a volume such as `uploads:/data` or `uploads:/data:ro`",
     USER: "a user's number other than 0, such as `10001` or `10001:10001`",
+    HEADER: "a header's name: letters, digits, `-` and `_`, a letter first",
     FILE: "a path",
     TEXT: "text without NUL",
 }

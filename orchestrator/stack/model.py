@@ -16,11 +16,11 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
-    model_validator,
 )
 
-from orchestrator.stack.fields import STRICT, Port, UrlPath
+from orchestrator.stack.fields import STRICT, Port
 from orchestrator.stack.forms import (
+    ENVIRONMENT,
     FILE,
     IMAGE,
     MOUNT,
@@ -38,13 +38,14 @@ from orchestrator.stack.quantities import (
     Address,
     Bytes,
     HostAddress,
-    RequestRate,
+    Proxies,
     Seconds,
     Subnet,
+    is_loopback,
 )
+from orchestrator.stack.routes import Method, Route
 
 Color = Literal["blue", "green"]
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def _scalar_to_text(value: object) -> object:
@@ -63,6 +64,7 @@ Version = Annotated[StrictStr, Field(pattern=VERSION)]
 Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
 VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=255)]
 Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
+Environment = Annotated[StrictStr, Field(pattern=ENVIRONMENT, max_length=200)]
 Secret = Annotated[StrictStr, Field(pattern=SECRET, max_length=200)]
 File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
 Argument = Annotated[StrictStr, Field(pattern=TEXT)]
@@ -88,68 +90,6 @@ class Resources(_Strict):
     memory: Annotated[Bytes, Field(ge=6 * 1024**2)] = 512 * 1024**2
     cpus: Annotated[StrictFloat, Field(gt=0, le=256)] = 1.0
     pids: Annotated[StrictInt, Field(ge=1)] = 512
-
-
-class Timeouts(_Strict):
-    """How long NGINX waits for a service."""
-
-    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 0.5
-    read: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
-    send: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
-
-
-class RateLimit(_Strict):
-    """What one client address may send; beyond it, and beyond the burst, it gets 429."""
-
-    reads: RequestRate | None = None  # GET and HEAD
-    writes: RequestRate | None = None  # all other methods
-    burst: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = None  # None: one second's worth
-
-
-class Cache(_Strict):
-    """Answers to GET that the gateway keeps, for clients without a token or a cookie.
-
-    `Cache-Control` of the answer goes before `ttl`; its `stale-while-revalidate` is kept to.
-    """
-
-    ttl: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 1.0
-
-
-class Buffering(_Strict):
-    """Whether NGINX takes a whole request before it passes it on, and a whole answer."""
-
-    requests: StrictBool = True
-    responses: StrictBool = True
-
-
-def _rate_to_limit(value: object) -> object:
-    return {"reads": value, "writes": value} if isinstance(value, str) else value
-
-
-def _switch_to_buffering(value: object) -> object:
-    return {"requests": value, "responses": value} if isinstance(value, bool) else value
-
-
-class Route(_Strict):
-    """A path of the public listener that belongs to a service, with all that is below it."""
-
-    path: UrlPath
-    strip_prefix: StrictBool = False
-    methods: tuple[Method, ...] = ()  # none: all
-    rate_limit: Annotated[RateLimit, BeforeValidator(_rate_to_limit)] | None = None
-    cache: Cache | None = None
-    max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
-    timeouts: Timeouts = Timeouts()
-    buffering: Annotated[Buffering, BeforeValidator(_switch_to_buffering)] = Buffering()
-    websocket: UrlPath | None = None  # where the witness opens one; `true`: at the route's path
-
-    @model_validator(mode="before")
-    @classmethod
-    def _switch_to_path(cls, value: object) -> object:
-        """Let people write `websocket: true`."""
-        if isinstance(value, dict) and isinstance(value.get("websocket"), bool):
-            return value | {"websocket": value.get("path") if value["websocket"] else None}
-        return value
 
 
 class WitnessRequest(_Strict):
@@ -186,7 +126,7 @@ class Service(_Strict):
     replicas: Annotated[StrictInt, Field(ge=1, le=50)] = 1
     user: Annotated[StrictStr, Field(pattern=USER)] | None = None
     read_only: StrictBool = False
-    env: dict[Variable, Text] = {}
+    env: dict[Environment, Text] = {}
     secrets: tuple[Secret, ...] = ()
     needs: tuple[Name, ...] = ()
     volumes: tuple[Mount, ...] = ()
@@ -215,7 +155,7 @@ class Accessory(_Strict):
     image: Image
     command: tuple[Argument, ...] = ()
     port: Port
-    env: dict[Variable, Text] = {}
+    env: dict[Environment, Text] = {}
     secrets: tuple[Secret, ...] = ()
     volumes: tuple[Mount, ...] = ()
     resources: Resources = Resources()
@@ -233,7 +173,13 @@ class Gateway(_Strict):
     keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 60.0
     drain_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 30.0
     gzip: StrictBool = True
+    trusted_proxies: tuple[Proxies, ...] = ()  # believed in what they say of clients
     resources: Resources = Resources()
+
+    @property
+    def trusts_host(self) -> bool:
+        """Whether a proxy on the host is trusted, which calls itself 127.0.0.1."""
+        return any(map(is_loopback, self.trusted_proxies))
 
     @property
     def kept(self) -> float:

@@ -124,8 +124,32 @@ def parse_subnet(value: object) -> object:
     return network
 
 
+Networks = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK = (ipaddress.IPv4Network("127.0.0.0/8"), ipaddress.IPv6Network("::1/128"))
+
+
+def parse_network(value: object) -> object:
+    """Turn `10.0.0.7`, `10.0.0.0/8` or `fd00::/8` into a network; one of everybody is none."""
+    if isinstance(value, Networks):
+        return value
+    try:
+        network = ipaddress.ip_network(value) if isinstance(value, str) else None
+    except ValueError:
+        network = None
+    if network is None or not network.prefixlen or "%" in str(network):
+        msg = "expected an address or a network such as `10.0.0.7`, `10.0.0.0/8` or `fd00::/8`"
+        raise ValueError(msg)
+    return network
+
+
+def is_loopback(network: Networks) -> bool:
+    """Whether a network is the host itself, as a program on it sees itself."""
+    return any(network.version == own.version and network.overlaps(own) for own in LOOPBACK)
+
+
 Seconds = Annotated[float, BeforeValidator(parse_seconds)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes)]
 HostAddress = Annotated[Address, BeforeValidator(parse_address)]
+Proxies = Annotated[Networks, BeforeValidator(parse_network)]
 Subnet = Annotated[ipaddress.IPv4Network, BeforeValidator(parse_subnet)]
 RequestRate = Annotated[Rate, BeforeValidator(parse_rate)]

@@ -10,8 +10,10 @@ import socket
 from collections import defaultdict
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
+import yaml
 
 from tests.e2e.operator import Operator, wait_until
 
@@ -32,6 +34,12 @@ ROUTES = [
     {"path": "/readonly/", "methods": ["GET", "HEAD"]},
     {"path": "/large/", "max_body": "4m"},
     {"path": "/large/limited/", "max_body": "4m", "rate_limit": {"writes": "6/m", "burst": 1}},
+    {"path": "/inner/", "strip_prefix": True},
+    {"path": "/inner/v1.2/", "strip_prefix": True, "buffering": {"requests": False}},
+    {"path": "/exact", "methods": ["GET"]},
+    {"path": "/tenants/", "cache": {"ttl": "60s", "identity": ["api_key"]}},
+    {"path": "/plain/", "gzip": False, "security_headers": False},
+    {"path": "/single/", "rate_limit": {"reads": "1/m", "burst": 0}},
 ]
 LARGE = b"a" * 3 * 2**20
 
@@ -336,6 +344,357 @@ def count_in_flight(operator: Operator) -> int:
     return sum(int(answer["in_flight"]) - 1 for answer in asked)
 
 
+def send_raw(operator: Operator, head: str) -> Answer:
+    """Send a request whose head is just this, and read one answer."""
+    with closing(socket.create_connection(("127.0.0.1", operator.public), timeout=30)) as wire:
+        wire.sendall(head.replace("\n", "\r\n").encode("latin-1"))
+        answer = http.client.HTTPResponse(wire)
+        answer.begin()
+        return Answer(answer.status, defaultdict(lambda: None, answer.headers), answer.read())
+
+
+def hear(answer: Answer) -> dict[str, list[str]]:
+    """Return the headers that the service got, by their names in lower case."""
+    heard: dict[str, list[str]] = {}
+    for name, value in answer.document["headers"]:
+        heard.setdefault(name.lower(), []).append(value)
+    return heard
+
+
+ECHO = {"X-Echo": "1"}
+
+
+FORGED = {
+    "Forwarded": "for=6.6.6.6;host=evil;proto=https",
+    "X-Forwarded-For": "6.6.6.6",
+    "X-Forwarded-Host": "evil",
+    "X-Forwarded-Port": "666",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Scheme": "https",
+    "X-Forwarded-Server": "evil",
+    "X-Forwarded-Ssl": "on",
+    "X-Real-IP": "6.6.6.6",
+}
+
+
+def test_a_client_cannot_forge_what_a_proxy_says(gateway: Operator) -> None:
+    """The whole family of forwarded headers says what the gateway knows, and nothing else."""
+    heard = hear(ask(gateway, "/app/", headers=ECHO | FORGED))
+    family = {name: heard[name] for name in heard if "forwarded" in name or name == "x-real-ip"}
+    (client,) = family["x-real-ip"]
+    assert client != "6.6.6.6"
+    assert family == {
+        "x-forwarded-for": [client],
+        "x-forwarded-host": [f"127.0.0.1:{gateway.public}"],
+        "x-forwarded-port": [str(gateway.public)],
+        "x-forwarded-proto": ["http"],
+        "x-real-ip": [client],
+    }
+
+
+@pytest.mark.parametrize("route", ["/inner/", "/inner/v1.2/"])
+@pytest.mark.parametrize(
+    "rest", ["a%2Fb", "/x", "a//b", "%20%3F", "%7e?q=%2F&r=//", "", "?q", "a;b=1", "%C3%A4", "a+b"]
+)
+def test_a_stripped_path_is_the_one_that_was_sent(gateway: Operator, route: str, rest: str) -> None:
+    """Less its prefix: nothing is decoded, nothing merged, and the query stays."""
+    for method in ("GET", "POST"):
+        answer = ask(gateway, f"{route}{rest}", method, headers=ECHO)
+        assert answer.document["path"] == f"/{rest}"
+
+
+@pytest.mark.parametrize(
+    ("sent", "got"),
+    [
+        ("/%69nner/a%20b?q=%2F", "/a%20b?q=%2F"),
+        ("//inner/a", "/a"),
+        ("/app/../inner/a", "/a"),
+        ("/inner/a/../b?q", "/b?q"),
+        ("/inner/%2e%2e/inner/b", "/b"),
+        ("/inner/a%2fb/%2e./c", "/a/c"),
+        ("/inner/./a", "/a"),
+        ("/inner/..a/.b/c..", "/..a/.b/c.."),
+        ("/app/a%2Fb//c", "/app/a%2Fb//c"),
+        ("/app/a%2fb/../../app/c", "/app/app/c"),
+        ("/inner/../exact", "/exact"),
+        ("/inner/..%2fexact", "/exact"),
+        ("/app/%2E%2E/exact?q", "/exact?q"),
+        ("//exact", "/exact"),
+        ("/%65xact", "/exact"),
+        ("/exact%2Fx", "/exact/x"),
+        ("/exact/x%2Fy", "/exact/x%2Fy"),
+        ("/exact?a=/../b", "/exact?a=/../b"),
+    ],
+)
+def test_a_path_means_the_same_to_gateway_and_service(
+    gateway: Operator, sent: str, got: str
+) -> None:
+    """What leaves its route by dots, or comes to it otherwise than by name, is sent as it was
+    understood: nothing reaches one route's service with the limits of another.
+    """
+    answer = send_raw(gateway, f"GET {sent} HTTP/1.1\nHost: a\nX-Echo: 1\nConnection: close\n\n")
+    assert (answer.status, answer.document.get("path")) == (200, got)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/exact", "/app/../exact", "/app/%2e%2e/exact", "/app/..%2Fexact", "//exact", "/%65xact"],
+)
+def test_no_spelling_of_a_path_goes_round_its_route(gateway: Operator, path: str) -> None:
+    """The methods of a route hold however its path is written."""
+    head = f"DELETE {path} HTTP/1.1\nHost: a\nConnection: close\n\n"
+    assert send_raw(gateway, head).status == 405
+
+
+@pytest.mark.parametrize(
+    ("sent", "got"),
+    [
+        ("/items/", "/inner/items/"),
+        ("/", "/inner/"),
+        ("/inner/items/", "/inner/items/"),
+        ("/innermost", "/inner/innermost"),
+        ("items/?q=1", "items/?q=1"),
+        ("//other.example/items/", "//other.example/items/"),
+        ("https://other.example/items/", "https://other.example/items/"),
+        ("http://{host}/items/?q=1", "http://{host}/inner/items/?q=1"),
+        ("http://{host}/inner/items/", "http://{host}/inner/items/"),
+    ],
+)
+def test_a_redirect_keeps_the_prefix_that_was_stripped(
+    gateway: Operator, sent: str, got: str
+) -> None:
+    """The service does not know it; one that reads X-Forwarded-Prefix does, and is left alone."""
+    host = f"127.0.0.1:{gateway.public}"
+    wish = quote(f"Location: {sent.format(host=host)}")
+    answer = ask(gateway, f"/inner/?status=307&head={wish}", headers=ECHO)
+    assert (answer.status, answer.headers["Location"]) == (307, got.format(host=host))
+    assert hear(answer)["x-forwarded-prefix"] == ["/inner"]
+
+
+def test_a_refresh_keeps_the_prefix_too(gateway: Operator) -> None:
+    """It is a redirect that waits; and a route that strips nothing says nothing else."""
+    wish = quote("Refresh: 5; url=/items/")
+    assert ask(gateway, f"/inner/?head={wish}").headers["Refresh"] == "5; url=/inner/items/"
+    wish = quote("Location: /items/")
+    assert ask(gateway, f"/app/?status=302&head={wish}").headers["Location"] == "/items/"
+
+
+def test_a_service_is_told_a_host_in_any_case(gateway: Operator) -> None:
+    """HTTP/1.0 knows none, and balancers and monitors speak it; HTTP/1.1 insists on one."""
+    heard = hear(send_raw(gateway, "GET /app/ HTTP/1.0\nX-Echo: 1\n\n"))
+    assert heard["host"] == ["localhost"]
+    heard = hear(send_raw(gateway, "GET /app/ HTTP/1.0\nX-Echo: 1\nHost: a.example:81\n\n"))
+    assert heard["host"] == ["a.example:81"]
+
+
+IMITATIONS = (
+    *("X_Forwarded_For", "X-Forwarded_For", "X_Forwarded-For", "x_forwarded_proto"),
+    *("X_Forwarded_Host", "X_Forwarded_Prefix", "X_Real_IP", "X-Real_IP", "X_Request_ID"),
+    *("Content_Length", "Transfer_Encoding"),
+)
+
+
+def test_headers_with_an_underscore_are_passed_on(gateway: Operator) -> None:
+    """But none that a service may take for one of the gateway's own, or for a body's length."""
+    names = ("api_key", "X_Trace", "_private")
+    sent = {**ECHO, **dict.fromkeys(names, "k"), **dict.fromkeys(IMITATIONS, "6")}
+    heard = hear(ask(gateway, "/app/", headers=sent))
+    assert [heard.get(name.lower()) for name in names] == [["k"]] * len(names)
+    assert heard.keys() & {name.lower() for name in IMITATIONS} == set()
+
+
+TRUSTING = {"trusted_proxies": ["127.0.0.1"]}  # which the gateway sees by another address
+SAID = {
+    "X-Forwarded-For": "6.6.6.6, 203.0.113.7",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "shop.example",
+    "X-Forwarded-Port": "443",
+}
+
+
+@contextmanager
+def trusting(operator: Operator) -> Iterator[None]:
+    """Let the gateway believe the host, for a while."""
+    file = operator.folder / "stack.yaml"
+    text = file.read_text()
+    stack = yaml.safe_load(text)
+    stack["gateway"] |= TRUSTING
+    operator.write(stack)
+    operator.up()
+    try:
+        yield
+    finally:
+        file.write_text(text)
+        operator.up()
+
+
+def test_a_proxy_that_is_trusted_says_who_the_client_is(gateway: Operator) -> None:
+    """To services, limits, the log and redirects; the admin listener is not fooled by it."""
+    with trusting(gateway):
+        mark = secrets.token_hex(8)
+        heard = hear(ask(gateway, "/app/", headers={**ECHO, **SAID, "X-Request-ID": mark}))
+        assert heard["x-forwarded-for"] == heard["x-real-ip"] == ["203.0.113.7"]
+        assert heard["x-forwarded-proto"] == ["https"]
+        assert heard["x-forwarded-host"] == ["shop.example"]
+        assert heard["x-forwarded-port"] == ["443"]
+        assert heard["host"] == [f"127.0.0.1:{gateway.public}"]
+        assert wait_until(lambda: find_in_log(gateway, mark))["client"] == "203.0.113.7"
+
+        wish = quote("Location: https://shop.example/items/")
+        moved = ask(gateway, f"/inner/?status=302&head={wish}", headers=SAID)
+        assert moved.headers["Location"] == "https://shop.example/inner/items/"
+
+        clients = [{"X-Forwarded-For": f"203.0.113.{number}"} for number in range(20)]
+        sent = [ask(gateway, "/burst/", headers=each).status for each in clients]
+        assert sent == [200] * len(clients)
+
+        # Whoever says nothing is the client, and has what the gateway knows of itself.
+        heard = hear(ask(gateway, "/app/", headers=ECHO | {"X-Forwarded-Proto": "gopher"}))
+        assert heard["x-forwarded-proto"] == ["http"]
+        assert heard["x-forwarded-host"] == [f"127.0.0.1:{gateway.public}"]
+        assert "x-forwarded-port" not in heard  # a proxy's port is not made up
+
+        with closing(http.client.HTTPConnection("127.0.0.1", gateway.admin, timeout=30)) as admin:
+            assert send(admin, "/serving", headers=SAID).status == 200
+        assert beside(gateway, SAID["X-Forwarded-For"]) == 403
+
+
+ASKER = """
+import http.client, sys
+for address in sys.argv[1:]:
+    try:
+        connection = http.client.HTTPConnection(address, 8081, timeout=2)
+        connection.request("GET", "/serving", headers={{"X-Forwarded-For": "{forwarded}"}})
+        print(connection.getresponse().status)
+        break
+    except OSError:
+        pass
+"""
+
+
+def read_in_gateway(operator: Operator, path: str) -> str:
+    """Return a file of the gateway's container."""
+    return run_in(operator, f"{operator.name}-gateway", "cat", path)
+
+
+def run_in(operator: Operator, container: str, *command: str) -> str:
+    """Return what a command in a container prints."""
+    code = operator.engine.exec_create(container, list(command))
+    printed = operator.engine.exec_start(code["Id"])
+    assert isinstance(printed, bytes)
+    return printed.decode()
+
+
+def beside(operator: Operator, claimed: str) -> int:
+    """Return what the admin listener says to a container that claims to be the host."""
+    (host,) = re.findall(r"^(\S+) 0;", read_in_gateway(operator, "/tmp/admin.map"), re.MULTILINE)
+    asked = ASKER.format(forwarded=f"{host}, {claimed}, {host}")
+    replica = next(name for name in operator.containers() if "-app-" in name)
+    gateways = [a for a in operator.addresses() if a]
+    return int(run_in(operator, replica, "python", "-c", asked, *gateways))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"X-Api-Key": "k"}, {"Authorization": "0"}, {"Cookie": "0"}],
+    ids=lambda headers: next(iter(headers)),
+)
+def test_what_one_caller_got_is_not_told_to_another(
+    gateway: Operator, headers: dict[str, str]
+) -> None:
+    """Whoever says who they are goes past the cache, whatever they say."""
+    path = f"/long/{secrets.token_hex(4)}"
+    ask(gateway, path, headers=headers)
+    assert ask(gateway, path).headers["X-Cache"] == "MISS"
+    assert ask(gateway, path, headers=headers).headers["X-Cache"] == "BYPASS"
+
+
+def test_an_answer_is_kept_for_those_that_it_varies_by(gateway: Operator) -> None:
+    """What the service names in Vary is told apart."""
+    path = f"/long/{secrets.token_hex(4)}?head={quote('Vary: Accept-Language')}"
+    found = [
+        ask(gateway, path, headers={"Accept-Language": each}) for each in ("de", "en", "de", "en")
+    ]
+    assert [answer.headers["X-Cache"] for answer in found] == ["MISS", "MISS", "HIT", "HIT"]
+    assert said_by(found[0]) == said_by(found[2]) != said_by(found[1])
+
+
+def test_a_route_says_which_headers_tell_a_caller(gateway: Operator) -> None:
+    """In place of the three that do by default; a key may be called anything."""
+    path = f"/tenants/{secrets.token_hex(4)}"
+    ask(gateway, path, headers={"api_key": "k"})
+    assert ask(gateway, path).headers["X-Cache"] == "MISS"
+    assert ask(gateway, path, headers={"Cookie": "a=b"}).headers["X-Cache"] == "HIT"
+    assert ask(gateway, path, headers={"api_key": "k"}).headers["X-Cache"] == "BYPASS"
+
+
+def test_a_route_can_do_without_compression(gateway: Operator) -> None:
+    """Tags and lengths of its answers are the service's own."""
+    wish = quote('ETag: "abc"')
+    path = f"/plain/?size=9000&head={wish}"
+    answer = ask(gateway, path, headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] is None
+    assert answer.headers["ETag"] == '"abc"'
+
+
+def test_a_route_can_do_without_security_headers(gateway: Operator) -> None:
+    """Its service decides; requests keep their name, and errors of the gateway's own their headers."""
+    mark = secrets.token_hex(8)
+    headers = ask(gateway, "/plain/", headers={"X-Request-ID": mark}).headers
+    for name in ("X-Frame-Options", "Referrer-Policy", "X-Content-Type-Options"):
+        assert headers[name] is None
+    assert headers["X-Request-ID"] == mark
+    assert ask(gateway, "/plain/", headers={"X-Stackctl-Witness": "1"}).headers["X-Stackctl-Served"]
+
+
+def test_a_limit_without_a_burst_is_taken(gateway: Operator) -> None:
+    """Two at once are one too many."""
+    with client(gateway) as kept:
+        answers = [send(kept, "/single/").status for _ in range(3)]
+    assert answers == [200, 429, 429]
+
+
+def test_the_tag_of_a_compressed_answer_can_be_sent_back(gateway: Operator) -> None:
+    """Compressing makes a tag weak, which no If-Match fits: the service gets the one it gave."""
+    wish = quote('ETag: "abc"')
+    read = ask(gateway, f"/app/?size=9000&head={wish}", headers={"Accept-Encoding": "gzip"})
+    assert read.headers["Content-Encoding"] == "gzip"
+    tag = str(read.headers["ETag"])
+    assert hear(ask(gateway, "/app/", "POST", headers=ECHO | {"If-Match": tag}))["if-match"] == [
+        '"abc"'
+    ]
+    for other in ('"a", "b"', "*", 'W/"a", W/"b"'):
+        heard = hear(ask(gateway, "/app/", "POST", headers=ECHO | {"If-Match": other}))
+        assert heard["if-match"] == [other]
+
+
+def test_a_policy_of_the_service_on_frames_is_the_one_that_holds(gateway: Operator) -> None:
+    """X-Frame-Options beside frame-ancestors would forbid in old browsers what the service allows."""
+    wishes = {
+        "frame-ancestors https://a.example": None,
+        "default-src 'self'; Frame-Ancestors https://a.example": None,
+        "default-src 'self'": "DENY",
+        "default-src frame-ancestors.example": "DENY",
+    }
+    for policy, expected in wishes.items():
+        wish = quote(f"Content-Security-Policy: {policy}")
+        answer = ask(gateway, f"/app/?head={wish}")
+        assert answer.headers["Content-Security-Policy"] == policy
+        assert answer.headers["X-Frame-Options"] == expected
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("route", ["/app/", "/unbuffered/", "/cached/"])
+@pytest.mark.parametrize("size", [4_000, 12_000, 65_000])
+def test_a_long_head_of_an_answer_passes(gateway: Operator, route: str, size: int) -> None:
+    """Up to 64 KiB: sessions in cookies and policies are as long as that."""
+    answer = ask(gateway, f"{route}?cookie={size}")
+    assert answer.status == 200
+    assert answer.headers["Set-Cookie"] == "s=" + "a" * size
+    assert answer.document["version"]
+
+
 def test_the_cache_never_answers_with_another_versions_words(gateway: Operator) -> None:
     """Not on kept connections, and not of a color that comes back with another version."""
     path = f"/long/{secrets.token_hex(4)}"
@@ -398,3 +757,25 @@ def test_a_burst_is_answered_at_once(gateway: Operator) -> None:
         answers = [send(kept, "/burst/").status for _ in range(8)]
 
     assert answers == [200] * 6 + [429] * 2  # the one that is due, and the burst
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        "cookie=130000",
+        f"raw={quote('HTTP/1.1 200 OK{0}no header{0}{0}'.format(chr(13) + chr(10)))}",
+        "raw=",
+    ],
+    ids=["too long", "no HTTP", "hung up"],
+)
+def test_a_replica_that_was_reached_is_not_called_out_of_reach(
+    gateway: Operator, wish: str
+) -> None:
+    """Its answer could not be used: who reads that it was not reached looks in the wrong place."""
+    wait_until(
+        lambda: ask(gateway, "/unbuffered/").status == 200 or None
+    )  # others have killed them
+    answer = ask(gateway, f"/unbuffered/?{wish}")
+    assert_problem(answer, 502, "Bad Gateway")
+    assert "could be reached" not in answer.document["detail"]
+    assert "was reached" in answer.document["detail"]

@@ -15,7 +15,7 @@ import docker.errors
 import pytest
 
 from orchestrator.gateway.addresses import COLORS, AddressTable, fit_table
-from orchestrator.gateway.admission import ADMITTED
+from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.files import CURRENT, LIVE, config_file, config_folder
 from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT, render
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from orchestrator.gateway.addresses import Upstream
-    from orchestrator.stack.model import Route
+    from orchestrator.stack.routes import Route
 
 ROOT = Path(__file__).parents[2]
+# Of a path: neither dots that lead elsewhere nor a fragment.
+PLAIN = r"(?!(?:[^?#]*(?:/|%2[Ff]))?(?:\.|%2[Ee]){1,2}(?:[/?#]|%2[Ff]|$))[^#]*"
 CASES = read_cases()
 TEST_ALL = """
 for config in /configs/*.conf; do
@@ -146,6 +148,59 @@ def test_nginx_takes_the_config(verdicts: Mapping[str, str], name: str) -> None:
 
 
 @each_case
+def test_a_long_head_of_an_answer_has_room(case: Case, tmp_path: Path) -> None:
+    """And an answer that could not be used is told from a replica that could not be reached."""
+    http = read_config(case.expected, tmp_path).http
+    sizes = ("proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size")
+    assert [said for name in sizes for said in say(named(http, name))] == [
+        ("proxy_buffer_size", "68k"),
+        ("proxy_buffers", "18", "4k"),
+        ("proxy_busy_buffers_size", "68k"),
+    ]
+    details = rows(http, "$stackctl_unusable")
+    assert details["default"] == "no replica of the service could be reached"
+    assert "was reached" in details["~[0-9]"]
+
+
+@each_case
+def test_headers_that_a_service_may_believe_are_the_gateways(case: Case, tmp_path: Path) -> None:
+    """None of the forwarded family is passed on, nor what differs from one by underscores."""
+    http = read_config(case.expected, tmp_path).http
+    told = {line[1].lower(): line[2] for line in say(named(http, "proxy_set_header"))}
+    family = {name: value for name, value in told.items() if "forwarded" in name and value}
+    assert family.keys() == {
+        f"x-forwarded-{each}" for each in ("for", "host", "port", "prefix", "proto")
+    } - {"x-forwarded-prefix" for _ in [0] if not any(r.strip_prefix for _, (_, r) in routes(case))}
+    assert told["forwarded"] == told["x-forwarded-scheme"] == ""
+    assert family["x-forwarded-for"] == told["x-real-ip"] == "$remote_addr"
+    assert told["host"] == "$stackctl_host"
+    assert rows(http, "$stackctl_host") == {"default": "$http_host", "": "$host"}
+    for name in [*told, "content-length", "transfer-encoding"]:
+        if "-" in name and "_" not in name and name != "if-match":
+            assert told[name.replace("-", "_")] == ""
+            assert told[name[::-1].replace("-", "_", 1)[::-1]] == ""
+    assert say(named(http, "underscores_in_headers")) == [("underscores_in_headers", "on")]
+    assert named(http, "ignore_invalid_headers") == []  # other names are no names
+
+
+@each_case
+def test_only_the_public_listener_takes_a_proxys_word(case: Case, tmp_path: Path) -> None:
+    """The admin listener goes by who is connected, whoever is trusted."""
+    config = read_config(case.expected, tmp_path)
+    trusted = [str(network) for network in case.stack.gateway.trusted_proxies]
+    assert [line[1] for line in say(named(config.public, "set_real_ip_from"))] == trusted
+    for block in (config.http, config.admin):
+        assert not [line for line in say(block) if "real_ip" in line[0]]
+    if trusted:
+        assert pairs(config.http, "geo", "$stackctl_untrusted") == [
+            ("default", "1"),
+            *((network, "0") for network in trusted),
+        ]
+        assert ("real_ip_header", "X-Forwarded-For") in say(config.public)
+        assert ("include", HOST) in say(config.public)  # 127.0.0.1 is among them
+
+
+@each_case
 def test_both_colors_are_listed(case: Case, tmp_path: Path) -> None:
     """Each color has its own port and replicas, and a twin of them that forgets failures."""
     config = read_config(case.expected, tmp_path)
@@ -177,8 +232,8 @@ def test_a_link_decides(case: Case, tmp_path: Path) -> None:
         assert said[:4] == [*decision(service), ("set", "$stackctl_method", "$request_method")]
         assert missing_lane(service) in said
         assert ("limit_conn", "stackctl_lanes", "65535") in said
-        assert ("proxy_pass", "http://$stackctl_target") in said
-        assert rewrites(said) == ([stripped(route)] if route.strip_prefix else [])
+        assert ("proxy_pass", f"http://$stackctl_target{rest(route)}") in said
+        assert [line for line in said if "rewrite" in line] == [understood(route)]
     if "/" not in wanted:
         assert say(public["/"]) == [
             ("set", "$stackctl_method", "$request_method"),
@@ -193,13 +248,14 @@ def test_a_link_decides(case: Case, tmp_path: Path) -> None:
 def test_the_second_choice_looks_at_the_link_again(case: Case, tmp_path: Path) -> None:
     """What reached nobody goes to the color of now, by the upstream that forgets failures."""
     public = locations(read_config(case.expected, tmp_path).public)
-    for place, service in second_choices(case):
+    for place, (service, route) in second_choices(case):
         said = say(public[place])
         for code in ("502", "504"):
             assert ("if", "$stackctl_first_try", "=", code, "return", code) in said
         assert said[2:5] == decision(service)
-        assert ("proxy_pass", "http://${stackctl_target}_again") in said
-        assert rewrites(said) == []  # the first choice has done so: the path is short already
+        assert ("proxy_pass", f"http://${{stackctl_target}}_again{rest(route)}") in said
+        # The first choice has done so: the path is short already.
+        assert [line for line in said if {"rewrite", "$stackctl_rest"} & {*line}] == []
 
 
 @each_case
@@ -300,17 +356,12 @@ def routes(case: Case) -> Iterator[tuple[str, tuple[str, Route]]]:
             yield route.path.rstrip("/") + "/", (service, route)
 
 
-def second_choices(case: Case) -> Iterator[tuple[str, str]]:
-    """Yield the second choice of each route that has one, with its service."""
+def second_choices(case: Case) -> Iterator[tuple[str, tuple[str, Route]]]:
+    """Yield the second choice of each route that has one, with its service: what streams has none."""
     for service, settings in case.stack.services.items():
         for place, route in enumerate(settings.routes):
             if route.buffering.requests:
-                yield f"@again_{service}_{place}", service
-
-
-def seconds(case: Case) -> set[str]:
-    """Return the second choices of all routes: what streams has none."""
-    return {place for place, _ in second_choices(case)}
+                yield f"@again_{service}_{place}", (service, route)
 
 
 def decision(service: str) -> list[Said]:
@@ -338,12 +389,26 @@ def missing_lane(service: str) -> Said:
     )
 
 
-def rewrites(said: list[Said]) -> list[Said]:
-    """Return what changes the path."""
-    return [line for line in said if line[0] == "rewrite"]
+def rest(route: Route) -> str:
+    """Return what a service gets as its path, where it is not as it came."""
+    return "$stackctl_rest" if route.strip_prefix else ""
 
 
-def stripped(route: Route) -> Said:
-    """Return what takes a prefix away, also from a path with a line break in it."""
+def understood(route: Route) -> Said:
+    """Return what sends a path as it was understood, also one with a line break in it."""
     literal = route.path.replace(".", "\\.")
-    return ("rewrite", f"(?s)^{literal}(.*)$", "/$1", "break")
+    if route.strip_prefix:
+        stripped = ("rewrite", f"(?s)^{literal}(.*)$", "/$1", "break")
+        known = f"^{literal[:-1]}(?<stackctl_rest>/{PLAIN})$"
+        return ("if", "$request_uri", "!~", known, *stripped)
+    plain = PLAIN if route.path.endswith("/") else rf"(?:/{PLAIN}|\?[^#]*)?"
+    return (
+        "if",
+        "$request_uri",
+        "!~",
+        f"^{literal}{plain}$",
+        "rewrite",
+        "(?s)^(.*)$",
+        "$1",
+        "break",
+    )

@@ -7,7 +7,7 @@ import math
 import re
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import docker
 import docker.errors
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.gateway.addresses import AddressTable, Upstream
-    from orchestrator.stack.model import Route, Stack
+    from orchestrator.stack.model import Stack
     from orchestrator.stack.quantities import Rate
+    from orchestrator.stack.routes import Route
     from tests.properties.nginx import Said
 
 WISHES = stacks().flatmap(lambda stack: st.tuples(st.just(stack), tables(stack)))
@@ -53,10 +54,9 @@ CACHED = {
     ("proxy_cache", "$stackctl_target"),
     ("proxy_cache_lock", "on"),
     ("proxy_cache_background_update", "on"),
-    ("proxy_cache_bypass", "$http_authorization", "$http_cookie", "$stackctl_fresh"),
-    ("proxy_no_cache", "$http_authorization", "$http_cookie"),
-    ("proxy_cache_key", "$http_host $request_uri"),
 }
+# Of a path: neither dots that lead elsewhere nor a fragment.
+PLAIN = r"(?!(?:[^?#]*(?:/|%2[Ff]))?(?:\.|%2[Ee]){1,2}(?:[/?#]|%2[Ff]|$))[^#]*"
 ROOT = Path(__file__).parents[2]
 TEST_ALL = 'for c in /configs/*.conf; do nginx -t -q -c "$c" 2>&1 || echo "refused: $c"; done'
 
@@ -72,7 +72,8 @@ def test_the_public_listener_says_what_was_meant(
     found = {pattern: say(block) for pattern, block in locations(config.public).items()}
     assert found.pop("= /stackctl/problem")
     assert found.pop("@stackctl_late")
-    wanted = {pattern: list(body) for pattern, body in expect_locations(stack)}
+    told = told_by(stack)
+    wanted = {pattern: list(body) for pattern, body in expect_locations(stack, told)}
     if "/" not in wanted:
         wanted["/"] = list(expect_nowhere())
     assert found.keys() == wanted.keys()
@@ -125,6 +126,8 @@ def test_the_rest_of_the_config_says_what_was_meant(
     kept = (keepalive + max(1, keepalive / 3)) * 1000
     assert told["args"] == [f"{math.ceil(kept)}ms", f"{keepalive:.0f}s"]
     assert bool(named(config.http, "gzip")) == stack.gateway.gzip
+    switched = [route.gzip for service in stack.services.values() for route in service.routes]
+    assert bool(named(config.http, "gzip_types")) == (stack.gateway.gzip or True in switched)
     assert parse_config(rendered.text) == rendered
 
 
@@ -158,16 +161,42 @@ def in_turn(body: list[Said]) -> list[Said]:
     return [line for line in body if line[0] in ("set", "if", "rewrite", "return")]
 
 
-def expect_locations(stack: Stack) -> Iterator[tuple[str, Iterator[Said]]]:
+class Told(NamedTuple):
+    """How a client has come, in the words of the config."""
+
+    scheme: str
+    host: str
+    gzip: bool  # without a word of the route
+    caches: bool  # whether any route is cached
+    callers: list[tuple[str, ...]]  # lists of what says who a caller is
+
+
+def told_by(stack: Stack) -> Told:
+    """Return how clients come: a proxy that is trusted may know better."""
+    routes = [route for service in stack.services.values() for route in service.routes]
+    caches = any(route.cache for route in routes)
+    rest = (stack.gateway.gzip, caches, list(dict.fromkeys(filter(None, map(callers_of, routes)))))
+    if stack.gateway.trusted_proxies:
+        return Told("$stackctl_proto", "$stackctl_outer_host", *rest)
+    return Told("$scheme", "$stackctl_host", *rest)
+
+
+def callers_of(route: Route) -> tuple[str, ...]:
+    """Return what says who a caller of a cached route is, in NGINX's words."""
+    names = route.cache.identity if route.cache else ()
+    return tuple(dict.fromkeys("$http_" + re.sub("-", "_", name.lower()) for name in names))
+
+
+def expect_locations(stack: Stack, told: Told) -> Iterator[tuple[str, Iterator[Said]]]:
     """Yield what each location of the public listener must hold, by its pattern."""
     for name, service in stack.services.items():
         for place, route in enumerate(service.routes):
             below = route.path if route.path.endswith("/") else f"{route.path}/"
-            yield below, expect_route(name, place, route)
+            yield below, expect_route(name, place, route, told)
             if not route.path.endswith("/"):
-                yield f"= {route.path}", expect_route(name, place, route)
+                yield f"= {route.path}", expect_route(name, place, route, told)
             if route.buffering.requests:
-                yield f"@again_{name}_{place}", expect_again(name, route)
+                yield f"@again_{name}_{place}", expect_again(name, route, told)
 
 
 def expect_nowhere() -> Iterator[Said]:
@@ -179,7 +208,7 @@ def expect_nowhere() -> Iterator[Said]:
     yield ("return", "404")
 
 
-def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
+def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Said]:
     """Yield the directives of one route."""
     yield from expect_decision(name)
     yield ("set", "$stackctl_method", "$request_method")
@@ -192,17 +221,17 @@ def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
         yield ("if", *condition, *kept, "return", "405")
     nobody = ("set", "$stackctl_target", "", "set", "$stackctl_color", "")
-    told = (*nobody, "set", "$stackctl_unreleased", name, "return", "503")
-    yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *told)
-    if route.strip_prefix:
-        literal = re.sub(r"[^\w/~-]", r"\\\g<0>", route.path)
-        yield ("rewrite", f"(?s)^{literal}(.*)$", "/$1", "break")
+    refused = (*nobody, "set", "$stackctl_unreleased", name, "return", "503")
+    yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *refused)
+    yield from expect_path(route)
     yield ("limit_conn", "stackctl_lanes", "65535")
     for zone, _, _, burst in limits:
-        yield ("limit_req", f"zone={zone}", f"burst={burst}", "nodelay")
+        # NGINX knows no burst of 0.
+        yield ("limit_req", f"zone={zone}", *((f"burst={burst}", "nodelay") if burst else ()))
     yield ("client_max_body_size", str(route.max_body))
-    yield ("proxy_pass", "http://$stackctl_target")
-    yield from expect_patience(route)
+    yield ("proxy_pass", f"http://$stackctl_target{'$stackctl_rest' * bool(strips(route))}")
+    yield from expect_patience(route, told)
+    yield from expect_redirects(route, told)
     if route.buffering.requests:
         yield ("error_page", "502", "504", "=", f"@again_{name}_{place}")
         yield PROBLEM
@@ -210,7 +239,45 @@ def expect_route(name: str, place: int, route: Route) -> Iterator[Said]:
         yield ("proxy_request_buffering", "off")
     if route.cache:
         yield from CACHED
+        known = callers_of(route)
+        caller = [f"$stackctl_caller_{told.callers.index(known)}"] if known else []
+        yield ("proxy_cache_bypass", *caller, "$stackctl_fresh")
+        if caller:
+            yield ("proxy_no_cache", *caller)
+        yield ("proxy_cache_key", f"{told.scheme} {told.host} $stackctl_host $request_uri")
         yield ("proxy_cache_valid", "200", f"{route.cache.ttl:.0f}s")
+
+
+def strips(route: Route) -> str:
+    """Return what is taken from the front of a path; empty where nothing is."""
+    return route.path.rstrip("/") if route.strip_prefix else ""
+
+
+def quoted(text: str) -> str:
+    """Return a path for a regular expression."""
+    return re.sub(r"[^\w/~-]", r"\\\g<0>", text)
+
+
+def expect_path(route: Route) -> Iterator[Said]:
+    """Yield what decides which path the service gets: as sent, or as understood."""
+    if prefix := strips(route):
+        yield ("set", "$stackctl_prefix", prefix)
+        stripped = ("rewrite", f"(?s)^{quoted(route.path)}(.*)$", "/$1", "break")
+        known = f"^{quoted(prefix)}(?<stackctl_rest>/{PLAIN})$"
+        yield ("if", "$request_uri", "!~", known, *stripped)
+    else:
+        plain = PLAIN if route.path.endswith("/") else rf"(?:/{PLAIN}|\?[^#]*)?"
+        plainly = f"^{quoted(route.path)}{plain}$"
+        yield ("if", "$request_uri", "!~", plainly, "rewrite", "(?s)^(.*)$", "$1", "break")
+
+
+def expect_redirects(route: Route, told: Told) -> Iterator[Said]:
+    """Yield what gives redirects the prefix back that was stripped, unless they have it."""
+    if prefix := strips(route):
+        origin = f"{told.scheme}://{told.host}"
+        yield ("proxy_redirect", f"{origin}{prefix}/", f"{origin}{prefix}/")
+        yield ("proxy_redirect", f"{origin}/", f"{origin}{prefix}/")
+        yield ("proxy_redirect", f"~^/(?!/|{quoted(prefix[1:])}(?:[/?#]|$))(.*)$", f"{prefix}/$1")
 
 
 def expect_decision(name: str) -> Iterator[Said]:
@@ -222,13 +289,15 @@ def expect_decision(name: str) -> Iterator[Said]:
     yield ("if", "-e", asked, *green)
 
 
-def expect_again(name: str, route: Route) -> Iterator[Said]:
+def expect_again(name: str, route: Route, told: Told) -> Iterator[Said]:
     """Yield the directives of the location that decides again: the path is stripped already."""
     for code in ("502", "504"):
         yield ("if", "$stackctl_first_try", "=", code, "return", code)
     yield from expect_decision(name)
-    yield ("proxy_pass", "http://${stackctl_target}_again")
-    yield from expect_patience(route)
+    rest = "$stackctl_rest" * bool(strips(route))
+    yield ("proxy_pass", f"http://${{stackctl_target}}_again{rest}")
+    yield from expect_patience(route, told)
+    yield from expect_redirects(route, told)
 
 
 def expect_upstreams(stack: Stack, table: AddressTable) -> Iterator[tuple[str, list[Said]]]:
@@ -249,8 +318,15 @@ def expect_upstreams(stack: Stack, table: AddressTable) -> Iterator[tuple[str, l
         yield f"{name}_again", [("server", server, "max_fails=0") for server in servers]
 
 
-def expect_patience(route: Route) -> Iterator[Said]:
+def expect_patience(route: Route, told: Told) -> Iterator[Said]:
     """Yield the time limits of a route, and whether its answers are buffered."""
+    if route.gzip is not None and route.gzip != told.gzip:
+        yield ("gzip", "on" if route.gzip else "off")
+    if not route.security_headers:
+        yield ("add_header", "X-Request-ID", "$stackctl_request_id", "always")
+        yield ("add_header", "X-Stackctl-Served", "$stackctl_served", "always")
+        if told.caches:
+            yield ("add_header", "X-Cache", "$upstream_cache_status", "always")
     for kind, seconds in (
         ("connect", route.timeouts.connect),
         ("read", route.timeouts.read),

@@ -69,7 +69,17 @@ ROUTES = st.fixed_dictionaries(
         "strip_prefix": st.booleans(),
         "methods": st.lists(st.sampled_from(METHODS), unique=True),
         "rate_limit": LIMITS,
-        "cache": st.none() | st.fixed_dictionaries({"ttl": st.integers(1, 86400)}),
+        "cache": st.none()
+        | st.fixed_dictionaries(
+            {"ttl": st.integers(1, 86400)},
+            optional={
+                "identity": st.lists(
+                    st.sampled_from(["Authorization", "cookie", "X-Api-Key", "api_key"]), max_size=3
+                )
+            },
+        ),
+        "gzip": st.none() | st.booleans(),
+        "security_headers": st.booleans(),
         "max_body": st.integers(0, 10**17) | st.integers(0, 999_999_999).map("{}k".format),
         "timeouts": st.fixed_dictionaries(
             {}, optional={"connect": SHORT, "read": SPANS, "send": SPANS}
@@ -91,6 +101,12 @@ GATEWAYS = st.fixed_dictionaries(
         "keepalive": st.integers(1, 300),
         "drain_timeout": st.integers(2, 3600),
         "gzip": st.booleans(),
+        "trusted_proxies": st.lists(
+            st.ip_addresses().map(str)
+            | st.sampled_from(["127.0.0.1", "::1", "10.0.0.0/8", "fd00::/8", "0.0.0.0/1", "::/1"]),
+            max_size=3,
+            unique=True,
+        ),
     },
 )
 

@@ -63,6 +63,19 @@ def test_without_a_default_route_nobody_is_let_in(tmp_path: Path, routes: str) -
     assert admit(tmp_path, routes) == ""
 
 
+def test_a_proxy_on_the_host_comes_from_that_address(tmp_path: Path) -> None:
+    """It is included where such a one is trusted, and goes with the address."""
+    trusted = tmp_path / "admin.host"
+    admit(tmp_path, HEAD + default("010011AC"))
+    assert trusted.read_text() == "set_real_ip_from 172.17.0.1;\n"
+    admit(tmp_path, HEAD)
+    assert trusted.read_text() == ""
+    admit(tmp_path, HEAD + default("010011AC"))
+    (tmp_path / "route").unlink()
+    admit(tmp_path, None)
+    assert not trusted.exists()
+
+
 def test_without_a_table_of_routes_nobody_is_let_in(tmp_path: Path) -> None:
     """What an earlier start has left in the volume is taken away."""
     (tmp_path / "admin.map").write_text("172.17.0.1 0;\n")

@@ -165,6 +165,15 @@ def test_chunked_answers_are_read_to_their_end() -> None:
     assert max(sample.idle for sample in kept) > 0
 
 
+def test_a_long_head_is_read_to_its_end() -> None:
+    """The gateway passes on longer ones than h11 takes by itself."""
+    cookie = b"\r\nSet-Cookie: s=" + b"a" * 100_000
+    said = observe(
+        lambda request: request.answer(GOOD.replace(b"\r\n", cookie + b"\r\n", 1)), many(40)
+    )
+    assert said.figures.lost == 0
+
+
 def test_where_nobody_listens_everything_is_lost() -> None:
     """A refused connection is a request that a user could not send."""
     with serving(lambda request: request.answer(GOOD)) as server:

@@ -10,6 +10,9 @@ shy…    healthy until the first user comes
 deaf…   well, but ignores SIGTERM
 
 At /socket it speaks WebSocket and sends back what it gets; at /events it counts on and on.
+A query tells it how to answer: `?seconds=` late, `?size=` with so many bytes more, `?status=`,
+`?head=Name: value` with that header, `?cookie=` with one of so many bytes, `?raw=` with just these
+bytes. Who sends `X-Echo` is told what came.
 """
 
 from __future__ import annotations
@@ -25,7 +28,11 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VERSION = os.environ.get("SERVICE_VERSION", "dev")
 POSTS = itertools.count(1)
@@ -74,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # or every other answer's body waits 40 ms for an ACK
 
     def do_GET(self) -> None:
-        """Answer who is there, after `?seconds=` if asked to be slow, with `?size=` bytes more."""
+        """Answer who is there, the way that the query wishes."""
         url = urlsplit(self.path)
         if url.path.endswith("/socket"):
             self._echo()
@@ -88,10 +95,14 @@ class Handler(BaseHTTPRequestHandler):
                 return
             USED.set()
             number = next(GETS)
-            wishes = dict(parse_qsl(url.query))
+            wishes = dict(parse_qsl(url.query, keep_blank_values=True))
             time.sleep(float(wishes.get("seconds", 0)))  # noqa: TID251  being slow is what it is for
+            if "raw" in wishes:
+                self.wfile.write(wishes["raw"].encode())
+                self.close_connection = True
+                return
             self._answer(
-                200,
+                int(wishes.get("status", 200)),
                 {
                     "version": VERSION,
                     "replica": socket.gethostname(),
@@ -99,7 +110,9 @@ class Handler(BaseHTTPRequestHandler):
                     "in_flight": IN_FLIGHT.count,
                     "request_id": self.headers.get("X-Request-ID"),
                     "filling": "a" * int(wishes.get("size", 0)),
+                    **self._tell_request(),
                 },
+                *_list_headers(url.query),
             )
 
     def do_POST(self) -> None:
@@ -110,7 +123,15 @@ class Handler(BaseHTTPRequestHandler):
             if VERSION.startswith("rude") and next(POSTS) % 10 == 0:
                 self.close_connection = True
                 return
-            self._answer(200, {"version": VERSION, "bytes": len(body)})
+            document = {"version": VERSION, "bytes": len(body), **self._tell_request()}
+            self._answer(200, document)
+
+    def _tell_request(self) -> dict[str, object]:
+        """Return what came, for who wants to know."""
+        if "X-Echo" not in self.headers:
+            return {}
+        # Not `self.path`, in which two slashes at the beginning have become one.
+        return {"path": self.requestline.split(" ")[1], "headers": self.headers.items()}
 
     def _count(self) -> None:
         """Send numbers as server-sent events until the connection closes. No request in flight."""
@@ -154,16 +175,28 @@ class Handler(BaseHTTPRequestHandler):
             version = "v0" if VERSION.startswith("liar") else VERSION
             self._answer(200, {"status": "ok", "version": version})
 
-    def _answer(self, status: int, document: dict[str, object]) -> None:
+    def _answer(self, status: int, document: dict[str, object], *headers: tuple[str, str]) -> None:
         body = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        for header in headers:
+            self.send_header(*header)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the gateway logs every request."""
+
+
+def _list_headers(query: str) -> Iterator[tuple[str, str]]:
+    """Yield the headers that a query wishes for."""
+    for wish, value in parse_qsl(query):
+        if wish == "head":
+            name, _, rest = value.partition(": ")
+            yield name, rest
+        elif wish == "cookie":
+            yield "Set-Cookie", "s=" + "a" * int(value)
 
 
 class Server(ThreadingHTTPServer):

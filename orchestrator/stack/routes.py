@@ -1,0 +1,97 @@
+"""Routes as frozen values: what the public listener does for each path of a service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
+
+from orchestrator.stack.fields import STRICT, UrlPath
+from orchestrator.stack.forms import HEADER
+from orchestrator.stack.quantities import Bytes, RequestRate, Seconds
+
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+Header = Annotated[StrictStr, Field(pattern=HEADER, max_length=100)]
+
+
+class _Strict(BaseModel):
+    model_config = STRICT
+
+
+class Timeouts(_Strict):
+    """How long NGINX waits for a service."""
+
+    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 0.5
+    read: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
+    send: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
+
+
+class RateLimit(_Strict):
+    """What one client address may send; beyond it, and beyond the burst, it gets 429."""
+
+    reads: RequestRate | None = None  # GET and HEAD
+    writes: RequestRate | None = None  # all other methods
+    burst: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = None  # None: one second's worth
+
+
+class Cache(_Strict):
+    """Answers to GET that the gateway keeps, for clients that do not say who they are.
+
+    `Cache-Control` of the answer goes before `ttl`; its `stale-while-revalidate` is kept to, and `Vary`.
+    """
+
+    ttl: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 1.0
+    identity: tuple[Header, ...] = (
+        "Authorization",
+        "Cookie",
+        "X-Api-Key",
+    )  # who says it with these
+
+
+class Buffering(_Strict):
+    """Whether NGINX takes a whole request before it passes it on, and a whole answer."""
+
+    requests: StrictBool = True
+    responses: StrictBool = True
+
+
+def _rate_to_limit(value: object) -> object:
+    return {"reads": value, "writes": value} if isinstance(value, str) else value
+
+
+def _switch_to_buffering(value: object) -> object:
+    return {"requests": value, "responses": value} if isinstance(value, bool) else value
+
+
+class Route(_Strict):
+    """A path of the public listener that belongs to a service, with all that is below it."""
+
+    path: UrlPath
+    strip_prefix: StrictBool = False
+    methods: tuple[Method, ...] = ()  # none: all
+    rate_limit: Annotated[RateLimit, BeforeValidator(_rate_to_limit)] | None = None
+    cache: Cache | None = None
+    max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
+    timeouts: Timeouts = Timeouts()
+    buffering: Annotated[Buffering, BeforeValidator(_switch_to_buffering)] = Buffering()
+    gzip: StrictBool | None = None  # None: as the gateway does
+    security_headers: StrictBool = True
+    websocket: UrlPath | None = None  # where the witness opens one; `true`: at the route's path
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switch_to_path(cls, value: object) -> object:
+        """Let people write `websocket: true`."""
+        if isinstance(value, dict) and isinstance(value.get("websocket"), bool):
+            return value | {"websocket": value.get("path") if value["websocket"] else None}
+        return value
