@@ -7,6 +7,7 @@ from collections import deque
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from orchestrator.engine.build_context import pack_context
 from orchestrator.engine.connection import FOREIGN, Client, connect, translated
 from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import EngineError, ImageError, NotFound, StackctlError
@@ -80,10 +81,12 @@ def _build_once(
 ) -> Image:
     doing = f"building `{order.tag}` from `{order.context}`"
     try:
-        with translated(doing):
+        archive, dockerfile = pack_context(order)
+        with archive, translated(doing):
             steps = client.build(
-                path=str(order.context),
-                dockerfile=order.dockerfile,
+                fileobj=archive,
+                custom_context=True,
+                dockerfile=dockerfile,
                 tag=order.tag,
                 buildargs=dict(order.arguments),
                 labels=dict(order.labels),
@@ -94,6 +97,8 @@ def _build_once(
             _follow(steps, doing, report)
     except (EngineError, ImageError) as error:
         raise ImageError(error.message, _hint(client, error) or error.hint) from error
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{doing}: {error}", "see the folder, and its `.dockerignore`") from error
     return find_image(client, order.tag)
 
 

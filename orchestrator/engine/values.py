@@ -203,6 +203,7 @@ class BuildOrder:
     tag: str
     arguments: Mapping[str, str]
     labels: Mapping[str, str]
+    left_out: tuple[str, ...] = ()  # paths in the folder that are never sent
 
 
 @dataclass(frozen=True)

@@ -119,11 +119,22 @@ def _to_order(stack: Stack, folder: Path, service: str, version: str) -> BuildOr
         raise ConfigurationError(f"services.{service}: has no `build`")
     return BuildOrder(
         context=folder / build.context,
+        left_out=_leave_out(folder, folder / build.context),
         dockerfile=build.dockerfile,
         tag=naming.image_tag(stack.name, service, version),
         arguments={**build.args, "VERSION": version},
         labels=naming.labels(stack.name, "service", service=service, version=version),
     )
+
+
+def _leave_out(folder: Path, context: Path) -> tuple[str, ...]:
+    """Return what is stackctl's own in a build's folder: secrets, and evidence that each release adds to.
+
+    An image would hold them for ever, and one of the same sources would never be the same again.
+    """
+    own, root = (path.resolve() for path in (folder, context))
+    found = (own / name for name in (".env", "reports"))
+    return tuple(str(path.relative_to(root)) for path in found if root in path.parents)
 
 
 def _refuse_root(wanted: Service, service: str, image: Image) -> None:

@@ -131,7 +131,7 @@ class Plan:
         if self.config.id != self.served.id:
             yield Phase.CONFIGURE, "test the new NGINX config, reload it, confirm it"
         if self.migration:
-            yield Phase.MIGRATE, f"run {' '.join(self.migration.command)}"
+            yield Phase.MIGRATE, f"run {' '.join(self.migration.entrypoint)}"
         for replica in self.clear:
             yield Phase.START, f"remove {replica.container.name}"
         for name in self.replicas:

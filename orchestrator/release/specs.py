@@ -83,8 +83,8 @@ def migration_spec(stack: Stack, service: str, replica: ContainerSpec) -> Contai
         replica,
         address=None,
         name=naming.migration_name(stack.name, service),
-        command=wanted.command,
-        entrypoint=(),
+        entrypoint=wanted.command,  # as it is written, and no arguments to the image's own
+        command=(),
         labels=labels,
     )
 

@@ -72,10 +72,13 @@ def load_variables(path: Path, environment: Mapping[str, str] | None = None) -> 
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    """Read `NAME=value` lines; quotes around a value are dropped. A missing file is empty."""
+    """Read `NAME=value` lines; quotes around a value are dropped. A missing file is empty.
+
+    So is a folder: some call their virtual environment `.env`.
+    """
     try:
-        text = path.read_text()
-    except (FileNotFoundError, NotADirectoryError):
+        text = path.read_text(encoding="utf-8-sig")  # some editors of Windows begin with a mark
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return {}
     except OSError as error:
         raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}") from error

@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,23 @@ def test_a_built_image_has_its_tag_its_labels_and_its_user(bench: Bench) -> None
     assert image.labels.items() >= wanted.labels.items()
     assert image.user == "10001"
     assert any("USER 10001" in line for line in said)
+
+
+@pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
+def test_what_is_left_out_is_in_no_image(bench: Bench) -> None:
+    """Whatever `.dockerignore` says; and what changes there makes no other image."""
+    wanted = replace(order(bench, "COPY . /all"), left_out=(".env", "reports", "a[b]"))
+    (bench.folder / ".dockerignore").write_text("# ours\n\n*.log\n!.env\n")
+    for name in ("kept", ".env", "run.log", "reports/one", "a[b]"):
+        (bench.folder / name).parent.mkdir(exist_ok=True)
+        (bench.folder / name).write_text(name)
+    first = bench.engine.build(wanted, lambda _: None)
+    (bench.folder / "reports" / "two").write_text("two")
+
+    assert bench.engine.build(wanted, lambda _: None).id == first.id
+    container = bench.run("all", image=first.id)
+    listed = bench.engine.execute(container, ("ls", "-A", "/all")).text.split()
+    assert {*listed} == {"kept", "Dockerfile", ".dockerignore"}
 
 
 def test_an_image_says_where_it_wants_volumes(bench: Bench) -> None:

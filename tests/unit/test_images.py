@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
@@ -11,12 +12,13 @@ from orchestrator.engine.images import RACED, TRIES, build_image, remove_image
 from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import EngineError, ImageError
 from orchestrator.events import Warned
-from orchestrator.release.images import find_digests
+from orchestrator.release.images import find_digests, prepare_image
 from tests.fakes.apps import App
+from tests.fakes.engine import FakeEngine
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 RACES = [f"{words}4242" for words in RACED]
@@ -162,3 +164,37 @@ def test_only_what_came_from_a_registry_is_asked_for_there(
 ) -> None:
     """What was built here, or named here, is in no registry, and a question would only take time."""
     assert find_digests(Image("sha256:0", (reference,), {}, digests=digests), reference) == found
+
+
+@pytest.mark.parametrize(
+    ("context", "left_out"),
+    [
+        (".", (".env", "reports")),
+        ("..", ("stack/.env", "stack/reports")),
+        ("notes", ()),
+        ("reports", ()),
+        ("notes/..", (".env", "reports")),
+    ],
+)
+def test_secrets_and_evidence_are_sent_to_no_builder(
+    tmp_path: Path, context: str, left_out: tuple[str, ...]
+) -> None:
+    """Wherever they lie in the folder of a build."""
+    (tmp_path / "stack").mkdir()
+    world = World(tmp_path / "stack", services={"notes": {"build": context, "port": 80}})
+    place = world.folder / context
+    place.mkdir(exist_ok=True)
+    (place / "Dockerfile").write_text("FROM python:3.13-slim\nUSER 10001\n")
+    orders: list[BuildOrder] = []
+
+    class Builder(FakeEngine):
+        """Notes what it is to build."""
+
+        def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
+            """Build it."""
+            orders.append(order)
+            return super().build(order, report)
+
+    house = replace(world.house, engine=Builder(world.host))
+    prepare_image(house.engine, house.stack, house.folder, "notes", "v1", house.emit, build=True)
+    assert orders[0].left_out == left_out
