@@ -124,7 +124,7 @@ class Run:
         try:
             require_held(self.lease)
             if plan is not None and undo is not Undo.NOTHING:
-                put_back(self.switch, plan, self.lease)
+                put_back(self.switch, plan, self.lease, undo)
         except StackctlError as failure:
             self.emit(Warned(f"not undone: {failure.message}"))
             return give_up(reason, failure, self.lease)

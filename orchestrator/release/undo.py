@@ -8,6 +8,7 @@ from orchestrator.errors import EngineError, LockedError, StackctlError, UnsafeE
 from orchestrator.events import Warned
 from orchestrator.release.candidate import find_candidate, read_last_lines, undo_candidate
 from orchestrator.release.lock import LOST, PUT_RIGHT, require_held
+from orchestrator.release.phases import Undo
 
 if TYPE_CHECKING:
     from orchestrator.engine.ports import Lease
@@ -26,21 +27,25 @@ def read_candidate_logs(house: House, plan: Plan) -> str:
         return f"no logs: {error.message}"
 
 
-def put_back(switch: Switch | None, plan: Plan, lease: Lease) -> None:
-    """Undo a release, as far as its lane says that it went. Raises StackctlError."""
+def put_back(switch: Switch | None, plan: Plan, lease: Lease, undo: Undo) -> None:
+    """Undo a release, as far as its lane says that it went. Raises StackctlError.
+
+    Where there is no lane, because NGINX does not answer or nobody was served before, `undo` tells
+    whether the link may have been moved.
+    """
     if switch is None:
         return
     engine = switch.house.engine
     found = find_candidate(engine, switch.house.stack.name, plan)
-    _move_back(switch, plan)
+    _move_back(switch, plan, may_have_moved=undo is Undo.RESTORE)
     require_held(lease)
     undo_candidate(engine, plan, found)
 
 
-def _move_back(switch: Switch, plan: Plan) -> None:
+def _move_back(switch: Switch, plan: Plan, *, may_have_moved: bool) -> None:
     """Lead users to where they were before, and let the candidate answer those who had it."""
     lane = switch.read()
-    if lane == plan.lane or (lane is None and plan.previous is None):
+    if lane == plan.lane or (lane is None and plan.previous is None and not may_have_moved):
         return  # no link was moved
     _restore(switch, plan)
     if lane is not None and lane.step == "staged" and not lane.share:

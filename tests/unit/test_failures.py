@@ -277,3 +277,19 @@ def test_a_rollback_that_fails_puts_the_kept_version_back_to_sleep(world: World)
     assert world.states() == {"gateway": "running", **dict.fromkeys(BLUE, "exited"), **GREEN}
     assert world.rollback().outcome == "deployed"
     assert world.host.cut == []
+
+
+def test_a_first_release_whose_gateway_stops_behind_the_switch_keeps_its_candidate(
+    tmp_path: Path,
+) -> None:
+    """Nobody can tell what the link says: users may have the candidate once NGINX is back."""
+    world = World(tmp_path)
+    world.on_begin(Phase.CONFIRM, lambda: world.host.end("stop", world.host.box("shop-gateway")))
+    (result,) = world.up().services
+    assert (result.outcome, result.exit_code) == ("failed_unsafe", 4)
+    world.hooks.clear()
+
+    done = world.up()
+    assert [(each.outcome, each.version) for each in done.services] == [("unchanged", "v1")]
+    assert world.serving() == {"v1"}
+    assert world.states() == {"gateway": "running", **BLUE}
