@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import show_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.events import Probed
     from orchestrator.evidence.audit import Finding
@@ -29,7 +30,21 @@ def summarize(result: Result) -> str:
             f": {witness.sent:,} witness requests, {witness.lost} lost,"
             f" longest gap {witness.longest_gap_ms:g} ms"
         )
+    if witness.lost:
+        line += f"\nlost: {tell_reasons(witness.reasons)}"
+        if any(re.match("status [34]", reason) for reason in witness.reasons):
+            line += (
+                f"\nhint: where that answer is right, name it: `services.{result.service}.witness`"
+                " with `expect`"
+            )
     return f"{line}\nevidence: {result.evidence}"
+
+
+def tell_reasons(reasons: Mapping[str, int]) -> str:
+    """Return why requests were lost, the most frequent reason first."""
+    return "; ".join(
+        f"{number:,} times {show_controls(reason)}" for reason, number in reasons.items()
+    )
 
 
 def describe_forecast(forecast: Forecast) -> str:

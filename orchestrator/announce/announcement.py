@@ -15,6 +15,7 @@ from orchestrator.events import Warned
 from orchestrator.evidence.archive import read_releases
 from orchestrator.evidence.record import write_whole
 from orchestrator.release.result import SLO_MISSED
+from orchestrator.wording import tell_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,6 +67,7 @@ class Announcement:
         if result.exit_code != SLO_MISSED:
             return
         lost = f"{witness.lost} of {witness.sent} witness requests were lost"
+        lost += f" ({tell_reasons(witness.reasons)})"
         told = lost if witness.lost else f"its witness failed: {witness.failure}"
         what = f"{result.service} {result.version} was released, but {told}"
         annotate(self._environment, f"{what}\n{result.evidence}/report.html shows when")

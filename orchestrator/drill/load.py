@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.release.observe import observe
+from orchestrator.release.plan import require_gateway
 from orchestrator.release.witness import start_witness
 
 if TYPE_CHECKING:
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 def under_load(house: House, service: str) -> Iterator[list[Sample]]:
     """Send a service's witness requests while the block runs; the list fills as they are answered.
 
-    Raises ConfigurationError where there is nothing to send.
+    Raises ConfigurationError where there is nothing to send, StackctlError where no gateway runs.
     """
     samples: list[Sample] = []
-    witness = start_witness(house, service, samples.append)
+    container, _ = require_gateway(house.stack, observe(house))
+    with house.open_gateway(container) as gateway:
+        witness = start_witness(house, service, gateway, samples.append)
     if witness is None:
         raise ConfigurationError(
             f"`{service}` has no route and no witness, so nobody would notice anything",

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 EVIDENCE = "evidence.json"
 FIRST_SEALED_SCHEMA = 2
-FIRST_SCHEMA_WITH_NOTES = 3
-NOTED = {"stale", "closes", "websockets"}
+# What the witness's figures had not before a schema.
+ADDED = {3: {"stale", "closes", "websockets"}, 4: {"reasons"}}
 KEPT = ("closed_early", "failure")  # by the first schema nowhere but in its evidence
 # What the first schema could not draw from the raw files, or did not have.
 NOT_DRAWN = {"schema", "traffic", "files", "previous"}
@@ -249,8 +249,9 @@ def _draw_again(folder: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
         witness = {key: witness[key] for key in told}
     else:
         witness = testify(events, samples, notes)
-        if evidence["schema"] < FIRST_SCHEMA_WITH_NOTES:
-            witness = {key: told for key, told in witness.items() if key not in NOTED}
+        for schema, added in ADDED.items():
+            if evidence["schema"] < schema:
+                witness = {key: told for key, told in witness.items() if key not in added}
     drawn = summarize(events, witness, evidence.get("traffic"), _get_hashes(evidence))
     again: dict[str, Any] = json.loads(json.dumps(drawn))
     return again

@@ -101,6 +101,7 @@ def _view(evidence: Mapping[str, Any], diff: str) -> dict[str, object]:
         "statuses": list_statuses(evidence),
         "attempts": list_attempts(evidence),
         "losses": list_losses(evidence),
+        "reasons": evidence["witness"].get("reasons"),  # older evidence does not count them
         "closings": list_closes(evidence),
         "connections": count_connections(evidence),
         "sockets": tell_websockets(evidence),

@@ -65,6 +65,7 @@ class Figures:
     versions: dict[str, int]  # good answers by version
     losses: tuple[dict[str, object], ...]
     failure: str | None  # why the witness could not testify to the end
+    reasons: Mapping[str, int] = field(default_factory=dict)  # of the lost, the most frequent first
     stale: int | None = None  # of the lost: see Sample.stale; None where nobody watched for them
     closes: Mapping[str, object] = field(default_factory=dict)  # by the gateway
     websockets: Sequence[Mapping[str, object]] = ()
@@ -75,6 +76,7 @@ class Figures:
 
 
 MOST_LOSSES = 50  # that are listed one by one
+MOST_REASONS = 5  # that are counted by themselves
 
 
 def count(
@@ -100,6 +102,9 @@ def count(
         versions=dict(Counter(sample.version for sample in good if sample.served)),
         losses=tuple(sample.facts() for sample in lost[:MOST_LOSSES]),
         failure=failure,
+        reasons=dict(
+            Counter(sample.lost for sample in lost if sample.lost).most_common(MOST_REASONS)
+        ),
         stale=stale if stale or has_promise(notes) else None,
         closes=list_closes(notes),
         websockets=list_websockets(notes),
@@ -114,6 +119,11 @@ def tell_version(served: str) -> str:
 def tell_stale(version: str, promised: str) -> str:
     """Return why an answer of a version that should have gone by then counts as lost."""
     return f"{STALE}{version} after {promised} had answered"
+
+
+def tell_unexpected(status: int, right: Sequence[int]) -> str:
+    """Return why an answer with a status that is none of the `right` ones counts as lost."""
+    return f"status {status}, expected {' or '.join(map(str, right))}"
 
 
 def draw_samples(samples: Sequence[Sample], start: float, end: float) -> dict[str, object]:

@@ -11,7 +11,7 @@ from orchestrator.evidence.samples import Sample, count, draw_samples
 if TYPE_CHECKING:
     from orchestrator.evidence.notes import Note
 
-SCHEMA = 3  # since the witness notes closes and stale answers
+SCHEMA = 4  # since the reasons of what was lost are counted
 
 Event = Mapping[str, Any]
 

@@ -10,7 +10,7 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.evidence.wire import CHUNK, Connection, Lost
+from orchestrator.evidence.wire import CHUNK, Connection, Lost, introduce
 
 if TYPE_CHECKING:
     from orchestrator.stack.quantities import Address
@@ -36,19 +36,22 @@ class WebSocket:
         self.end = asyncio.create_task(self._listen())  # how the other side closed it, in words
 
     @classmethod
-    async def open(cls, address: Address, path: str, host: str) -> WebSocket:
+    async def open(cls, address: Address, path: str, host: str, token: str) -> WebSocket:
         """Connect and shake hands. Raises Lost, in words, where it does not open."""
         connection = await Connection.open(address)
         try:
-            return await cls._shake_hands(connection, path, host)
+            return await cls._shake_hands(connection, path, host, token)
         except (Lost, asyncio.CancelledError):
             connection.close()
             raise
 
     @classmethod
-    async def _shake_hands(cls, connection: Connection, path: str, host: str) -> WebSocket:
+    async def _shake_hands(
+        cls, connection: Connection, path: str, host: str, token: str
+    ) -> WebSocket:
         key = base64.b64encode(os.urandom(16)).decode()
         headers = [
+            *introduce(token),
             ("Upgrade", "websocket"),
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", key),

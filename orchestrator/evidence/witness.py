@@ -16,13 +16,21 @@ import threading
 import time
 from asyncio import FIRST_COMPLETED
 from functools import partial
+from http import HTTPStatus
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.notes import WEBSOCKET, Note, What
 from orchestrator.evidence.patience import PATIENCE, Patience, rest
 from orchestrator.evidence.promise import Promise, find_version, name_version
-from orchestrator.evidence.samples import Client, Figures, Sample, count, tell_stale
+from orchestrator.evidence.samples import (
+    Client,
+    Figures,
+    Sample,
+    count,
+    tell_stale,
+    tell_unexpected,
+)
 from orchestrator.evidence.websocket import WebSocket
 from orchestrator.evidence.wire import SLOW_PIECES, Connection, Errand, Lost, Pause, to_errand
 
@@ -39,6 +47,9 @@ KEPT_CLIENTS = 20
 SHORTEST_IDLE = 0.05  # seconds
 LONGEST_IDLE = 60.0
 BREATH = 1.0  # seconds that a client with shorter gaps idles every other time
+GOOD = 200  # the status that is always right where stack.yaml says no other
+NOBODY = "none"  # what the gateway says where no service answered
+STRANGER = "1"  # the token of a witness that is counted as a user is
 FRESH_EVERY = 0.2
 SLOW_LASTS = 2.0
 
@@ -54,15 +65,21 @@ class Witness:
         on_sample: Callable[[Sample], None],
         now: Callable[[], float] = time.time,
         *,
+        token: str = STRANGER,
         versions: Mapping[str, str] | None = None,
         promised: str | None = None,
         websockets: Sequence[str] = (),
         on_note: Callable[[Note], None] | None = None,
     ) -> None:
-        """Prepare. `versions` are those of NGINX's upstreams, such as `notes_green`."""
+        """Prepare. `versions` are those of NGINX's upstreams, such as `notes_green`.
+
+        A `token` that the gateway was told of keeps the requests out of its limits.
+        """
         self._address = address.reachable
         self._host = str(self._address)
-        self._errands = [to_errand(request, self._host) for request in requests]
+        self._token = token
+        self._errands = [to_errand(request, self._host, token) for request in requests]
+        self._usual: dict[Errand, int] = {}  # what came first, where nothing else is expected
         self._keepalive = keepalive
         self._on_sample = on_sample
         self._now = now  # Unix time, as all else in the record has it
@@ -201,7 +218,7 @@ class Witness:
     async def _listen(self, path: str) -> None:
         """Hold a WebSocket until somebody closes it, or until it would hold a drain up."""
         settled = asyncio.create_task(self._settled.wait())
-        opening = asyncio.create_task(WebSocket.open(self._address, path, self._host))
+        opening = asyncio.create_task(WebSocket.open(self._address, path, self._host, self._token))
         await asyncio.wait([opening, settled], timeout=PATIENCE, return_when=FIRST_COMPLETED)
         opening.cancel()  # if it has not opened by now
         try:
@@ -243,7 +260,7 @@ class Witness:
         except Lost as error:
             lost = str(error)
         except TimeoutError:
-            lost = f"no answer within {time.monotonic() - started:.1f} s"
+            lost = "no answer in time"
         ms = round((time.monotonic() - started) * 1000, 2)
         sample = Sample(at, client, errand.name, round(idle, 3), ms, status, served, lost)
         self._samples.append(sample)
@@ -280,7 +297,22 @@ class Witness:
             self._seen.add(served)
         if promise is not None and promise.is_broken(version, connection.decided):
             return tell_stale(version, promise.version)
-        return None if status == errand.expect else f"status {status}, expected {errand.expect}"
+        right = self._find_right(errand, status, served)
+        return None if status in right else tell_unexpected(status, right)
+
+    def _find_right(self, errand: Errand, status: int, served: str) -> tuple[int, ...]:
+        """Return the statuses that are right: the first one of the service too, unless it was told.
+
+        The witness is called before the candidate starts, so that was the version of before. What it
+        answers to a login page, or to a path that it does not have, is no loss after the switch.
+        """
+        if errand.expect is not None:
+            return (errand.expect,)
+        if errand not in self._usual and is_an_answer(status) and served not in ("", NOBODY):
+            self._usual[errand] = status
+            if status != GOOD:
+                self._note("usual", request=errand.name, text=str(status))
+        return tuple(sorted({GOOD, self._usual.get(errand, GOOD)}))
 
     def _note(
         self, note: What, client: str = "", request: str = "", idle: float = 0.0, text: str = ""
@@ -289,6 +321,11 @@ class Witness:
         self._notes.append(noted)
         if self._on_note is not None:
             self._on_note(noted)
+
+
+def is_an_answer(status: int) -> bool:
+    """Whether a service means what it says: no fault of a server, and not `come again later`."""
+    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 def idle_gaps(keepalive: float, clients: int = KEPT_CLIENTS) -> list[float]:

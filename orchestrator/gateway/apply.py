@@ -4,6 +4,7 @@ unfinished asked; what is not needed any more removed.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -14,6 +15,7 @@ from orchestrator.gateway.files import (
     CONFIGS,
     FOLDER,
     MOVES,
+    WITNESSES,
     cache_folder,
     config_file,
     config_folder,
@@ -39,7 +41,9 @@ if TYPE_CHECKING:
 # Whom the admin listener is to let in is looked up before the test.
 TEST = ("sh", "-c", f'{ADMIT}exec nginx -t -q -c "$0"')
 # Removes the moves that no link leads to. Where a link is lost, they tell what users had.
+# Tokens of witnesses that have long ended go too: a drain takes a day at most.
 SWEEP = """
+find "$1" -type f -mtime +2 -delete
 cd "$0" || exit
 for one in */*; do
     link=../live/${one%%/*}
@@ -54,6 +58,7 @@ MOVE_PATIENCE = 10.0  # seconds until a moved link must be seen
 CONFIRM_EVERY = 0.02
 QUIET_EVERY = 0.02
 LEAVE_EVERY = 0.1
+TOKEN_BYTES = 16
 LEAVE_MARGIN = 5.0  # seconds beyond worker_shutdown_timeout for the last worker to leave
 
 
@@ -169,6 +174,16 @@ class Gateway:
         with put_off():
             self._pointer.drop(service)
 
+    def admit_witness(self) -> str:
+        """Return a token, which nobody can guess, for a witness that no limit is to count.
+
+        Raises GatewayError.
+        """
+        token = secrets.token_hex(TOKEN_BYTES)
+        with put_off():
+            self._pointer.admit(token)
+        return token
+
     def confirm_move(self, service: str, lane: Lane, door: Callable[[], str | None]) -> None:
         """Return once the link leads to the lane and `door`, asked anew, answers from its color.
 
@@ -220,7 +235,7 @@ class Gateway:
         """
         left = tuple(one for one in self.stored() if one not in serving)
         self._remove(*(config_folder(one) for one in left))
-        self._engine.execute(self._id, ("sh", "-c", SWEEP, MOVES), user="0")
+        self._engine.execute(self._id, ("sh", "-c", SWEEP, MOVES, WITNESSES), user="0")
         return left
 
     def stored_lanes(self, service: str) -> tuple[Lane | None, ...]:

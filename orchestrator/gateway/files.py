@@ -5,6 +5,7 @@ configs/<id>/nginx.conf        each config in a folder of its own
 live/<service>                 who gets its traffic: a link, moved by a rename, to
 moves/<service>/<name>/        lane.json, what was decided; share, the buckets that get green
 shares/<0..100>/               that many files, one a bucket
+witnesses/<token>              a witness that no limit counts
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ CURRENT = f"{FOLDER}/current/nginx.conf"
 CONFIGS = f"{FOLDER}/configs"
 LIVE = f"{FOLDER}/live"
 MOVES = f"{FOLDER}/moves"
+WITNESSES = f"{FOLDER}/witnesses"
 SCRATCH = "/tmp"  # noqa: S108  inside the gateway's container, a volume of its own
 LANE, LANES = "lane.json", "lanes"
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #   current FOLDER                NGINX starts with another config from now on
 #   drop SERVICE                  nobody decides: the service answers 503
 #   move SERVICE NAME GREEN LANE  another lane decides; GREEN percent of the clients get green
+#   admit TOKEN                   no limit counts a witness that has this token
 # Answers each line with one: `done`, or what went wrong. The `sync` of some images knows no -f.
 SHELL = r"""
 set -f
@@ -49,8 +50,10 @@ move() {
     share "$3" && rm -rf "$at" && mkdir -p "$at" && printf '%s\n' "$4" >"$at/lane.json" &&
         ln -s "../../../shares/$3" "$at/share" && settle "$at/lane.json" && turn "live/$1" "../$at"
 }
+admit() { named "$1" && mkdir -p witnesses && : >"witnesses/$1"; }
 while read -r what first name green lane; do
     case "$what" in
+    admit) said=$(admit "$first" 2>&1) ;;
     current) said=$(turn current "$first" 2>&1) ;;
     drop) said=$(drop "$first" 2>&1) ;;
     move) said=$(move "$first" "$name" "$green" "$lane" 2>&1) ;;
@@ -100,6 +103,10 @@ class Pointer:
     def drop(self, service: str) -> None:
         """Take a service's link away. Raises GatewayError, EngineError."""
         self._do(f"drop {service}")
+
+    def admit(self, token: str) -> None:
+        """Have no limit count a witness that has this token. Raises GatewayError, EngineError."""
+        self._do(f"admit {token}")
 
     def _do(self, line: str) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.gateway.addresses import COLORS, AddressTable
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.config import Config, identify, to_head
-from orchestrator.gateway.files import CURRENT, LIVE, cache_folder, config_folder
+from orchestrator.gateway.files import CURRENT, LIVE, WITNESSES, cache_folder, config_folder
 from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.pages import TEMPLATES, keep_compiled
@@ -105,6 +105,7 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             folder=config_folder(identity),
             current=CURRENT,
             live=LIVE,
+            witnesses=WITNESSES,
             buckets=range(ALL - 1),
             gateway=stack.gateway,
             blocks=blocks,

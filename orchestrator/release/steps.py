@@ -136,7 +136,12 @@ def start(run: Run, candidate: Candidate) -> Candidate:
     made = candidate.plan
     with run.phase(Phase.START):
         run.witness = call_witness(
-            run.house, made, run.record.sample, run.record.note, promised=made.order.version
+            run.house,
+            made,
+            candidate.switch.gateway,
+            run.record.sample,
+            run.record.note,
+            promised=made.order.version,
         )
         _await_quiet_color(run, candidate)
         if made.previous is not None:  # where nobody serves, a lane would lead users to it

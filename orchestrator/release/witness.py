@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.evidence.notes import Note
     from orchestrator.evidence.samples import Sample
     from orchestrator.evidence.witness import Witness
+    from orchestrator.gateway.apply import Gateway
     from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def call_witness(
     house: House,
     plan: Plan,
+    gateway: Gateway,
     on_sample: Callable[[Sample], None],
     on_note: Callable[[Note], None] | None = None,
     *,
@@ -27,27 +29,34 @@ def call_witness(
 ) -> Witness | None:
     """Return a witness that runs; None where nobody is served yet or the service has no route.
 
-    `promised` is the version that all users are to get in one step, if that is so.
+    `promised` is the version that all users are to get in one step, if that is so. Where the active
+    color does not run, nobody is served: what its users do not get now is not this release's doing.
     """
-    if plan.previous is None:
+    if not any(replica.container.running for replica in plan.outgoing):
         return None
     service = plan.order.service
     versions = {
         naming.upstream_name(service, color): version for color, version in plan.versions.items()
     }
-    return start_witness(house, service, on_sample, on_note, versions=versions, promised=promised)
+    return start_witness(
+        house, service, gateway, on_sample, on_note, versions=versions, promised=promised
+    )
 
 
 def start_witness(
     house: House,
     service: str,
+    gateway: Gateway,
     on_sample: Callable[[Sample], None],
     on_note: Callable[[Note], None] | None = None,
     *,
     versions: Mapping[str, str] | None = None,
     promised: str | None = None,
 ) -> Witness | None:
-    """Return a witness of a service that runs; None where the service has no route."""
+    """Return a witness of a service that runs; None where the service has no route.
+
+    Raises GatewayError where the gateway cannot be told of it.
+    """
     from orchestrator.evidence.witness import Witness
 
     stack, clock = house.stack, house.clock
@@ -57,13 +66,13 @@ def start_witness(
     )
     if not requests:
         return None
-    gateway = stack.gateway
     witness = Witness(
-        gateway.listen,
+        stack.gateway.listen,
         requests,
-        gateway.keepalive,
+        stack.gateway.keepalive,
         on_sample,
         lambda: clock.now().timestamp(),
+        token=gateway.admit_witness(),
         versions=versions,
         promised=promised,
         websockets=[route.websocket for route in wanted.routes if route.websocket],

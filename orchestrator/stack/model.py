@@ -93,12 +93,15 @@ class Resources(_Strict):
 
 
 class WitnessRequest(_Strict):
-    """A request that the witness repeats through a release, and the status it expects."""
+    """A request that the witness repeats through a release, and the status it expects.
+
+    Without one: 200, or what the service answered to the first of them.
+    """
 
     method: Method = "GET"
     path: Annotated[StrictStr, Field(pattern=REQUEST, max_length=500)]
     body: dict[StrictStr, object] | None = Field(default=None, alias="json")
-    expect: Annotated[StrictInt, Field(ge=100, le=599)] = 200
+    expect: Annotated[StrictInt, Field(ge=100, le=599)] | None = None
 
 
 def _context_to_build(value: object) -> object:

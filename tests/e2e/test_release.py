@@ -313,6 +313,51 @@ def test_a_lost_request_makes_the_release_exit_6(app: Operator) -> None:
     assert evidence["witness"]["losses"][0]["lost"]
 
 
+@contextmanager
+def visiting(operator: Operator, every: float) -> Iterator[list[int]]:
+    """Let a user ask again and again while the block runs; the list fills with the statuses."""
+    statuses: list[int] = []
+    over = Event()
+
+    def visit() -> None:
+        while not over.wait(every):
+            statuses.append(operator.get()[0])
+
+    with ThreadPoolExecutor(1) as pool:
+        visitor = pool.submit(visit)
+        try:
+            yield statuses
+        finally:
+            over.set()
+    visitor.result()
+
+
+def guess_token(operator: Operator) -> int:
+    """Ask as a witness whose token nobody has given out; return the status."""
+    with closing(http.client.HTTPConnection("127.0.0.1", operator.public, timeout=10)) as client:
+        client.request("GET", "/", headers={"X-Stackctl-Witness": "0" * 32})
+        return client.getresponse().status
+
+
+def test_the_witness_takes_nothing_from_users_of_a_limited_route(operator: Operator) -> None:
+    """It asks four times as often as the limit allows, and users at its address are not refused.
+
+    A login page in front of everything is no loss either: it was there before.
+    """
+    operator.write_stack({"routes": [{"path": "/", "rate_limit": "5/s"}], "version": "login1"})
+    operator.up()
+    with visiting(operator, every=0.25) as statuses:
+        done = operator.deploy("login2")
+
+    assert done.code == 0, done.stdout
+    assert done.document["witness"]["lost"] == 0
+    assert done.document["witness"]["sent"] > 5 * done.document["seconds"]["total"]
+    assert {*statuses} == {302}
+    assert 429 in [guess_token(operator) for _ in range(20)]
+    told = [line for line in operator.gateway_log().splitlines() if line.startswith("{")]
+    assert {json.loads(line)["witness"] for line in told} == {"", "1"}  # and no token
+
+
 def test_many_clients_that_stay_connected_are_all_drained(app: Operator) -> None:
     """Keep-alive POSTs from 40 strict clients with idle gaps all get answers through a release."""
 

@@ -120,7 +120,7 @@ class Box:
             case ("sh", "-c", script, file) if "nginx -t" in script and self.nginx:
                 fault = self.nginx.test(file)
                 return Output(1 if fault else 0, fault)
-            case ("sh", "-c", script, moves) if "rm -rf" in script:
+            case ("sh", "-c", script, moves, _) if "rm -rf" in script:
                 return self._sweep(moves)
             case ("sh", "-c", script, folder) if "lane.json" in script:
                 return self._print_lanes(folder)

@@ -41,7 +41,9 @@ class FakeConversation:
         if self._engine.host.habits.keeps_links:
             return "done"
         self._engine.host.changed(" ".join(line.split(" ", 3)[:3]), self._box.spec.name)
-        if what == "current":
+        if what == "admit":
+            disk.put(inside / "witnesses" / first, "")
+        elif what == "current":
             disk.link(inside / "current", first)
         elif what == "drop":
             disk.remove(inside / "live" / first)

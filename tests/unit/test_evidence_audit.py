@@ -226,7 +226,7 @@ def test_a_release_that_lost_its_seal_is_no_old_one(releases: Releases) -> None:
     for version in ("v2", "v4"):
         folder = place(releases, version)
         (folder / "seal.json").unlink()
-        tamper(folder / "evidence.json", '"schema": 3', '"schema": 1')
+        tamper(folder / "evidence.json", '"schema": 4', '"schema": 1')
 
     assert problems(releases) == {"v2": "file missing", "v3": "chain broken", "v4": "file missing"}
 
@@ -416,13 +416,18 @@ def test_the_last_seal_is_found_without_checking_all(
     assert head == find_head(read_seals(releases.folder))
 
 
-def test_evidence_from_before_there_were_notes_is_sound(releases: Releases) -> None:
-    """It says nothing of closes and stale answers, and nobody asks it to."""
+@pytest.mark.parametrize(
+    ("schema", "missing"), [(2, ("stale", "closes", "websockets", "reasons")), (3, ("reasons",))]
+)
+def test_evidence_from_before_the_witness_told_more_is_sound(
+    releases: Releases, schema: int, missing: tuple[str, ...]
+) -> None:
+    """It says nothing of closes, stale answers or reasons, and nobody asks it to."""
     folder = place(releases, "v4")
     facts = json.loads((folder / "evidence.json").read_text())
-    for name in ("stale", "closes", "websockets"):
+    for name in missing:
         del facts["witness"][name]
-    (folder / "evidence.json").write_text(json.dumps(facts | {"schema": 2}))
+    (folder / "evidence.json").write_text(json.dumps(facts | {"schema": schema}))
     seal_anew(folder)
     assert set(problems(releases).values()) == {None}
 

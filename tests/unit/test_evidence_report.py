@@ -130,7 +130,10 @@ def test_a_long_release_is_sketched_on_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("lost", "opened"), [(3, True), (10, True), (11, False), (40, False)])
 def test_each_lost_request_is_told(tmp_path: Path, *, lost: int, opened: bool) -> None:
-    """When, by which client and why, on both pages; many are folded away, and still there."""
+    """When, by which client and why, on both pages; many are folded away, and still there.
+
+    The reasons are counted in front of them.
+    """
     left = Releases(tmp_path).leave(lost=range(lost))
     page = (left / "report.html").read_text()
 
@@ -138,7 +141,9 @@ def test_each_lost_request_is_told(tmp_path: Path, *, lost: int, opened: bool) -
     assert ("<details open><summary>" in page) is opened
     assert page.count('<g class="loss">') == 2 * lost  # in both charts of the witness
     text = (left / "evidence.md").read_text()
-    assert text.count("| connection closed |") == lost
+    assert text.count("| connection closed |") == lost + 1
+    assert f"\n| {lost} | connection closed |\n" in text
+    assert f'<td class="number">{lost}</td><td>connection closed</td>' in page
     assert ("<summary>each lost request</summary>" in text) is not opened
 
 

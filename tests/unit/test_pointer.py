@@ -256,12 +256,14 @@ def test_a_hostile_word_is_data(talk: Talk, place: Path, word: str) -> None:
         f"move web r1 {word} {{}}",
         f"move web r2 0 {word}",
         f"current {word}",
+        f"admit {word}",
     ):
         assert talk.ask(line).partition(" ")[0] in ("done", "failed:")
     assert talk.ask("drop none") == "done"  # question and answer still belong together
     assert list_tree(talk.folder / "live/other") == before
     assert {one.name for one in place.iterdir()} == {"outside", "volume"}
-    assert {one.name for one in talk.folder.iterdir()} == {"current", "live", "moves", "shares"}
+    ours = {"current", "live", "moves", "shares", "witnesses"}
+    assert {one.name for one in talk.folder.iterdir()} <= ours
 
 
 @pytest.mark.parametrize("word", WAYS_OUT)
@@ -269,7 +271,8 @@ def test_a_way_out_is_no_name(talk: Talk, word: str) -> None:
     """Neither a service nor a move can be called so, and what there is stays as it is."""
     assert talk.move("r1.promote", BLUE) == "done"
     before = list_tree(talk.folder)
-    for line in (f"drop {word}", f"move {word} r2 0 {{}}", f"move web {word} 0 {{}}"):
+    orders = (f"drop {word}", f"move {word} r2 0 {{}}", f"move web {word} 0 {{}}", f"admit {word}")
+    for line in orders:
         assert talk.ask(line) == f"failed: no name: {word}"
     assert list_tree(talk.folder) == before
 
@@ -277,7 +280,17 @@ def test_a_way_out_is_no_name(talk: Talk, word: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        *("", "drop", "move", "move web", "move web r2", "move web r2 0", "what web", "dropp web"),
+        *(
+            "",
+            "admit",
+            "drop",
+            "move",
+            "move web",
+            "move web r2",
+            "move web r2 0",
+            "what web",
+            "dropp web",
+        ),
         *(f"move web r2 {share} {{}}" for share in ("-1", "101", "1000000", "half", "0x10", "5%")),
     ],
 )
@@ -287,6 +300,15 @@ def test_half_an_order_changes_nothing(talk: Talk, line: str) -> None:
     before = list_tree(talk.folder)
     assert talk.ask(line).startswith("failed:")
     assert list_tree(talk.folder) == before
+
+
+def test_a_witness_is_let_in_by_its_token(talk: Talk) -> None:
+    """NGINX finds a file of that name; it may look, and links are as before."""
+    assert talk.move("r1.promote", BLUE) == "done"
+    before = list_tree(talk.folder / "live")
+    assert talk.ask("admit 0f0f") == talk.ask("admit 0f0f") == talk.ask("admit 1a1a") == "done"
+    assert {file.name for file in (talk.folder / "witnesses").iterdir()} == {"0f0f", "1a1a"}
+    assert list_tree(talk.folder / "live") == before
 
 
 def test_a_reader_never_misses_a_lane(start: Callable[[], Talk]) -> None:

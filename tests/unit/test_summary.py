@@ -81,6 +81,15 @@ def test_many_losses_are_counted_and_not_all_listed() -> None:
     assert len(figures.losses) == MOST_LOSSES
 
 
+def test_the_most_frequent_reasons_are_counted() -> None:
+    """The most frequent first, and not each of a long tail."""
+    lost = [sample(lost=f"reason {kind}") for kind in range(8) for _ in range(kind + 1)]
+    assert count([*lost, sample()]).reasons == {
+        f"reason {kind}": kind + 1 for kind in (7, 6, 5, 4, 3)
+    }
+    assert count([sample()]).reasons == {}
+
+
 def test_stale_answers_are_lost_ones() -> None:
     """They are told by themselves; that there were none, only where they were watched for."""
     fine = [sample(0), sample(1, lost="reset")]

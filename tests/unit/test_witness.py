@@ -124,6 +124,40 @@ def test_each_kind_of_loss_is_counted(misbehave: Callable[[Request], bool], reas
     assert {loss["lost"] for loss in said.figures.losses} == said.reasons
 
 
+@pytest.mark.parametrize("usual", [b"302 Found", b"401 Unauthorized", b"404 Not Found"])
+def test_what_a_service_has_answered_before_is_no_loss(usual: bytes) -> None:
+    """Where stack.yaml expects nothing: the first answer is as right as 200, a third one is not."""
+    other = GOOD.replace(b"200 OK", usual)
+    answers = iter([other] * 60 + [GOOD] * 60 + [GOOD.replace(b"200 OK", b"403 Forbidden")] * 999)
+    said = observe(lambda request: request.answer(next(answers)), losing(1), [READ])
+    assert said.reasons == {f"status 403, expected 200 or {usual[:3].decode()}"}
+    assert said.figures.ok >= 100
+
+
+@pytest.mark.parametrize("first", [b"500 Broken", b"503 Away", b"429 Too Many Requests"])
+def test_a_fault_is_never_what_a_service_usually_answers(first: bytes) -> None:
+    """However often it comes: before a release, and after it."""
+    said = observe(
+        lambda request: request.answer(GOOD.replace(b"200 OK", first)), losing(30), [READ]
+    )
+    assert said.figures.ok == 0
+    assert said.reasons == {f"status {first[:3].decode()}, expected 200"}
+
+
+def test_what_the_gateway_says_by_itself_is_not_the_service_s_answer() -> None:
+    """Where nobody served, a 404 is no more right afterwards."""
+    nobody = GOOD.replace(b"200 OK", b"404 Not Found").replace(b"web_blue/v1", b"none")
+    said = observe(lambda request: request.answer(nobody), losing(30), [READ])
+    assert said.reasons == {"status 404, expected 200"}
+
+
+def test_what_is_expected_is_what_was_asked_for() -> None:
+    """With `expect` in stack.yaml nothing else is right, whatever came first."""
+    wanted = WitnessRequest(path="/notes/", expect=404)
+    said = observe(lambda request: request.answer(GOOD), losing(30), [wanted])
+    assert said.reasons == {"status 200, expected 404"}
+
+
 @pytest.mark.parametrize("request_", [READ, WRITE], ids=["GET", "POST"])
 def test_nothing_is_retried(request_: WitnessRequest) -> None:
     """A connection that closes over a GET loses that GET, though a browser would ask again."""

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from orchestrator.evidence.wire import SLOW_PIECES, Connection, to_errand
+from orchestrator.evidence.witness import STRANGER
 from tests.fakes.observer import PATIENCE, READ, WRITE, observing
 from tests.fakes.server import GOOD, Request, serving
 
@@ -157,7 +158,7 @@ def test_a_request_is_decided_once_its_head_is_whole(request_: object, after: bo
 
         async def ask() -> float:
             connection = await Connection.open(server.address)
-            errand = to_errand(request_, "localhost")  # type: ignore[arg-type]
+            errand = to_errand(request_, "localhost", STRANGER)  # type: ignore[arg-type]
             assert (await connection.ask(errand, pause))[0] == 200
             connection.close()
             return connection.decided

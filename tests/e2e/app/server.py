@@ -8,6 +8,7 @@ rude…   healthy, but hangs up on every tenth POST
 fickle… healthy once, then never again
 shy…    healthy until the first user comes
 deaf…   well, but ignores SIGTERM
+login…  well, and sends each GET to a login page
 
 At /socket it speaks WebSocket and sends back what it gets; at /events it counts on and on.
 A query tells it how to answer: `?seconds=` late, `?size=` with so many bytes more, `?status=`,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 VERSION = os.environ.get("SERVICE_VERSION", "dev")
+USUAL = 302 if VERSION.startswith("login") else 200
 POSTS = itertools.count(1)
 GETS = itertools.count(1)
 CHECKS = itertools.count(1)
@@ -102,7 +104,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.close_connection = True
                 return
             self._answer(
-                int(wishes.get("status", 200)),
+                int(wishes.get("status", USUAL)),
                 {
                     "version": VERSION,
                     "replica": socket.gethostname(),
