@@ -126,6 +126,11 @@ class DockerEngine:
         except (NotFound, Conflict):  # a forced removal only conflicts with one under way
             return
 
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name."""
+        with translated(f"renaming a container to `{name}`"):
+            self._client.rename(container, name)
+
     def persist(self, container: str) -> None:
         """Have the engine bring it back after a crash or a reboot from now on."""
         with translated("updating a container"):

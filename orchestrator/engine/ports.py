@@ -71,6 +71,9 @@ class Containers(Protocol):
         Its volumes without a name, where its image keeps data, go only with `data`.
         """
 
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name. Raises NotFound, and Conflict where the name is taken."""
+
     def persist(self, container: str) -> None:
         """Have the engine bring it back after a crash or a reboot from now on."""
 

@@ -59,8 +59,11 @@ class Lane:
         return share if self.active is None or self.active.color == "blue" else ALL - share
 
     def stage(self, candidate: Target) -> Lane:
-        """Return the lane with a candidate that nobody gets yet; it takes the kept color's place."""
-        return replace(self, candidate=candidate, outgoing=None, kept=None, share=0)
+        """Return the lane with a candidate that nobody gets yet.
+
+        What is kept has the same color. It stays kept until the candidate is promoted.
+        """
+        return replace(self, candidate=candidate, outgoing=None, share=0)
 
     def promote(self) -> Lane:
         """Return the lane after the switch: all users get the candidate."""

@@ -100,7 +100,7 @@ def find_orphans(house: House, snapshot: Snapshot) -> list[Container]:
     routed = snapshot.table.upstreams
     return [
         replica.container
-        for replica in snapshot.replicas
+        for replica in (*snapshot.replicas, *snapshot.aside)
         if replica.service not in house.stack.services and replica.service not in routed
     ]
 
@@ -110,7 +110,7 @@ def find_old_images(images: Sequence[Image], snapshot: Snapshot, keep: int) -> l
 
     The engine lists images newest first.
     """
-    used = {replica.container.image for replica in snapshot.replicas}
+    used = {replica.container.image for replica in (*snapshot.replicas, *snapshot.aside)}
     seen: dict[str, int] = {}
     old = []
     for image in images:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import EngineError
@@ -51,8 +52,31 @@ def start_candidate(engine: Engine, plan: Plan, emit: Emit) -> None:
 
 
 def clear_way(engine: Containers, plan: Plan) -> None:
-    """Remove what is in the candidate's way: what its color was before."""
+    """Let the candidate have the names and addresses of its color. What is kept is not given up for
+    it yet: it takes another name, and rests.
+    """
+
+    def set_aside(replica: Replica) -> None:
+        if replica.container.running:
+            engine.unpersist(replica.container.id)
+            engine.stop(replica.container.id, 0)  # nobody gets it
+        engine.rename(replica.container.id, naming.aside_name(replica.name))
+
     in_parallel(engine.remove, [replica.container.id for replica in plan.clear])
+    in_parallel(set_aside, plan.aside)
+
+
+def bring_back(engine: Containers, service: Service, replicas: Sequence[Replica]) -> None:
+    """Give replicas that were set aside their names again, and keep them as `keep` says."""
+
+    def restore(replica: Replica) -> None:
+        if replica.container.name != replica.name:
+            engine.rename(replica.container.id, replica.name)
+        if service.keep == "running" and not replica.container.running:
+            engine.persist(replica.container.id)
+            engine.start(replica.container.id)
+
+    in_parallel(restore, replicas)
 
 
 def ensure_volumes(engine: Volumes, specs: Sequence[ContainerSpec]) -> None:
@@ -64,6 +88,16 @@ def ensure_volumes(engine: Volumes, specs: Sequence[ContainerSpec]) -> None:
 def find_candidate(engine: Containers, stack: str, plan: Plan) -> tuple[Container, ...]:
     """Return the candidate's containers as they are now, those of a failed start included."""
     return tuple(found for found in engine.containers(stack) if plan.owns(found))
+
+
+def find_kept(engine: Containers, stack: str, plan: Plan) -> tuple[Replica, ...]:
+    """Return the replicas that the plan sets aside, as they are now, as far as they are there."""
+    found = {container.id: container for container in engine.containers(stack)}
+    return tuple(
+        replace(replica, container=found[replica.container.id])
+        for replica in plan.aside
+        if replica.container.id in found
+    )
 
 
 def read_last_lines(engine: Containers, containers: Sequence[Container]) -> str:

@@ -7,7 +7,7 @@ or from which machine the next command comes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import GatewayError
@@ -33,6 +33,7 @@ class Repair:
     lane: Lane  # who gets the traffic
     remove: Replicas = ()
     stop: Replicas = ()
+    back: Replicas = ()  # set aside, and kept again
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,11 @@ def diagnose(
     if config is None or gateway is None or not gateway.running:
         return Diagnosis({}, ())
     found = {
-        name: _diagnose_service(name, snapshot, healthy, rests=service.keep != "running")
+        name: _find_aside(
+            name,
+            snapshot,
+            _diagnose_service(name, snapshot, healthy, rests=service.keep != "running"),
+        )
         for name, service in stack.services.items()
     }
     if not relinked:
@@ -138,7 +143,8 @@ def _diagnose_service(
         if stranded:
             return stranded
     idle = _idle(name, snapshot, lane)
-    kept = tuple(replica for replica in idle if _is(replica, lane.kept))
+    aside = snapshot.aside_of(name)  # then its names and addresses are a candidate's
+    kept = tuple(replica for replica in idle if not aside and replica.belongs_to(lane.kept))
     left = tuple(replica for replica in idle if replica not in kept)
     awake = _awake(kept) if rests or lane.candidate else ()
     if not (left or awake or lane.candidate):
@@ -151,6 +157,21 @@ def _diagnose_service(
         remove=left,
         stop=awake,
     )
+
+
+def _find_aside(name: str, snapshot: Snapshot, repair: Repair | None) -> Repair | None:
+    """Have what was set aside kept again, or removed where a candidate has taken its place for good."""
+    aside = snapshot.aside_of(name)
+    if not aside:
+        return repair
+    lane = repair.lane if repair else snapshot.lane(name)
+    what = _name(aside)
+    if all(replica.belongs_to(lane.kept) for replica in aside):
+        known = repair or Repair(f"`{name}`: {what} was set aside", lane)
+        return replace(known, text=f"{known.text}; {what} is kept again", back=aside)
+    known = repair or Repair(f"`{name}`: {what} was kept before", lane)
+    remove = (*known.remove, *aside)
+    return replace(known, text=f"{known.text}; {what} is removed", remove=remove)
 
 
 def _finish(
@@ -202,14 +223,6 @@ def _idle(name: str, snapshot: Snapshot, lane: Lane) -> Replicas:
     if lane.active:
         return snapshot.of(name, naming.other(lane.active.color))
     return snapshot.of(name, "blue") + snapshot.of(name, "green")
-
-
-def _is(replica: Replica, target: Target | None) -> bool:
-    return (
-        target is not None
-        and (replica.color, replica.version) == (target.color, target.version)
-        and replica.number <= target.replicas
-    )
 
 
 def _is_well(replicas: Replicas, target: Target, healthy: Collection[str]) -> bool:

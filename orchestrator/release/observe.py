@@ -13,7 +13,7 @@ from orchestrator.errors import NotFound
 from orchestrator.gateway.addresses import AddressTable, Upstream, fit_table
 from orchestrator.gateway.config import Config, Earlier, Newer, parse_config
 from orchestrator.gateway.files import CURRENT, lane_file
-from orchestrator.gateway.lane import RELEASE, Lane, parse_lane
+from orchestrator.gateway.lane import RELEASE, Lane, Target, parse_lane
 from orchestrator.gateway.render import render
 from orchestrator.stack import naming
 from orchestrator.stack.forms import VERSION
@@ -44,6 +44,20 @@ class Replica:
     spec: str
 
     @property
+    def name(self) -> str:
+        """Return the name that its labels lead to; it has another one while it is set aside."""
+        stack = self.container.labels.get(naming.STACK, "")
+        return naming.replica_name(stack, self.service, self.color, self.number)
+
+    def belongs_to(self, target: Target | None) -> bool:
+        """Whether it is one of those that make up a color of a lane."""
+        return (
+            target is not None
+            and (self.color, self.version) == (target.color, target.version)
+            and self.number <= target.replicas
+        )
+
+    @property
     def probed(self) -> str:
         """Return the replica as the gateway's probe knows it."""
         return f"{self.service}-{self.color}-{self.number}"
@@ -54,6 +68,7 @@ class Snapshot:
     """A stack as it was found."""
 
     replicas: tuple[Replica, ...] = ()
+    aside: tuple[Replica, ...] = ()  # kept ones, while a candidate has their names and addresses
     gateway: Container | None = None
     lock: Container | None = None
     accessories: Mapping[str, Container] = field(default_factory=dict)
@@ -75,7 +90,8 @@ class Snapshot:
     def taken(self) -> frozenset[str]:
         """Return the addresses that somebody has, or will have when it is started again."""
         holders = self.network.holders if self.network else {}
-        own = (replica.container.labels.get(naming.ADDRESS, "") for replica in self.replicas)
+        replicas = (*self.replicas, *self.aside)
+        own = (replica.container.labels.get(naming.ADDRESS, "") for replica in replicas)
         return frozenset((*holders, *own))
 
     def lane(self, service: str) -> Lane:
@@ -86,6 +102,15 @@ class Snapshot:
         """Return one color's replicas, in the order of their numbers."""
         found = (r for r in self.replicas if r.service == service and r.color == color)
         return tuple(sorted(found, key=lambda replica: replica.number))
+
+    def kept(self, service: str) -> tuple[Replica, ...]:
+        """Return the replicas that a rollback goes back to."""
+        live = self.live_color(service)
+        return self.of(service, naming.other(live)) if live else ()
+
+    def aside_of(self, service: str) -> tuple[Replica, ...]:
+        """Return the replicas of a service that are set aside."""
+        return tuple(replica for replica in self.aside if replica.service == service)
 
     def live_color(self, service: str) -> Color | None:
         """Return the color that users get."""
@@ -105,12 +130,14 @@ def observe(house: House) -> Snapshot:
     for container in filter(is_ours, containers):
         by_role.setdefault(container.labels[naming.ROLE], []).append(container)
     found = map(to_replica, by_role.get("service", ()))
-    replicas = tuple(replica for replica in found if replica)
+    known = tuple(replica for replica in found if replica)
+    replicas = tuple(replica for replica in known if replica.container.name == replica.name)
     gateway = next(iter(by_role.get("gateway", ())), None)
     present = frozenset(replica.service for replica in replicas)
     told = _read_gateway(house, gateway, present) if gateway else _Told()
     return Snapshot(
         replicas=replicas,
+        aside=tuple(replica for replica in known if replica not in replicas),
         gateway=gateway,
         lock=next(iter(by_role.get("lock", ())), None),
         accessories={
@@ -204,12 +231,13 @@ def _is_replica(container: Container | Named) -> bool:
     labels, color = container.labels, _color(container.labels)
     stack, service = labels.get(naming.STACK, ""), labels.get(naming.SERVICE, "")
     number = labels.get(naming.REPLICA, "")
+    name = naming.replica_name(stack, service, color, int(number) if number.isdecimal() else 0)
     return (
         labels.get(naming.COLOR) == color
         and re.fullmatch(NUMBER, number) is not None
         and re.fullmatch(VERSION, labels.get(naming.VERSION, "")) is not None
         and re.fullmatch(RELEASE, labels.get(naming.RELEASE, "")) is not None
-        and container.name == naming.replica_name(stack, service, color, int(number))
+        and container.name in (name, naming.aside_name(name))
     )
 
 

@@ -18,7 +18,7 @@ from orchestrator.stack import naming
 from orchestrator.stack.forms import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orchestrator.engine.values import Container, ContainerSpec, Image
     from orchestrator.gateway.addresses import AddressTable, Upstream
@@ -54,7 +54,8 @@ class Plan:
     migration: ContainerSpec | None  # to be run to its end before
     start: tuple[ContainerSpec, ...]  # to be created
     wake: tuple[Replica, ...]  # to be started again: the previous color, kept for a rollback
-    clear: tuple[Replica, ...]  # in the candidate's way
+    aside: tuple[Replica, ...]  # kept until the candidate is promoted, under another name
+    clear: tuple[Replica, ...]  # in the candidate's way, and of no use
     outgoing: tuple[Replica, ...]  # of the previous version
     drain_timeout: float  # seconds
     unchanged: bool
@@ -67,7 +68,7 @@ class Plan:
     @property
     def staged(self) -> Lane:
         """The lane while the candidate is on its way in."""
-        return replace(self.lane.stage(self.candidate), config=self.config.id)
+        return replace(self.undone.stage(self.candidate), config=self.config.id)
 
     @property
     def promoted(self) -> Lane:
@@ -82,8 +83,8 @@ class Plan:
 
     @property
     def undone(self) -> Lane:
-        """The lane after a release that failed: what it woke is kept as before, the rest is gone."""
-        return self.lane if self.wake else replace(self.lane, kept=None)
+        """The lane after a release that failed: what was kept is kept as before."""
+        return self.lane if self.wake or self.aside else replace(self.lane, kept=None)
 
     @property
     def versions(self) -> dict[Color, str]:
@@ -132,10 +133,7 @@ class Plan:
             yield Phase.CONFIGURE, "test the new NGINX config, reload it, confirm it"
         if self.migration:
             yield Phase.MIGRATE, f"run {' '.join(self.migration.entrypoint)}"
-        for replica in self.clear:
-            yield Phase.START, f"remove {replica.container.name}"
-        for name in self.replicas:
-            yield Phase.START, f"start {name}"
+        yield from self._describe_start()
         yield (
             Phase.GATE,
             f"{health.successes} healthy answers in a row from each, within {health.deadline:g} s",
@@ -147,6 +145,16 @@ class Plan:
             was = f"{self.previous.color} ({self.previous.version})"
             yield Phase.DRAIN, f"until {was} has answered all, at most {self.drain_timeout:g} s"
             yield Phase.RETIRE, f"{self.previous.color}: {self.service.keep}"
+            if self.aside:
+                yield Phase.RETIRE, f"remove {self.aside[0].version}, which was kept so far"
+
+    def _describe_start(self) -> Iterator[tuple[Phase, str]]:
+        for replica in self.clear:
+            yield Phase.START, f"remove {replica.container.name}"
+        for replica in self.aside:
+            yield Phase.START, f"set {replica.name} ({replica.version}) aside"
+        for name in self.replicas:
+            yield Phase.START, f"start {name}"
 
 
 def plan_release(
@@ -163,6 +171,7 @@ def plan_release(
     color = naming.other(lane.active.color) if lane.active else "blue"
     found = snapshot.of(order.service, color)
     wake = found if _is_kept(found, order, service.replicas, snapshot.table) else ()
+    aside = () if wake else tuple(replica for replica in found if replica.belongs_to(lane.kept))
     config = fit_config(stack, snapshot, snapshot.table, None if wake else (order.service, color))
     upstream = config.table.require(order.service, color)
     _refuse_taken(snapshot, upstream, found)
@@ -183,7 +192,8 @@ def plan_release(
         migration=None if wake else migration_spec(stack, order.service, specs[0]),
         start=() if wake else specs,
         wake=wake,
-        clear=() if wake else found,
+        aside=aside,
+        clear=tuple(replica for replica in found if replica not in (*wake, *aside)),
         outgoing=live,
         drain_timeout=find_drain_timeout(stack, order.service),
         unchanged=not wake and _runs(live, lane, order, specs) and _serves(stack, served),
@@ -206,20 +216,31 @@ def parse_version(text: str) -> str:
     return text
 
 
-def previous_version(snapshot: Snapshot, service: str) -> str:
-    """Return the version that a rollback goes back to. Raises StackctlError where none is kept."""
-    live = snapshot.live_color(service)
-    if live is None:
+def previous_version(snapshot: Snapshot, service: str, images: Iterable[Image] = ()) -> str:
+    """Return the version that a rollback goes back to.
+
+    Raises StackctlError where none is kept, with the versions that `images` of the stack are there of.
+    """
+    if snapshot.live_color(service) is None:
         raise StackctlError(
             f"`{service}` has no active version to roll back from", "release one: `stackctl up`"
         )
-    kept = snapshot.of(service, naming.other(live))
+    kept = snapshot.kept(service)
     if not kept:
+        there = _list_versions(images, service, snapshot.version(service))
+        known = f"; images of {', '.join(there)} are there" if there else ""
         raise StackctlError(
-            f"no previous version of `{service}` is kept on this engine",
-            f"name one: `stackctl rollback {service} --to VERSION`",
+            f"no previous version of `{service}` is kept on this engine{known}",
+            f"name one: `stackctl rollback {service} --to {there[0] if there else 'VERSION'}`",
         )
     return kept[0].version
+
+
+def _list_versions(images: Iterable[Image], service: str, active: str) -> list[str]:
+    """Return the versions but the active one that images of a service are of, the newest first."""
+    own = (image for image in images if image.labels.get(naming.SERVICE) == service)
+    found = dict.fromkeys(tag.rpartition(":")[2] for image in own for tag in image.tags)
+    return [version for version in found if version != active]
 
 
 def require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Config]:

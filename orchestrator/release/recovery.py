@@ -8,7 +8,7 @@ from orchestrator.clock import poll
 from orchestrator.errors import GatewayError
 from orchestrator.events import Recovered, Warned
 from orchestrator.evidence.interruption import close_interrupted
-from orchestrator.release.candidate import in_parallel, put_away
+from orchestrator.release.candidate import bring_back, in_parallel, put_away
 from orchestrator.release.diagnosis import Diagnosis, Repair, adopt, diagnose, needs_health
 from orchestrator.release.lock import require_held
 from orchestrator.release.observe import observe
@@ -169,3 +169,4 @@ def _clear(
     require_held(lease)
     in_parallel(house.engine.remove, [replica.container.id for replica in repair.remove])
     put_away(house.engine, service, repair.stop)
+    bring_back(house.engine, service, repair.back)

@@ -39,8 +39,15 @@ def rollback(house: House, service: str, version: str | None = None, wait: float
     command = f"rollback {service} {version}" if version else f"rollback {service}"
     with hold_lock(house, command, wait) as lease:
         recover(house, lease)
-        back_to = version or previous_version(observe(house), service)
+        back_to = version or _find_previous(house, service)
         return release(house, Order(service, back_to, command="rollback", build=False), lease)
+
+
+def _find_previous(house: House, service: str) -> str:
+    snapshot = observe(house)
+    kept = snapshot.kept(service)
+    images = () if kept else house.engine.images(house.stack.name)
+    return previous_version(snapshot, service, images)
 
 
 def release(house: House, order: Order, lease: Lease) -> Result:

@@ -15,6 +15,7 @@ from orchestrator.health import Gate
 from orchestrator.release.candidate import (
     clear_way,
     find_candidate,
+    in_parallel,
     persist_candidate,
     put_away,
     start_candidate,
@@ -229,10 +230,11 @@ def drain(run: Run, promoted: Promoted) -> Promoted:
 
 
 def retire(run: Run, promoted: Promoted) -> Promoted:
-    """Put the previous version away."""
+    """Put the previous version away. It is what a rollback goes back to, in place of what was kept."""
     made = promoted.plan
     with run.phase(Phase.RETIRE):
         put_away(run.house.engine, made.service, made.outgoing)
+        in_parallel(run.house.engine.remove, [replica.container.id for replica in made.aside])
         promoted.switch.move("retire", made.retired)
         promoted.switch.gateway.sweep({made.config.id})
     return promoted

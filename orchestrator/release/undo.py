@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, LockedError, StackctlError, UnsafeError
 from orchestrator.events import Warned
-from orchestrator.release.candidate import find_candidate, read_last_lines, undo_candidate
+from orchestrator.release.candidate import (
+    bring_back,
+    find_candidate,
+    find_kept,
+    read_last_lines,
+    undo_candidate,
+)
 from orchestrator.release.lock import LOST, PUT_RIGHT, require_held
 from orchestrator.release.phases import Undo
 
@@ -35,11 +41,13 @@ def put_back(switch: Switch | None, plan: Plan, lease: Lease, undo: Undo) -> Non
     """
     if switch is None:
         return
-    engine = switch.house.engine
-    found = find_candidate(engine, switch.house.stack.name, plan)
+    engine, stack = switch.house.engine, switch.house.stack.name
+    found = find_candidate(engine, stack, plan)
     _move_back(switch, plan, may_have_moved=undo is Undo.RESTORE)
     require_held(lease)
     undo_candidate(engine, plan, found)
+    if plan.aside:
+        bring_back(engine, plan.service, find_kept(engine, stack, plan))
 
 
 def _move_back(switch: Switch, plan: Plan, *, may_have_moved: bool) -> None:

@@ -32,6 +32,13 @@ def replica_name(stack: str, service: str, color: Color, replica: int) -> str:
     return f"{stack}-{service}-{color}-{replica}"
 
 
+def aside_name(name: str) -> str:
+    """Return what a kept replica is called while a candidate has its name. No service can be called so:
+    names in stack.yaml have no dots.
+    """
+    return f"{name}.aside"
+
+
 def upstream_name(service: str, color: Color) -> str:
     """Return the name of a color's NGINX upstream block."""
     return f"{service}_{color}"

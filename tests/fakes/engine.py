@@ -105,6 +105,15 @@ class FakeEngine:
             if box.state != "running":
                 self.host.start(box)
 
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name, unless that one is taken."""
+        with self.called("rename", container):
+            box = self.host.box(container)
+            if self.host.find(name) is not None:
+                raise Conflict(f"renaming a container to `{name}`: it is taken")
+            self.host.changed("rename", box.spec.name)
+            box.spec = replace(box.spec, name=name)
+
     def persist(self, container: str) -> None:
         """Have a container brought back after a crash from now on."""
         with self.called("persist", container):
