@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.stack.document import MEND, Fault, read_document, to_printable
+from orchestrator.stack.env_file import read_env_file
 from orchestrator.stack.forms import FORMS
 from orchestrator.stack.model import Stack
 from orchestrator.stack.relations import find_relation_faults
@@ -66,36 +67,8 @@ def load_stack(path: Path, environment: Mapping[str, str] | None = None) -> Stac
 
 def load_variables(path: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the variables that `${…}` and `secrets` see: `.env`, overridden by the environment."""
-    return read_env_file(path.parent / ".env") | dict(
-        os.environ if environment is None else environment
-    )
-
-
-def read_env_file(path: Path) -> dict[str, str]:
-    """Read `NAME=value` lines; quotes around a value are dropped. A missing file is empty.
-
-    So is a folder: some call their virtual environment `.env`.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors of Windows begin with a mark
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return {}
-    except OSError as error:
-        raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"`{path}` is not UTF-8 text: {error.reason}") from error
-    variables = {}
-    for number, line in enumerate(text.split("\n"), start=1):  # a value may hold U+2028
-        entry = line.strip().removeprefix("export ")
-        if not entry or entry.startswith("#"):
-            continue
-        name, equals, value = entry.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise ConfigurationError(f"`{path}` line {number}: expected `NAME=value`")
-        value = value.strip()
-        quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-        variables[name.strip()] = value[1:-1] if quoted else value
-    return variables
+    environment = os.environ if environment is None else environment
+    return read_env_file(path.parent / ".env", environment) | dict(environment)
 
 
 def _to_fault(detail: ErrorDetails) -> Fault:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.stack.document import parse
-from orchestrator.stack.load import load_stack, read_env_file
+from orchestrator.stack.env_file import read_env_file
+from orchestrator.stack.load import load_stack
 from tests.properties.budget import examples
 from tests.properties.hostile import ANY_TEXT, DOCUMENTS, TEXTS, damaged, damaged_text
 
@@ -265,17 +267,30 @@ def test_any_env_file_is_read_or_refused(tmp_path: Path, content: str | bytes) -
 
 @examples(100)
 @given(
-    value=ANY_TEXT.filter(lambda text: text == text.strip() and not set(text) & set("\0\n\r'\""))
+    pieces=st.lists(
+        TEXTS
+        | st.sampled_from(["xyzzy", "A", "=", "\n", "\r\n", " #", "'", '"', "$A", "${A:-", "}"])
+    )
 )
-def test_an_env_file_holds_whole_values(tmp_path: Path, value: str) -> None:
-    """A value of one line is read as it was written, whatever Unicode thinks of its characters."""
-    text = f"A={value}\nB=b\n"
+def test_an_env_file_that_is_refused_is_not_quoted(tmp_path: Path, pieces: list[str]) -> None:
+    """Whatever is wrong with `.env`, no word of it reaches a log."""
+    (tmp_path / ".env").write_bytes("".join(pieces).encode(errors="replace"))
+    told = ""
     try:
-        raw = text.encode()
-    except UnicodeEncodeError:
-        return
-    (tmp_path / ".env").write_bytes(raw)
-    assert read_env_file(tmp_path / ".env") == {"A": value, "B": "b"}
+        read_env_file(tmp_path / ".env", {"A": "xyzzy"})
+    except ConfigurationError as error:
+        told = f"{error.message} {error.hint}"
+    assert "xyzzy" not in told
+
+
+@examples(100)
+@given(value=ANY_TEXT)
+def test_an_env_file_holds_whole_values(tmp_path: Path, value: str) -> None:
+    """A value is read as it was written, whatever Unicode thinks of its characters."""
+    value = re.sub(r"\0|\r|\\", "", value).encode(errors="replace").decode()
+    single, double = value.replace("'", "\\'"), re.sub(r'(["$])', r"\\\1", value)
+    (tmp_path / ".env").write_text(f"A='{single}'\nB=\"{double}\" # c\nC=c\n", newline="")
+    assert read_env_file(tmp_path / ".env", {}) == {"A": value, "B": value, "C": "c"}
 
 
 @given(text=st.lists(PIECES, max_size=30).map("".join) | damaged_text(FULL_TEXT))

@@ -65,6 +65,7 @@ OWNERS = {  # of foreign packages: modules, or packages with all that is in them
     "pydantic": {"stack"},
     "pydantic_core": {"stack"},
     "yaml": {"stack"},
+    "dotenv": {"stack"},
     "tenacity": {"clock", "engine.images"},
     "rich": {"console", "dashboard", "terminal"},
     "typer": {"cli", "commands"},
@@ -191,7 +192,7 @@ def test_nothing_is_patched() -> None:
 
 def test_the_command_line_starts_without_its_libraries() -> None:
     """Importing `orchestrator.cli` loads none of what only some commands need."""
-    heavy = ("docker", "rich", "httpx", "pydantic", "jinja2", "yaml", "tenacity", "h11")
+    heavy = ("docker", "rich", "httpx", "pydantic", "jinja2", "yaml", "tenacity", "h11", "dotenv")
     code = f"import sys, orchestrator.cli; print(*[n for n in {heavy} if n in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
@@ -202,7 +203,7 @@ def test_the_command_line_starts_without_its_libraries() -> None:
 def test_a_release_begins_before_its_later_libraries_are_loaded() -> None:
     """Up to its first event a release needs the engine and stack.yaml: all else is loaded meanwhile."""
     later = (
-        *("rich", "httpx", "jinja2", "tenacity", "h11", "asyncio"),
+        *("rich", "httpx", "jinja2", "tenacity", "h11", "asyncio", "dotenv"),
         *("orchestrator.evidence.report", "orchestrator.catalogue.index"),
     )
     commands = "orchestrator.cli, orchestrator.commands.opening, orchestrator.release.rollout"

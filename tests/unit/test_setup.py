@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestrator.stack.env_file import read_env_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -131,6 +133,54 @@ def test_settings_gain_one_line(before: str, after: str) -> None:
     """Every other line of `.env` stays, and the new one is read back."""
     assert settings.extended(before, {images.VARIABLE: standins.PREFIX}) == after
     assert images.chosen_prefix({}, after) == standins.PREFIX
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("", "a", "a b", "a=b", "a#b", "it's", "a\\nb", "päss"),
+        *("a # c", "a   #c # d", " a ", "' a '", "'a # b' # c", "'a$b \"c\"'#d", "''", '""'),
+        *('"a"', '"a # b"', '"it\'s"', '"a" # it\'s', '"#"', "'a'\r"),
+    ],
+)
+def test_settings_are_what_stackctl_reads(tmp_path: Path, written: str) -> None:
+    """Two readers say the same of a line, and of what the set-up makes of it elsewhere."""
+    text = f"V=before\nexport V = {written}\nW=after\n"
+    found = settings.value(text, "V")
+    copied = settings.extended("", {"V": found})
+    assert settings.value(copied, "V") == found
+    for each in (text, copied):
+        (tmp_path / ".env").write_text(each, newline="")
+        assert read_env_file(tmp_path / ".env", {})["V"] == found
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("$A", "pa$$word", '"${A:-b}"', '"a\\nb"', '"say \\"a\\""', "'it\\'s'", "'a\nb'", "'a"),
+        *("'it's'", '"a"b', " # a", "a\t# b"),
+    ],
+)
+def test_settings_are_not_guessed(tmp_path: Path, written: str) -> None:
+    """What takes a parser to read is refused; a secret that is half of itself opens no database."""
+    with pytest.raises(steps.SetupError, match="in a way that the set-up does not read") as raised:
+        settings.value(f"V={written}\n", "V")
+    assert raised.value.following.startswith("write V='…'")
+    env, store, run = house_of_secrets(tmp_path, f"AUTH_DB_PASSWORD={written}\n")
+    with pytest.raises(steps.SetupError):
+        run()
+    assert not store.exists()
+    assert env.read_text() == f"AUTH_DB_PASSWORD={written}\n"
+
+
+def test_secrets_are_read_back_as_they_were_made(tmp_path: Path) -> None:
+    """What the set-up has written into both files is what stackctl finds there."""
+    env, store, run = house_of_secrets(tmp_path, "AUTH_DB_PASSWORD='mine $ # $$'\n")
+    run()
+    values = read_env_file(env, {})
+    assert values["AUTH_DB_PASSWORD"] == "mine $ # $$"  # noqa: S105
+    assert read_env_file(store, {}) == values
+    assert {name: settings.value(store.read_text(), name) for name in credentials.NAMES} == values
 
 
 def test_settings_are_written_in_one_move(tmp_path: Path) -> None:

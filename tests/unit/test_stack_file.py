@@ -105,29 +105,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "is larger than" in refuse(Path("/dev/zero"))
 
 
-@pytest.mark.parametrize(
-    ("line", "told"),
-    [(b"NAME", "line 1: expected `NAME=value`"), (b"\xff=", "is not UTF-8 text")],
-)
-def test_a_bad_env_file_is_refused(tmp_path: Path, line: bytes, told: str) -> None:
-    """A line of `.env` that sets nothing is told with its number."""
-    (tmp_path / ".env").write_bytes(line)
-    with pytest.raises(ConfigurationError, match=re.escape(told)):
-        load(tmp_path, {})
-
-
-def test_a_folder_of_that_name_is_no_env_file(tmp_path: Path) -> None:
-    """Some call their virtual environment so; what it would have said is told where it is missing."""
-    (tmp_path / ".env").mkdir()
-    assert load(tmp_path, {"P": "8080"}, port="${P}").services["web"].port == 8080
-
-
-def test_an_env_file_may_begin_with_a_mark(tmp_path: Path) -> None:
-    """Some editors write one before the first name."""
-    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfP=8080\r\nQ=b\r\n")
-    assert load(tmp_path, {}, port="${P}", text="${Q}").services["web"].port == 8080
-
-
 def test_a_plain_variable_is_typed_as_if_written_there(tmp_path: Path) -> None:
     """A number in a variable is a number, its default too; in quotes it is text."""
     assert load(tmp_path, {"P": "8080"}, port="${P}").services["web"].port == 8080

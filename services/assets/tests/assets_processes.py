@@ -18,6 +18,7 @@ import docker
 import httpx
 import psycopg
 from assets_issuer import Issuer
+from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 
 SERVICE_HOME = Path(__file__).parents[1]
@@ -247,10 +248,7 @@ def migrate(database: Database) -> None:
 
 def image_prefix() -> str:
     """Tell where images come from, as the repository's `.env` says."""
-    settings = REPOSITORY / ".env"
-    lines = settings.read_text().splitlines() if settings.exists() else []
-    named = dict(line.split("=", 1) for line in lines if "=" in line)
-    return os.environ.get("IMAGE_PREFIX", named.get("IMAGE_PREFIX", ""))
+    return {**dotenv_values(REPOSITORY / ".env"), **os.environ}.get("IMAGE_PREFIX") or ""
 
 
 def wait_until(true: Callable[[], bool], seconds: float = 30.0) -> None:

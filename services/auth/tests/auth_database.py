@@ -14,6 +14,7 @@ import docker
 import psycopg
 from docker.errors import APIError
 from docker.models.containers import Container
+from dotenv import dotenv_values
 from psycopg import sql
 
 REPOSITORY = Path(__file__).parents[3]
@@ -165,7 +166,4 @@ class AuthDatabase:
 
 def image_prefix() -> str:
     """Read where images come from, as stackctl does: the environment first, then `.env`."""
-    settings = REPOSITORY / ".env"
-    lines = settings.read_text().splitlines() if settings.exists() else []
-    written = [line.partition("=")[2] for line in lines if line.startswith("IMAGE_PREFIX=")]
-    return os.environ.get("IMAGE_PREFIX", (written or [""])[-1])
+    return {**dotenv_values(REPOSITORY / ".env"), **os.environ}.get("IMAGE_PREFIX") or ""
