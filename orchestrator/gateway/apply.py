@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from orchestrator.clock import Clock, poll
+from orchestrator.engine.sockets import SOCKETS, count_connections
 from orchestrator.errors import GatewayError, StackctlError, UnsafeError
 from orchestrator.gateway.admission import ADMIT
 from orchestrator.gateway.files import (
@@ -24,7 +25,7 @@ from orchestrator.gateway.files import (
 )
 from orchestrator.gateway.lane import Lane, parse_lane
 from orchestrator.gateway.pointer import Pointer
-from orchestrator.gateway.workers import SOCKETS, Workers, count_connections, parse_workers
+from orchestrator.gateway.workers import Workers, parse_workers
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
 

@@ -8,9 +8,9 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
+from orchestrator.engine.sockets import SOCKETS, listens
 from orchestrator.errors import EngineError, Interrupted
 from orchestrator.events import Progress, Warned
-from orchestrator.gateway.workers import SOCKETS, listens
 from orchestrator.lifecycle.door import bring_up_gateway
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held

@@ -5,14 +5,12 @@ Looked for only once it has failed: a release that goes well asks nothing of thi
 
 from __future__ import annotations
 
-import ipaddress
-import re
 import signal
 from typing import TYPE_CHECKING
 
+from orchestrator.engine.sockets import SOCKETS, find_listeners, has_tables
 from orchestrator.errors import EngineError
 from orchestrator.gateway.admin import UNREACHED
-from orchestrator.gateway.workers import LISTENING
 from orchestrator.health import Reason, Verdict
 from orchestrator.release.candidate import find_candidate
 
@@ -23,14 +21,8 @@ if TYPE_CHECKING:
 
 MIB = 1024**2
 KILLED = 128 + signal.SIGKILL
-SOCKETS = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
-HEADER = "local_address"  # in the first line of these files
-ADDRESS = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
-RESOLVER = ipaddress.ip_address("127.0.0.11")  # the engine's own, in every container
 SLOW = "a slow start needs a longer `health.deadline`"
 LOGS = "its last log lines say why"
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def explain(house: House, plan: Plan, replica: str, last: Verdict) -> Reason | None:
@@ -66,19 +58,9 @@ def explain_ending(ending: Ending, memory: int, *, ended: bool) -> Reason:
     return Reason(f"ended with exit code {code}{name and f' ({name})'}", LOGS)
 
 
-def find_listeners(sockets: str) -> dict[int, set[Address]]:
-    """Return the addresses that are listened on, by port, from the text of /proc/net/tcp and tcp6."""
-    found: dict[int, set[Address]] = {}
-    for row in (line.split() for line in sockets.splitlines()):
-        local = ADDRESS.fullmatch(row[1]) if len(row) > 3 and row[3] == LISTENING else None
-        if local is not None and (address := _read_address(local[1])) != RESOLVER:
-            found.setdefault(int(local[2], 16), set()).add(address)
-    return found
-
-
 def explain_listeners(sockets: str, port: int) -> Reason | None:
     """Say why nobody outside of a container reaches its port; None where the text does not tell."""
-    if HEADER not in sockets:
+    if not has_tables(sockets):
         return None
     found = find_listeners(sockets)
     here = found.get(port, set())
@@ -104,15 +86,6 @@ def _explain_silence(
         return None
     printed = house.engine.execute(container.id, SOCKETS)
     return explain_listeners(printed.text, plan.service.health.port or plan.service.port)
-
-
-def _read_address(form: str) -> Address:
-    """Read an address as the kernel of a little-endian machine writes it, in words of four bytes."""
-    packed = bytes.fromhex(form)
-    words = (packed[start : start + 4][::-1] for start in range(0, len(packed), 4))
-    address = ipaddress.ip_address(b"".join(words))
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
 
 
 def _name_signal(number: int) -> str:

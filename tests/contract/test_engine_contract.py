@@ -234,6 +234,7 @@ def test_a_container_that_does_not_run_cannot_be_asked(
     [
         lambda bench: bench.engine.start(MISSING),
         lambda bench: bench.engine.persist(MISSING),
+        lambda bench: bench.engine.rename(MISSING, bench.name("app")),
         lambda bench: bench.engine.signal(MISSING, "HUP"),
         lambda bench: bench.engine.logs(MISSING),
         lambda bench: list(bench.engine.follow(MISSING, tail=1)),
@@ -246,6 +247,7 @@ def test_a_container_that_does_not_run_cannot_be_asked(
     ids=[
         "start",
         "persist",
+        "rename",
         "signal",
         "logs",
         "follow",
@@ -372,6 +374,26 @@ def test_a_container_keeps_its_fixed_address(bench: Bench) -> None:
     bench.engine.start(container)
 
     assert bench.look(container).addresses[network.name] == address
+
+
+def test_a_renamed_container_leaves_its_name_and_its_address_to_another(bench: Bench) -> None:
+    """While it is stopped; afterwards it has both again."""
+    network = bench.engine.network(naming.network_name(bench.stack))
+    assert network is not None
+    address = [*network.addresses][41]
+    first = bench.run("app", address=address)
+    bench.engine.stop(first, 0)
+    bench.engine.rename(first, bench.name("app.aside"))
+    second = bench.run("app", address=address)
+    with pytest.raises(Conflict):
+        bench.engine.rename(first, bench.name("app"))
+    assert bench.names() == [bench.name("app"), bench.name("app.aside")]
+
+    bench.engine.remove(second)
+    bench.engine.rename(first, bench.name("app"))
+    bench.engine.start(first)
+    assert bench.look(first).name == bench.name("app")
+    assert bench.look(first).addresses[network.name] == address
 
 
 def test_a_fixed_address_that_somebody_has_is_told_with_their_name(bench: Bench) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.engine.sockets import SOCKETS
 from orchestrator.errors import EngineError, NotFound
-from orchestrator.release.symptoms import SOCKETS, explain_listeners
+from orchestrator.release.symptoms import explain_listeners
 from tests.contract.bench import DATA, SECLUDED, SLEEPER, Bench, archive
 
 

@@ -41,6 +41,25 @@ def test_a_bad_candidate_is_removed_and_the_active_version_serves(
     assert reason in evidence["failure"]["reason"]
 
 
+@pytest.mark.parametrize("keep", ["stopped", "running"])
+def test_a_bad_candidate_leaves_the_way_back(app: Operator, keep: str) -> None:
+    """What is kept for a rollback is kept through a release that fails, and through one that is killed."""
+    app.write_stack({"keep": keep, "health": {"interval": "50ms", "deadline": "2s"}})
+    assert app.deploy("v2").code == 0
+    before = app.containers(), app.containers(running=False)
+
+    assert app.deploy("sick").code == 1
+    assert (app.containers(), app.containers(running=False)) == before
+    with app.running("deploy", "app", "--version", "sick") as process:
+        wait_for(process, "start")
+        process.kill()
+    done = app.run("rollback", "app", "--output", "json")
+
+    assert (done.code, done.document["version"]) == (0, "v1"), done.stderr
+    assert app.serving() == "v1"
+    assert app.containers(running=False) == before[1]
+
+
 def test_a_failed_candidate_shows_its_probes_and_its_last_words(app: Operator) -> None:
     """Why a candidate failed is on the screen: what it answered, and what it logged."""
     done = app.run("deploy", "app", "--version", "crash")

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.engine.sockets import count_connections, listens
 from orchestrator.gateway.addresses import AddressTable, Upstream
 from orchestrator.gateway.config import MARK, Config, Earlier, Newer, parse_config, to_head
 from orchestrator.gateway.lane import Lane, Target, parse_lane
 from orchestrator.gateway.traffic import count_traffic
-from orchestrator.gateway.workers import Workers, count_connections, listens, parse_workers
+from orchestrator.gateway.workers import Workers, parse_workers
 from orchestrator.stack.model import Color
 from tests.properties.wishes import lanes
 
@@ -306,8 +307,9 @@ def test_connections_are_counted() -> None:
 
 
 def test_a_listener_is_found() -> None:
-    """By its port."""
+    """By its port, on IPv6 alone too: it takes IPv4 as well, unless it was told not to."""
     assert listens(SOCKETS, 8080)
+    assert listens(f"  0: {'0' * 32}:1F41 {'0' * 32}:0000 0A 00000000:00000000", 8001)
     assert not listens(SOCKETS, 8000)
     assert not listens("", 8080)
 

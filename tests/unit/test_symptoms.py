@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestrator.engine.sockets import ESTABLISHED, LISTENING
 from orchestrator.engine.values import Ending
-from orchestrator.gateway.workers import ESTABLISHED, LISTENING
 from orchestrator.release.symptoms import explain_ending, explain_listeners
 from tests.fakes.apps import NEVER, App
 from tests.fakes.box import ANYBODY, kernel_form, socket_table
