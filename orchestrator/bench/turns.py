@@ -9,8 +9,8 @@ from orchestrator.bench.compare import choose_turns
 from orchestrator.bench.document import Turns
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.release.observe import observe
-from orchestrator.release.plan import previous_version
 from orchestrator.release.rollout import require_service, rollback
+from orchestrator.release.version import previous_version
 
 if TYPE_CHECKING:
     from orchestrator.bench.points import Point

@@ -183,7 +183,8 @@ def _prepare_release(
 ) -> ReleaseUnderLoad | None:
     """Return the release that is made meanwhile; None where it is only load."""
     from orchestrator.bench.during import ReleaseUnderLoad
-    from orchestrator.release.plan import Order, parse_version
+    from orchestrator.release.plan import Order
+    from orchestrator.release.version import parse_version
 
     if service is None or version is None:
         return None

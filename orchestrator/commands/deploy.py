@@ -31,9 +31,10 @@ def deploy(
 ) -> int:
     """Release a version: start, gate, preview, promote, drain, retire; lose no request."""
     from orchestrator.commands.opening import load_ahead, opened
-    from orchestrator.release.plan import Order, parse_version
+    from orchestrator.release.plan import Order
     from orchestrator.release.rollout import deploy as release
     from orchestrator.release.rollout import require_service
+    from orchestrator.release.version import parse_version
 
     with opened(context.obj) as (house, console):
         order = Order(service, parse_version(version), build=build)

@@ -22,7 +22,7 @@ def plan(
     """Show what a release would do, and the NGINX diff where it changes the config. Touches nothing."""
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.forecast import forecast
-    from orchestrator.release.plan import parse_version
+    from orchestrator.release.version import parse_version
 
     with opened(context.obj) as (house, console):
         found = forecast(house, service, parse_version(version) if version else None)

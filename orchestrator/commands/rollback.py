@@ -24,8 +24,8 @@ def rollback(
 ) -> int:
     """Go back to the previous version, through the same gate as a release."""
     from orchestrator.commands.opening import load_ahead, opened
-    from orchestrator.release.plan import parse_version
     from orchestrator.release.rollout import rollback as go_back
+    from orchestrator.release.version import parse_version
 
     with opened(context.obj) as (house, console):
         load_ahead()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from orchestrator.drill.boundary import Boundary
     from orchestrator.drill.site import Actor, Site
-    from orchestrator.release.observe import Replica, Snapshot
+    from orchestrator.release.observe import Snapshot
+    from orchestrator.release.replica import Replica
 
 DEPLOYED = 0
 REVERTED, UNSAFE = StackctlError.exit_code, UnsafeError.exit_code

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.engine import images, names, networks
@@ -112,11 +113,8 @@ class DockerEngine:
 
     def stop(self, container: str, grace: float) -> None:
         """SIGTERM, then after `grace` seconds SIGKILL."""
-        try:
-            with translated("stopping a container"):
-                self._client.stop(container, timeout=round(grace))
-        except NotFound:
-            return
+        with suppress(NotFound), translated("stopping a container"):
+            self._client.stop(container, timeout=round(grace))
 
     def remove(self, container: str, *, data: bool = False) -> None:
         """Kill and remove a container, and with `data` its volumes without a name."""
@@ -128,7 +126,7 @@ class DockerEngine:
 
     def rename(self, container: str, name: str) -> None:
         """Give a container another name."""
-        with translated(f"renaming a container to `{name}`"):
+        with suppress(NotFound), translated(f"renaming a container to `{name}`"):
             self._client.rename(container, name)
 
     def persist(self, container: str) -> None:
@@ -138,11 +136,8 @@ class DockerEngine:
 
     def unpersist(self, container: str) -> None:
         """Have the engine leave it as it is from now on."""
-        try:
-            with translated("updating a container"):
-                self._client.update_container(container, restart_policy=RESTING)
-        except NotFound:
-            return
+        with suppress(NotFound), translated("updating a container"):
+            self._client.update_container(container, restart_policy=RESTING)
 
     def signal(self, container: str, name: str) -> None:
         """Send a signal to the container's first process."""
@@ -272,11 +267,8 @@ class DockerEngine:
 
     def remove_network(self, name: str) -> None:
         """Remove a network."""
-        try:
-            with translated(f"removing network `{name}`"):
-                self._client.remove_network(name)
-        except NotFound:
-            return
+        with suppress(NotFound), translated(f"removing network `{name}`"):
+            self._client.remove_network(name)
 
     def volumes(self, stack: str) -> tuple[str, ...]:
         """Return the names of a stack's volumes."""
@@ -286,11 +278,8 @@ class DockerEngine:
 
     def remove_volume(self, name: str) -> None:
         """Remove a volume and what is in it."""
-        try:
-            with translated(f"removing volume `{name}`"):
-                self._client.remove_volume(name)
-        except NotFound:
-            return
+        with suppress(NotFound), translated(f"removing volume `{name}`"):
+            self._client.remove_volume(name)
 
     def named(self, prefix: str) -> tuple[Named, ...]:
         """Return all whose names begin so, in three calls."""

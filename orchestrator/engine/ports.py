@@ -72,7 +72,7 @@ class Containers(Protocol):
         """
 
     def rename(self, container: str, name: str) -> None:
-        """Give a container another name. Raises NotFound, and Conflict where the name is taken."""
+        """Give a container another name; a missing one is fine. Raises Conflict where it is taken."""
 
     def persist(self, container: str) -> None:
         """Have the engine bring it back after a crash or a reboot from now on."""

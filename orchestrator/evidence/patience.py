@@ -1,4 +1,4 @@
-"""How long the witness waits: for an answer, and at its end for all that is unanswered."""
+"""How long the witness waits: for an answer, between two requests, and at its end."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 
 PATIENCE = 30.0  # seconds until a request without an answer counts as lost
 FAREWELL = 1.0  # the same once the witness is stopped, where answers have not taken longer before
+# Many connections and few requests, some twenty a second: what a switch can lose is the request
+# that is being written then, or the connection that idles; more of the same proves no more, and
+# takes the machine from the candidate that boots.
+KEPT_CLIENTS = 20
+SHORTEST_IDLE = 0.05  # seconds
+LONGEST_IDLE = 60.0
 SLOWER = 4  # times the slowest answer so far: that long a last one may take, too
 
 
@@ -57,3 +63,10 @@ async def rest(seconds: float, *events: asyncio.Event) -> None:
     await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
+
+
+def idle_gaps(keepalive: float, clients: int = KEPT_CLIENTS) -> list[float]:
+    """Return idle gaps in seconds, evenly in proportion, from 0.05 s to what is announced."""
+    longest = min(keepalive, LONGEST_IDLE)
+    ratio = (longest / SHORTEST_IDLE) ** (1 / (clients - 1))
+    return [SHORTEST_IDLE * ratio**step for step in range(clients - 1)] + [longest]

@@ -16,21 +16,27 @@ import threading
 import time
 from asyncio import FIRST_COMPLETED
 from functools import partial
-from http import HTTPStatus
 from itertools import cycle
 from typing import TYPE_CHECKING
 
+from orchestrator.evidence.expectation import Expectation
 from orchestrator.evidence.notes import WEBSOCKET, Note, What
-from orchestrator.evidence.patience import PATIENCE, Patience, rest
+from orchestrator.evidence.patience import (
+    PATIENCE,
+    SHORTEST_IDLE,
+    Patience,
+    idle_gaps,
+    rest,
+)
 from orchestrator.evidence.promise import Promise, find_version, name_version
 from orchestrator.evidence.samples import (
     Client,
     Figures,
     Sample,
-    count,
     tell_stale,
     tell_unexpected,
 )
+from orchestrator.evidence.testimony import Testimony
 from orchestrator.evidence.websocket import WebSocket
 from orchestrator.evidence.wire import SLOW_PIECES, Connection, Errand, Lost, Pause, to_errand
 
@@ -40,15 +46,7 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import WitnessRequest
     from orchestrator.stack.quantities import Address
 
-# Many connections and few requests, some twenty a second: what a switch can lose is the request
-# that is being written then, or the connection that idles; more of the same proves no more, and
-# takes the machine from the candidate that boots.
-KEPT_CLIENTS = 20
-SHORTEST_IDLE = 0.05  # seconds
-LONGEST_IDLE = 60.0
 BREATH = 1.0  # seconds that a client with shorter gaps idles every other time
-GOOD = 200  # the status that is always right where stack.yaml says no other
-NOBODY = "none"  # what the gateway says where no service answered
 STRANGER = "1"  # the token of a witness that is counted as a user is
 FRESH_EVERY = 0.2
 SLOW_LASTS = 2.0
@@ -79,18 +77,13 @@ class Witness:
         self._host = str(self._address)
         self._token = token
         self._errands = [to_errand(request, self._host, token) for request in requests]
-        self._usual: dict[Errand, int] = {}  # what came first, where nothing else is expected
+        self._expectation = Expectation()
         self._keepalive = keepalive
-        self._on_sample = on_sample
         self._now = now  # Unix time, as all else in the record has it
         self._versions = dict(versions or {})
         self._websockets = websockets
-        self._on_note = on_note
-        self._samples: list[Sample] = []
-        self._notes: list[Note] = []
+        self._testimony = Testimony(on_sample, on_note)
         self._seen: set[str] = set()  # who of the released service has answered
-        self._closed_early = 0
-        self._failure: str | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
         self._settled = asyncio.Event()  # whatever has begun by now must come to its end
@@ -133,13 +126,13 @@ class Witness:
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._finish)
             self._thread.join(PATIENCE + SLOW_LASTS)
-        return count(self._samples, self._closed_early, self._failure, self._notes)
+        return self._testimony.count()
 
     def _run(self) -> None:
         try:
             asyncio.run(self._testify())
         except Exception as error:  # noqa: BLE001  a witness that breaks must not break the release
-            self._failure = f"{type(error).__name__}: {error}"
+            self._testimony.failure = f"{type(error).__name__}: {error}"
         finally:
             self._running.set()
 
@@ -190,7 +183,7 @@ class Witness:
             return connection
         idle = connection.idle
         early = idle < self._keepalive
-        self._closed_early += early
+        self._testimony.closed_early += early
         told = "while idle, before its time" if early else "while idle"
         self._note("closed", "keepalive", errand.name, idle, told)
         connection.close()
@@ -263,8 +256,7 @@ class Witness:
             lost = "no answer in time"
         ms = round((time.monotonic() - started) * 1000, 2)
         sample = Sample(at, client, errand.name, round(idle, 3), ms, status, served, lost)
-        self._samples.append(sample)
-        self._on_sample(sample)
+        self._testimony.add(sample)
         if client != "slow" and status is not None:
             self._patience.learn(ms / 1000)
         return self._hand_back(connection, sample)
@@ -297,39 +289,12 @@ class Witness:
             self._seen.add(served)
         if promise is not None and promise.is_broken(version, connection.decided):
             return tell_stale(version, promise.version)
-        right = self._find_right(errand, status, served)
+        if self._expectation.learns(errand, status, served):
+            self._note("usual", request=errand.name, text=str(status))
+        right = self._expectation.right(errand)
         return None if status in right else tell_unexpected(status, right)
-
-    def _find_right(self, errand: Errand, status: int, served: str) -> tuple[int, ...]:
-        """Return the statuses that are right: the first one of the service too, unless it was told.
-
-        The witness is called before the candidate starts, so that was the version of before. What it
-        answers to a login page, or to a path that it does not have, is no loss after the switch.
-        """
-        if errand.expect is not None:
-            return (errand.expect,)
-        if errand not in self._usual and is_an_answer(status) and served not in ("", NOBODY):
-            self._usual[errand] = status
-            if status != GOOD:
-                self._note("usual", request=errand.name, text=str(status))
-        return tuple(sorted({GOOD, self._usual.get(errand, GOOD)}))
 
     def _note(
         self, note: What, client: str = "", request: str = "", idle: float = 0.0, text: str = ""
     ) -> None:
-        noted = Note(self._now(), note, client, request, round(idle, 3), text)
-        self._notes.append(noted)
-        if self._on_note is not None:
-            self._on_note(noted)
-
-
-def is_an_answer(status: int) -> bool:
-    """Whether a service means what it says: no fault of a server, and not `come again later`."""
-    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS
-
-
-def idle_gaps(keepalive: float, clients: int = KEPT_CLIENTS) -> list[float]:
-    """Return idle gaps in seconds, evenly in proportion, from 0.05 s to what is announced."""
-    longest = min(keepalive, LONGEST_IDLE)
-    ratio = (longest / SHORTEST_IDLE) ** (1 / (clients - 1))
-    return [SHORTEST_IDLE * ratio**step for step in range(clients - 1)] + [longest]
+        self._testimony.note(Note(self._now(), note, client, request, round(idle, 3), text))

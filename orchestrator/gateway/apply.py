@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from orchestrator.clock import Clock, poll
-from orchestrator.engine.sockets import SOCKETS, count_connections
 from orchestrator.errors import GatewayError, StackctlError, UnsafeError
 from orchestrator.gateway.admission import ADMIT
 from orchestrator.gateway.files import (
@@ -27,6 +26,7 @@ from orchestrator.gateway.lane import Lane, parse_lane
 from orchestrator.gateway.pointer import Pointer
 from orchestrator.gateway.workers import Workers, parse_workers
 from orchestrator.signals import put_off
+from orchestrator.sockets import SOCKETS, count_connections
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ OWN = (
     "X-Forwarded-Proto",
     "X-Real-IP",
     "X-Request-ID",
+    "X-Stackctl-Witness",
 )
 SYNONYMS = (
     "Forwarded",

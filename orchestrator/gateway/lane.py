@@ -73,9 +73,9 @@ class Lane:
         """Return the lane once nobody is served by the outgoing color any more."""
         return Lane(self.active, kept=self.outgoing or self.kept, config=self.config)
 
-    def abandon(self, kept: Target | None = None) -> Lane:
-        """Return the lane without the candidate; one that was woken may be `kept` as before."""
-        return Lane(self.active, kept=kept or self.kept, config=self.config)
+    def abandon(self) -> Lane:
+        """Return the lane without the candidate; what was kept, is kept."""
+        return Lane(self.active, kept=self.kept, config=self.config)
 
     def go_back(self) -> Lane:
         """Return the lane from before the switch: what was active, is again."""

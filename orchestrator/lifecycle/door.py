@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from orchestrator.engine.ports import Lease
     from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.release.house import House
-    from orchestrator.release.observe import Replica, Snapshot
+    from orchestrator.release.observe import Snapshot
+    from orchestrator.release.replica import Replica
 
 
 def bring_up_gateway(

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from orchestrator.gateway.lane import Target
-    from orchestrator.release.observe import Replica, Snapshot
+    from orchestrator.release.observe import Snapshot
+    from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Stack
 
 

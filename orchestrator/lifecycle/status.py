@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.lifecycle.drift import find_drift
 from orchestrator.release.diagnosis import diagnose
 from orchestrator.release.lock import describe_lock
-from orchestrator.release.observe import Replica, Snapshot, observe
+from orchestrator.release.observe import Snapshot, observe
 from orchestrator.release.reach import require_reachable
 from orchestrator.release.wellbeing import find_healthy
 from orchestrator.stack import naming
@@ -17,6 +17,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from orchestrator.gateway.admin import Connections
     from orchestrator.release.house import House
+    from orchestrator.release.replica import Replica
 
 
 @dataclass(frozen=True)

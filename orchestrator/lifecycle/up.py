@@ -8,7 +8,6 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
-from orchestrator.engine.sockets import SOCKETS, listens
 from orchestrator.errors import EngineError, Interrupted
 from orchestrator.events import Progress, Warned
 from orchestrator.lifecycle.door import bring_up_gateway
@@ -23,6 +22,7 @@ from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets
 from orchestrator.release.unnamed import refuse_loss, tell_of_left, warn_of_uncovered
 from orchestrator.signals import put_off
+from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:

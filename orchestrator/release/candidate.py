@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from orchestrator.engine.ports import Containers, Engine, Volumes
     from orchestrator.engine.values import Container, ContainerSpec
-    from orchestrator.release.observe import Replica
     from orchestrator.release.plan import Plan
+    from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Service
 
 Item = TypeVar("Item")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from orchestrator.engine.values import Container
-    from orchestrator.release.observe import Replica, Snapshot
+    from orchestrator.release.observe import Snapshot
+    from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Stack
 
 Replicas = tuple["Replica", ...]

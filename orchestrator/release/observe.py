@@ -13,54 +13,22 @@ from orchestrator.errors import NotFound
 from orchestrator.gateway.addresses import AddressTable, Upstream, fit_table
 from orchestrator.gateway.config import Config, Earlier, Newer, parse_config
 from orchestrator.gateway.files import CURRENT, lane_file
-from orchestrator.gateway.lane import RELEASE, Lane, Target, parse_lane
+from orchestrator.gateway.lane import Lane, parse_lane
 from orchestrator.gateway.render import render
+from orchestrator.release.replica import is_replica, to_replica
 from orchestrator.stack import naming
-from orchestrator.stack.forms import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from orchestrator.engine.values import Container, Named, Network
     from orchestrator.release.house import House
+    from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Color, Stack
 
 
-NUMBER = r"[1-9][0-9]{0,2}"
 NUMBER_OF_PORT = r"[1-9][0-9]{0,4}"
 DOTTED = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
-
-
-@dataclass(frozen=True)
-class Replica:
-    """A container of a service, with what its labels say."""
-
-    container: Container
-    service: str
-    color: Color
-    number: int
-    version: str
-    release: str
-    spec: str
-
-    @property
-    def name(self) -> str:
-        """Return the name that its labels lead to; it has another one while it is set aside."""
-        stack = self.container.labels.get(naming.STACK, "")
-        return naming.replica_name(stack, self.service, self.color, self.number)
-
-    def belongs_to(self, target: Target | None) -> bool:
-        """Whether it is one of those that make up a color of a lane."""
-        return (
-            target is not None
-            and (self.color, self.version) == (target.color, target.version)
-            and self.number <= target.replicas
-        )
-
-    @property
-    def probed(self) -> str:
-        """Return the replica as the gateway's probe knows it."""
-        return f"{self.service}-{self.color}-{self.number}"
 
 
 @dataclass(frozen=True)
@@ -102,6 +70,11 @@ class Snapshot:
         """Return one color's replicas, in the order of their numbers."""
         found = (r for r in self.replicas if r.service == service and r.color == color)
         return tuple(sorted(found, key=lambda replica: replica.number))
+
+    def active(self, service: str) -> tuple[Replica, ...]:
+        """Return the replicas that users get."""
+        live = self.live_color(service)
+        return self.of(service, live) if live else ()
 
     def kept(self, service: str) -> tuple[Replica, ...]:
         """Return the replicas that a rollback goes back to."""
@@ -199,7 +172,7 @@ def is_ours(container: Container | Named) -> bool:
     labels = container.labels
     role, service = labels.get(naming.ROLE), labels.get(naming.SERVICE, "")
     if role == "service":
-        return _is_replica(container)
+        return is_replica(container)
     parts = {
         "migration": f"{service}-migration",
         "accessory": service,
@@ -209,40 +182,6 @@ def is_ours(container: Container | Named) -> bool:
     return role in parts and container.name == naming.part_name(
         labels.get(naming.STACK, ""), parts[role]
     )
-
-
-def to_replica(container: Container) -> Replica | None:
-    """Read a replica's labels; None where they are not what its name says, or make no sense."""
-    if not _is_replica(container):
-        return None
-    labels = container.labels
-    return Replica(
-        container=container,
-        service=labels.get(naming.SERVICE, ""),
-        color=_color(labels),
-        number=int(labels[naming.REPLICA]),
-        version=labels[naming.VERSION],
-        release=labels[naming.RELEASE],
-        spec=labels.get(naming.SPEC, ""),
-    )
-
-
-def _is_replica(container: Container | Named) -> bool:
-    labels, color = container.labels, _color(container.labels)
-    stack, service = labels.get(naming.STACK, ""), labels.get(naming.SERVICE, "")
-    number = labels.get(naming.REPLICA, "")
-    name = naming.replica_name(stack, service, color, int(number) if number.isdecimal() else 0)
-    return (
-        labels.get(naming.COLOR) == color
-        and re.fullmatch(NUMBER, number) is not None
-        and re.fullmatch(VERSION, labels.get(naming.VERSION, "")) is not None
-        and re.fullmatch(RELEASE, labels.get(naming.RELEASE, "")) is not None
-        and container.name in (name, naming.aside_name(name))
-    )
-
-
-def _color(labels: Mapping[str, str]) -> Color:
-    return "blue" if labels.get(naming.COLOR) == "blue" else "green"
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import ConfigurationError, EngineError, StackctlError
+from orchestrator.errors import EngineError, StackctlError
 from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
@@ -15,15 +14,15 @@ from orchestrator.release.phases import Phase
 from orchestrator.release.specs import is_made_from, migration_spec, replica_specs
 from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
-from orchestrator.stack.forms import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.engine.values import Container, ContainerSpec, Image
     from orchestrator.gateway.addresses import AddressTable, Upstream
     from orchestrator.gateway.config import Config
-    from orchestrator.release.observe import Replica, Snapshot
+    from orchestrator.release.observe import Snapshot
+    from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Color, Service, Stack
 
 
@@ -175,9 +174,8 @@ def plan_release(
     config = fit_config(stack, snapshot, snapshot.table, None if wake else (order.service, color))
     upstream = config.table.require(order.service, color)
     _refuse_taken(snapshot, upstream, found)
-    candidate = Target(color, order.version, len(upstream.addresses), release)
-    specs = replica_specs(stack, order.service, candidate, image, secrets, upstream)
-    live = snapshot.of(order.service, lane.active.color) if lane.active else ()
+    target = Target(color, order.version, len(upstream.addresses), release)
+    specs = replica_specs(stack, order.service, target, image, secrets, upstream)
     return Plan(
         release=release,
         order=order,
@@ -185,7 +183,7 @@ def plan_release(
         gateway=gateway,
         lane=lane,
         lanes=frozenset(snapshot.lanes),
-        candidate=candidate,
+        candidate=target,
         upstream=upstream,
         served=served,
         config=config,
@@ -194,9 +192,9 @@ def plan_release(
         wake=wake,
         aside=aside,
         clear=tuple(replica for replica in found if replica not in (*wake, *aside)),
-        outgoing=live,
+        outgoing=snapshot.active(order.service),
         drain_timeout=find_drain_timeout(stack, order.service),
-        unchanged=not wake and _runs(live, lane, order, specs) and _serves(stack, served),
+        unchanged=not wake and _runs(snapshot, order, specs) and _serves(stack, served),
     )
 
 
@@ -204,43 +202,6 @@ def find_drain_timeout(stack: Stack, service: str) -> float:
     """Return the seconds that a color of a service has for its last answers."""
     own = stack.services[service].drain_timeout if service in stack.services else None
     return stack.gateway.drain_timeout if own is None else own
-
-
-def parse_version(text: str) -> str:
-    """Return the version. Raises ConfigurationError where it cannot be an image tag."""
-    if not re.fullmatch(VERSION, text):
-        raise ConfigurationError(
-            f"`{text}` cannot be a version",
-            "use what an image tag may be: letters, digits, `.`, `_` and `-`, at most 128",
-        )
-    return text
-
-
-def previous_version(snapshot: Snapshot, service: str, images: Iterable[Image] = ()) -> str:
-    """Return the version that a rollback goes back to.
-
-    Raises StackctlError where none is kept, with the versions that `images` of the stack are there of.
-    """
-    if snapshot.live_color(service) is None:
-        raise StackctlError(
-            f"`{service}` has no active version to roll back from", "release one: `stackctl up`"
-        )
-    kept = snapshot.kept(service)
-    if not kept:
-        there = _list_versions(images, service, snapshot.version(service))
-        known = f"; images of {', '.join(there)} are there" if there else ""
-        raise StackctlError(
-            f"no previous version of `{service}` is kept on this engine{known}",
-            f"name one: `stackctl rollback {service} --to {there[0] if there else 'VERSION'}`",
-        )
-    return kept[0].version
-
-
-def _list_versions(images: Iterable[Image], service: str, active: str) -> list[str]:
-    """Return the versions but the active one that images of a service are of, the newest first."""
-    own = (image for image in images if image.labels.get(naming.SERVICE) == service)
-    found = dict.fromkeys(tag.rpartition(":")[2] for image in own for tag in image.tags)
-    return [version for version in found if version != active]
 
 
 def require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Config]:
@@ -303,13 +264,11 @@ def _serves(stack: Stack, served: Config) -> bool:
     return render(stack, served.table).id == served.id
 
 
-def _runs(
-    live: tuple[Replica, ...], lane: Lane, order: Order, specs: tuple[ContainerSpec, ...]
-) -> bool:
+def _runs(snapshot: Snapshot, order: Order, specs: tuple[ContainerSpec, ...]) -> bool:
     """Whether users get the version, and from just these specs, which are of the other color."""
-    if lane.active is None or lane.active.version != order.version:
+    if snapshot.version(order.service) != order.version:
         return False
-    running = [replica for replica in live if replica.container.running]
+    running = [r for r in snapshot.active(order.service) if r.container.running]
     return [replica.number for replica in running] == [*range(1, len(specs) + 1)] and all(
         is_made_from(replica.container, spec) for replica, spec in zip(running, specs, strict=True)
     )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.sockets import SOCKETS, listens
 from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.render import ADMIN_PORT
+from orchestrator.sockets import SOCKETS, listens
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container

@@ -8,9 +8,10 @@ from orchestrator.errors import ConfigurationError
 from orchestrator.release import steps
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe
-from orchestrator.release.plan import Order, previous_version
+from orchestrator.release.plan import Order
 from orchestrator.release.recovery import recover
 from orchestrator.release.run import Run
+from orchestrator.release.version import previous_version
 
 if TYPE_CHECKING:
     from orchestrator.engine.ports import Lease

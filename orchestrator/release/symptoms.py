@@ -8,11 +8,11 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.sockets import SOCKETS, find_listeners, has_tables
 from orchestrator.errors import EngineError
 from orchestrator.gateway.admin import UNREACHED
 from orchestrator.health import Reason, Verdict
 from orchestrator.release.candidate import find_candidate
+from orchestrator.sockets import SOCKETS, find_listeners, has_tables
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container, Ending

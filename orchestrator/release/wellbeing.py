@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.release.house import House
-    from orchestrator.release.observe import Replica
+    from orchestrator.release.replica import Replica
 
 PATIENCE = 2.0  # seconds for an answer
 AT_ONCE = 128  # so many sick replicas are waited for together

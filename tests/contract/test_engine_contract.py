@@ -234,7 +234,6 @@ def test_a_container_that_does_not_run_cannot_be_asked(
     [
         lambda bench: bench.engine.start(MISSING),
         lambda bench: bench.engine.persist(MISSING),
-        lambda bench: bench.engine.rename(MISSING, bench.name("app")),
         lambda bench: bench.engine.signal(MISSING, "HUP"),
         lambda bench: bench.engine.logs(MISSING),
         lambda bench: list(bench.engine.follow(MISSING, tail=1)),
@@ -247,7 +246,6 @@ def test_a_container_that_does_not_run_cannot_be_asked(
     ids=[
         "start",
         "persist",
-        "rename",
         "signal",
         "logs",
         "follow",
@@ -390,6 +388,7 @@ def test_a_renamed_container_leaves_its_name_and_its_address_to_another(bench: B
     assert bench.names() == [bench.name("app"), bench.name("app.aside")]
 
     bench.engine.remove(second)
+    bench.engine.rename(second, bench.name("gone"))
     bench.engine.rename(first, bench.name("app"))
     bench.engine.start(first)
     assert bench.look(first).name == bench.name("app")

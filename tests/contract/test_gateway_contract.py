@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.asking import ask_once
-from orchestrator.engine.sockets import SOCKETS, listens
 from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.admin import UNREACHED, UPSTREAM, Admin
@@ -18,6 +17,7 @@ from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, LIVE, lane_file, pack_config, pack_current
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import ADMIN_PORT, render
+from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack import naming
 from orchestrator.stack.model import Stack
 from orchestrator.stack.quantities import Address

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.engine.sockets import SOCKETS
 from orchestrator.errors import EngineError, NotFound
 from orchestrator.release.symptoms import explain_listeners
+from orchestrator.sockets import SOCKETS
 from tests.contract.bench import DATA, SECLUDED, SLEEPER, Bench, archive
 
 

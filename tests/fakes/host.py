@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
-from orchestrator.engine.sockets import ESTABLISHED, LISTENING
 from orchestrator.engine.values import Network
 from orchestrator.errors import Conflict, EngineError, NotFound
+from orchestrator.sockets import ESTABLISHED, LISTENING
 from orchestrator.stack import naming
 from tests.fakes.apps import App
 from tests.fakes.box import ANYBODY, Box, kernel_form, socket_table

@@ -44,6 +44,9 @@ class OwnEngine:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        # An engine mounts its data on themselves; one that was killed leaves that behind.
+        while (self._folder / "data").is_mount():
+            subprocess.run(("umount", "--recursive", self._folder / "data"), check=True)
         self._machine.close()
 
     def start(self) -> None:

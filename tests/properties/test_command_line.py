@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from orchestrator.bench.archive import check_name
 from orchestrator.bench.script import find_script, parse_length, to_name
 from orchestrator.errors import ConfigurationError
-from orchestrator.release.plan import parse_version
+from orchestrator.release.version import parse_version
 from orchestrator.stack import naming
 from orchestrator.stack.load import load_stack
 from tests.properties.budget import examples

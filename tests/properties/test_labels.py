@@ -15,7 +15,7 @@ from orchestrator.engine.values import Container, ContainerSpec
 from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
 from orchestrator.lifecycle.forecast import forecast, render_current
-from orchestrator.release.observe import to_replica
+from orchestrator.release.replica import to_replica
 from orchestrator.stack import naming
 from tests.fakes.world import World
 from tests.properties.budget import examples

@@ -18,7 +18,6 @@ from orchestrator.bench.figures import (
     read_thresholds,
 )
 from orchestrator.bench.points import Points
-from orchestrator.engine.sockets import count_connections, listens
 from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.config import (
@@ -33,6 +32,7 @@ from orchestrator.gateway.render import render
 from orchestrator.gateway.traffic import count_traffic
 from orchestrator.gateway.workers import parse_workers
 from orchestrator.series import MOST_BUCKETS
+from orchestrator.sockets import count_connections, listens
 from orchestrator.stack.model import Stack
 from tests.fakes.benches import HEAD as COLUMNS
 from tests.fakes.benches import make_summary

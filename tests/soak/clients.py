@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from orchestrator.evidence.patience import PATIENCE
 from orchestrator.evidence.wire import Connection, Errand, Lost
-from orchestrator.evidence.witness import Witness
+from orchestrator.evidence.witness import STRANGER, Witness
 from orchestrator.stack.model import WitnessRequest
 from tests.e2e.load import SCRIPT, Load, under_load
 from tests.soak import host
@@ -146,7 +146,7 @@ class Patrons:
 
     async def _wait_long(self, seconds: float) -> None:
         """Always have one request in flight, each over a connection of its own."""
-        errand = Errand("GET", f"/?seconds={seconds:g}", str(self._address), b"", 200)
+        errand = Errand("GET", f"/?seconds={seconds:g}", str(self._address), b"", 200, STRANGER)
         while not self._over.is_set():
             self.slow.sent += 1
             try:

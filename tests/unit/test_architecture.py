@@ -35,6 +35,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "shapes": GROUND,
     "shell": GROUND,
     "signals": GROUND,
+    "sockets": GROUND,
     "stack": STACK,
     "bench": LIFECYCLE,
     "engine": WORLD,

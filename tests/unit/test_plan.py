@@ -13,16 +13,12 @@ from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
-from orchestrator.release.observe import Replica, Snapshot, to_replica
+from orchestrator.release.observe import Snapshot
 from orchestrator.release.phases import Phase
-from orchestrator.release.plan import (
-    Order,
-    Plan,
-    parse_version,
-    plan_release,
-    previous_version,
-)
+from orchestrator.release.plan import Order, Plan, plan_release
+from orchestrator.release.replica import Replica, to_replica
 from orchestrator.release.specs import replica_specs
+from orchestrator.release.version import parse_version, previous_version
 from orchestrator.stack import naming
 from orchestrator.stack.model import Color, Stack
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestrator.engine.sockets import ESTABLISHED, LISTENING
 from orchestrator.engine.values import Ending
 from orchestrator.release.symptoms import explain_ending, explain_listeners
+from orchestrator.sockets import ESTABLISHED, LISTENING
 from tests.fakes.apps import NEVER, App
 from tests.fakes.box import ANYBODY, kernel_form, socket_table
 from tests.fakes.faults import Fault

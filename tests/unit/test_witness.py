@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from orchestrator.evidence.witness import KEPT_CLIENTS, SHORTEST_IDLE, Witness, idle_gaps
+from orchestrator.evidence.patience import KEPT_CLIENTS, SHORTEST_IDLE, idle_gaps
+from orchestrator.evidence.witness import Witness
 from orchestrator.stack.model import WitnessRequest
 from orchestrator.stack.quantities import Address
 from tests.fakes.server import BAD_GATEWAY, CHUNKED, CLOSING, GOOD, Request, serving

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from orchestrator.evidence.patience import KEPT_CLIENTS
 from orchestrator.evidence.websocket import WebSocket
-from orchestrator.evidence.witness import KEPT_CLIENTS, STRANGER
+from orchestrator.evidence.witness import STRANGER
 from orchestrator.stack.quantities import Address
 from tests.fakes.observer import PATIENCE, observing
 from tests.fakes.server import BAD_GATEWAY, CLOSING, GOOD, Request
