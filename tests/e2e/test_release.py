@@ -288,7 +288,7 @@ def test_a_rollback_wakes_what_was_kept_and_recreates_what_was_not(operator: Ope
 
     lost = operator.run("rollback", "app")
     assert lost.code == 1
-    assert "--to VERSION" in lost.stderr
+    assert "`stackctl rollback app --to v1`" in lost.stderr
     named = operator.run("rollback", "app", "--to", "v1", "--output", "json")
     assert named.code == 0
     assert operator.serving() == "v1"

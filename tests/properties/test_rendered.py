@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from orchestrator.gateway.addresses import COLORS
 from orchestrator.gateway.config import parse_config
-from orchestrator.gateway.files import LIVE
+from orchestrator.gateway.files import LIVE, WITNESSES
 from orchestrator.gateway.render import render
 from orchestrator.stack.load import load_stack
 from tests.properties.budget import examples
@@ -216,6 +216,9 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
     for _, client, rate, _ in limits:
         pause = math.ceil((60 if rate.per == "m" else 1) / rate.requests)
         yield ("set", f"$stackctl_{client}_pause", str(pause))
+    if limits:
+        yield ("set", "$stackctl_counted", "$binary_remote_addr")
+        yield ("if", "-f", f"{WITNESSES}/$stackctl_token", "set", "$stackctl_counted", "")
     if route.methods:
         kept = ("set", "$stackctl_allow", ", ".join(route.methods))
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
