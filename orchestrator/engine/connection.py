@@ -41,6 +41,8 @@ TAKEN = re.compile(
     r"(\d+(?:\.\d+){3}:\d+)(?::[\d.]+:\d+)?(?:/tcp)?(?: failed)?:"
     r" (?:bind: )?(?:port is already allocated|address already in use)"
 )
+# What it says where it has no first process to give to a container.
+NO_INIT = re.compile(r'exec: "?[^" ]*docker-init"?: executable file not found')
 
 
 @contextmanager
@@ -57,6 +59,11 @@ def translated(doing: str) -> Iterator[None]:
             raise EngineError(
                 f"`{taken[1]}` is taken by somebody else",
                 "`docker ps` or `ss -ltnp` shows by whom; or choose another address in stack.yaml",
+            ) from error
+        if NO_INIT.search(_reason(error)):
+            raise EngineError(
+                f"{doing}: the engine has no `docker-init`",
+                "install it on the engine's machine (Debian: `tini`), or say `init: false`",
             ) from error
         raise EngineError(f"{doing}: {_reason(error)}") from error
     except (requests.exceptions.ConnectionError, urllib3.exceptions.ProtocolError) as error:

@@ -91,6 +91,7 @@ class ContainerSpec:
     pids: int = 512
     stop_grace: float = 10.0  # seconds between SIGTERM and SIGKILL
     health: HealthCommand | None = None
+    init: bool = False  # its first process is the engine's: it hands signals on and buries the dead
     persistent: bool = True  # the engine brings it back after a crash or a reboot
     # Such as `QUIT`: it may then be sent other signals and still be brought back.
     stop_signal: str | None = None
@@ -106,8 +107,13 @@ class ContainerSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Return a short hash of all but the labels: another hash, another container."""
+        """Return a short hash of all but the labels: another hash, another container.
+
+        A container without an init has the hash that it had before there was a choice.
+        """
         facts = asdict(replace(self, labels={}))
+        if not self.init:
+            del facts["init"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -138,6 +138,8 @@ class Service(_Strict):
     # Seconds that the previous version has for its last answers; None: as long as the gateway says.
     drain_timeout: Annotated[Seconds, Field(ge=2, le=86400)] | None = None
     stop_grace: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
+    # As the first process of a container, an app that does not handle SIGTERM ignores it.
+    init: StrictBool = True
     witness: tuple[WitnessRequest, ...] = ()
 
 
@@ -162,6 +164,7 @@ class Accessory(_Strict):
     health: AccessoryHealth | None = None
     deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
     stop_grace: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
+    init: StrictBool = False  # databases handle SIGTERM as they are
 
 
 class Gateway(_Strict):

@@ -63,6 +63,7 @@ FULL: dict[str, Any] = {  # every key that there is
             ],
             "keep": "stopped",
             "stop_grace": "10s",
+            "init": False,
             "witness": [{"method": "POST", "path": "/web/", "json": {"a": [1]}, "expect": 201}],
         }
     },
@@ -73,6 +74,7 @@ FULL: dict[str, Any] = {  # every key that there is
             "port": 27017,
             "health": {"command": ["ping"], "interval": "1s", "timeout": "1s"},
             "deadline": "60s",
+            "init": True,
         }
     },
     "notify": {"webhook": "HOOK", "metrics": "metrics.prom"},
