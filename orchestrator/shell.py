@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 PATIENCE = 60.0  # seconds for a program that only looks something up
+GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
 
 class Ended(NamedTuple):
@@ -62,3 +66,42 @@ def start(
             pass_fds=hand_on,
             process_group=0,
         )
+
+
+def follow(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    source: IO[bytes],
+    hear: Callable[[str], None],
+    grace: float = GRACE,
+) -> int:
+    """Run a program that reads a file; hand on each line as it is printed, return the exit code.
+
+    It gets no Ctrl-C of ours: whatever ends the wait ends it and what it has started, by force after
+    `grace` seconds. Raises OSError.
+    """
+    with subprocess.Popen(  # noqa: S603  as above
+        argv,
+        env=environment,
+        stdin=source,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                hear(line.rstrip())
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                _end(process, grace)
+
+
+def _end(process: subprocess.Popen[str], grace: float) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+            os.killpg(process.pid, number)
+            process.wait(grace)
+            return

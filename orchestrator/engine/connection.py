@@ -113,7 +113,7 @@ class Client(docker.APIClient):
     _auth_configs: Any  # docker-py's; its stubs do not know it
 
     def __init__(self, endpoint: Endpoint, patience: int) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         super().__init__(
             base_url=endpoint.host, tls=_to_tls(endpoint), version="auto", timeout=patience
         )
@@ -123,7 +123,7 @@ class Client(docker.APIClient):
 
     def merge_environment_settings(self, *arguments: Any) -> Any:
         """Take proxies from the environment, unless the engine is on this machine."""
-        self.trust_env = not self._endpoint.local  # the first call is made before `__init__` ends
+        self.trust_env = not self.endpoint.local  # the first call is made before `__init__` ends
         return super().merge_environment_settings(*arguments)
 
 

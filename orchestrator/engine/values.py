@@ -210,6 +210,15 @@ class BuildOrder:
     arguments: Mapping[str, str]
     labels: Mapping[str, str]
     left_out: tuple[str, ...] = ()  # paths in the folder that are never sent
+    target: str | None = None  # the stage to end with; None: the last one
+    # Values for single steps, by the ids that the Dockerfile knows them by. No image holds them.
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ssh: tuple[str, ...] = ()  # agents for single steps, such as `default`
+
+    @property
+    def doing(self) -> str:
+        """Say what is done."""
+        return f"building `{self.tag}` from `{self.context}`"
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,14 @@ FULL: dict[str, Any] = {  # every key that there is
     },
     "services": {
         "web": {
-            "build": {"context": "web", "dockerfile": "Dockerfile", "args": {"A": "1"}},
+            "build": {
+                "context": "web",
+                "dockerfile": "Dockerfile",
+                "args": {"A": "1"},
+                "target": "web",
+                "secrets": ["WORD", "id:KEY"],
+                "ssh": ["default"],
+            },
             "version": "v1",
             "port": 8000,
             "replicas": 2,
