@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 60.0  # seconds for a program that only looks something up
-GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 
 
 class Ended(NamedTuple):
@@ -73,12 +71,11 @@ def follow(
     environment: Mapping[str, str],
     source: IO[bytes],
     hear: Callable[[str], None],
-    grace: float = GRACE,
 ) -> int:
     """Run a program that reads a file; hand on each line as it is printed, return the exit code.
 
-    It gets no Ctrl-C of ours: whatever ends the wait ends it and what it has started, by force after
-    `grace` seconds. Raises OSError.
+    It gets no Ctrl-C of ours: whatever ends the wait kills it with all that it has started. Raises
+    OSError.
     """
     with subprocess.Popen(  # noqa: S603  as above
         argv,
@@ -96,12 +93,4 @@ def follow(
             return process.wait()
         finally:
             if process.poll() is None:
-                _end(process, grace)
-
-
-def _end(process: subprocess.Popen[str], grace: float) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError, subprocess.TimeoutExpired):
-            os.killpg(process.pid, number)
-            process.wait(grace)
-            return
+                os.killpg(process.pid, signal.SIGKILL)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orchestrator.engine.buildkit import INSTALL
 from orchestrator.engine.connection import connect
 from orchestrator.engine.docker import DockerEngine
-from orchestrator.errors import ImageError
+from orchestrator.errors import ImageError, Interrupted
 from orchestrator.stack import naming
 from tests.contract.bench import PYTHON, Bench, surroundings
 from tests.contract.test_image_contract import BUILDERS, order
@@ -32,7 +33,7 @@ def anew(bench: Bench) -> str:
     return f"ENV ONLY={bench.stack}"
 
 
-def build(bench: Bench, *lines: str, **wishes: object) -> Image:
+def build(bench: Bench, *lines: str, **wishes: Any) -> Image:
     """Build an image of these lines."""
     return bench.engine.build(replace(order(bench, *lines), **wishes), lambda _: None)
 
@@ -77,7 +78,7 @@ def test_what_the_classic_builder_does_not_know_has_a_hint(bench: Bench, line: s
 
 @CLASSIC
 @pytest.mark.parametrize("wishes", [{"secrets": {"word": TOKEN}}, {"ssh": ("default",)}])
-def test_secrets_without_buildkit_are_refused(bench: Bench, wishes: dict[str, object]) -> None:
+def test_secrets_without_buildkit_are_refused(bench: Bench, wishes: dict[str, Any]) -> None:
     """Before anything is built, and without them."""
     with pytest.raises(
         ImageError, match="need BuildKit, and here is the engine's classic"
@@ -103,7 +104,7 @@ def test_a_secret_is_for_one_step_and_in_no_image(bench: Bench) -> None:
     assert f"{len(secret)} /run/secrets/word" in told
     assert TOKEN not in told
     assert "second line" not in told
-    client = connect()
+    client: Any = connect()
     try:
         assert TOKEN not in json.dumps([client.history(image.id), client.inspect_image(image.id)])
     finally:
@@ -128,6 +129,22 @@ def test_a_step_may_speak_to_an_agent(bench: Bench) -> None:
         agent.listen()
         wanted = replace(order(bench, *lines), ssh=("default",), left_out=("agent",))
         assert DockerEngine(around=around).build(wanted, lambda _: None).tags
+
+
+@WITH_BUILDKIT
+def test_a_build_that_is_interrupted_ends_in_the_engine_too(bench: Bench) -> None:
+    """It leaves no image, and lets go of the cache that another one waits for."""
+    cache = f"RUN --mount=type=cache,id={bench.stack},sharing=locked,target=/cache"
+    lines = (anew(bench), f"{cache} echo begun && sleep 60 && touch /cache/slept")
+
+    def press(line: str) -> None:
+        if line.endswith(" begun"):
+            raise Interrupted(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        bench.engine.build(order(bench, *lines), press)
+    assert bench.engine.images(bench.stack) == ()
+    assert build(bench, anew(bench), f"{cache} ! test -e /cache/slept").id
 
 
 @ON_BOTH
