@@ -170,6 +170,7 @@ def _root(error: BaseException) -> str:
 
 
 def _reason(error: docker.errors.APIError) -> str:
-    explanation = error.explanation
-    text = explanation.decode() if isinstance(explanation, bytes) else str(explanation or error)
+    """Return what the engine said. Not the error's own words: the address in them has all arguments of a build."""
+    explanation = error.explanation or f"status {error.status_code}"
+    text = explanation.decode() if isinstance(explanation, bytes) else str(explanation)
     return text.strip().rstrip(".")

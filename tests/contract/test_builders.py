@@ -50,6 +50,17 @@ def test_a_build_ends_with_the_stage_that_is_asked_for(bench: Bench) -> None:
     assert bench.engine.build(replace(wanted, target="one"), lambda _: None).user == "10001"
 
 
+@ON_BOTH
+def test_arguments_arrive_as_they_are(bench: Bench) -> None:
+    """Whatever is in them, and whatever they are called."""
+    arguments = {"EMPTY": "", "LINES": 'one\n"two" = 2', "HOME": "/elsewhere", "DOCKER_HOST": "a=b"}
+    names = [f'{name}="${{{name}}}"' for name in arguments]
+    wanted = order(bench, *(f"ARG {name}" for name in arguments), f"LABEL {' '.join(names)}")
+    image = bench.engine.build(replace(wanted, arguments=arguments), lambda _: None)
+
+    assert {name: image.labels[name] for name in arguments} == arguments
+
+
 @WITH_BUILDKIT
 def test_a_step_may_have_a_cache_of_its_own(bench: Bench) -> None:
     """What is in it is not in the image."""

@@ -254,6 +254,14 @@ def test_the_status_of_an_answer_tells_the_kinds_apart(
     assert caught.value.message == "doing it: because"
 
 
+def test_an_answer_without_words_is_told_without_its_address() -> None:
+    """All arguments of a build stand in that."""
+    with pytest.raises(EngineError) as caught, translated("doing it"):
+        refuse(500, "")
+
+    assert caught.value.message == "doing it: status 500"
+
+
 @pytest.mark.parametrize(
     "words",
     [
