@@ -25,12 +25,11 @@ if TYPE_CHECKING:
 BUILT_IN, APART = (18, 9), (23, 0)  # versions of the Docker CLI that begin to have it so
 UNWANTED = ("0", "f", "F", "false", "False", "FALSE")  # of DOCKER_BUILDKIT, as the CLI reads it
 TAIL = 12  # lines of a failed build that are shown
-NOISE = re.compile(r"#\d+ sha256:[0-9a-f]{64}|")  # a step's own name
+NOISE = re.compile(r"#\d+ sha256:[0-9a-f]{64}|")  # the digest of a step, and nothing
 
+# What builders say of words in a Dockerfile that they do not know, and of a frontend that might.
 UNKNOWN = "unknown instruction"
-CLASSIC = re.compile(
-    rf"requires BuildKit|Unknown flag|{UNKNOWN}"
-)  # as it says that it knows no more
+CLASSIC = re.compile(rf"requires BuildKit|Unknown flag|{UNKNOWN}")
 FRONTEND = "docker/dockerfile"
 INSTALL = (
     "BuildKit comes with buildx (of Docker's packages `docker-buildx-plugin`, of Debian 13"
@@ -52,7 +51,8 @@ AGENT = "SSH_AUTH_SOCK"
 SECRET = "STACKCTL_SECRET_"  # noqa: S105  variables that nothing else is named by
 # What makes a program load or start others: stack.yaml may say what runs in containers, not here.
 STEERING = re.compile(
-    rf"PATH|HOME|LD_.*|GCONV_PATH|DOCKER_.*|BUILDX_.*|{AGENT}|SSH_ASKPASS|XDG_.*|GNUPGHOME"
+    r"PATH|HOME|LD_.*|GCONV_PATH|DOCKER_(?:CONFIG|CONTEXT|HOST|CERT_PATH|TLS.*|CLI_.*|API_VERSION)"
+    rf"|BUILDX_.*|{AGENT}|SSH_ASKPASS|XDG_.*|GNUPGHOME"
     r"|PYTHON[A-Z]+|PERL5[A-Z]+|RUBYOPT|RUBYLIB|NODE_OPTIONS|BASH_ENV|ENV"
 )
 
@@ -110,7 +110,7 @@ def _find_cli(endpoint: Endpoint | None, order: BuildOrder, around: Mapping[str,
             hidden = ACCOUNT.sub("…", reason)
             return Cli(fault=f"the Docker CLI does not reach the engine: {hidden}")
         buildx = run((*command, "buildx", "version"), environment)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # such as a value with a NUL
         return Cli(fault=f"the Docker CLI cannot be run: {error}")
     found = re.search(r"v\d\S*", buildx.out) if buildx.code == 0 else None
     version = told.out.strip()
@@ -183,8 +183,9 @@ def build(
         raise ImageError("\n  ".join([f"{order.doing}: {fault}", *tail]))
 
 
-def find_hint(builder: Builder, fault: str) -> str | None:
-    """Return what to do where a builder does not know what a Dockerfile says."""
+def find_hint(builder: Builder, told: str) -> str | None:
+    """Return what to do where a builder does not know what a Dockerfile says; its first line is the fault."""
+    fault, *_ = told.splitlines()
     if builder.cli is None:
         return INSTALL if CLASSIC.search(fault) else None
     if FRONTEND in fault:

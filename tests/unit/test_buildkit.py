@@ -220,6 +220,15 @@ def test_a_docker_cli_that_is_of_no_use_is_told(tmp_path: Path, script: str, why
     assert found == Builder(f"the engine's classic builder: {why}")
 
 
+def test_a_value_that_no_environment_can_hold_goes_another_way(tmp_path: Path) -> None:
+    """To the classic builder, or with a secret nowhere."""
+    write_cli(tmp_path, BUILDX)
+    for value in ("a\0b", "\ud800"):
+        order = replace(ORDER, secrets={"word": value})
+        found = find_builder(HERE, order, {"PATH": str(tmp_path)})
+        assert "classic builder: the Docker CLI cannot be run" in found.told
+
+
 def test_whoever_wants_the_classic_builder_gets_it(tmp_path: Path) -> None:
     """In the word that `docker build` knows for that; and where there is no CLI."""
     write_cli(tmp_path, BUILDX)
@@ -236,7 +245,7 @@ def test_whoever_wants_the_classic_builder_gets_it(tmp_path: Path) -> None:
         (None, "dockerfile parse error line 3: unknown instruction: ECHO", INSTALL),
         (None, "dockerfile parse error line 2: Unknown flag: link", INSTALL),
         (None, "returned a non-zero code: 1", None),
-        (Cli(), "exit code: 1", None),
+        (Cli(), "exit code: 1\n  #2 resolve image config for docker/dockerfile:1", None),
     ],
 )
 def test_what_a_builder_does_not_know_has_a_hint(
