@@ -188,6 +188,16 @@ def test_secrets_and_evidence_are_sent_to_no_builder(
     assert ordered(world).left_out == left_out
 
 
+def test_what_lies_beside_another_stack_is_sent_to_no_builder(tmp_path: Path) -> None:
+    """A drill's copy of a stack builds from the folders of the original."""
+    original = tmp_path / "original"
+    original.mkdir()
+    (original / "stack.yaml").touch()
+    (original / "Dockerfile").write_text("FROM python:3.13-slim\nUSER 10001\n")
+    world = World(tmp_path, services={"notes": {"build": str(original), "port": 80}})
+    assert ordered(world).left_out == (".env", "reports")
+
+
 def test_a_build_is_told_its_stage_its_secrets_and_its_agents(tmp_path: Path) -> None:
     """By the ids that the Dockerfile knows; a value is in no text of the order."""
     build = {"context": "notes", "target": "web", "secrets": ["TOKEN", "npmrc:TOKEN"]}
