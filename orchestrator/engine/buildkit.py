@@ -51,8 +51,8 @@ AGENT = "SSH_AUTH_SOCK"
 SECRET = "STACKCTL_SECRET_"  # noqa: S105  variables that nothing else is named by
 # What makes a program load or start others: stack.yaml may say what runs in containers, not here.
 STEERING = re.compile(
-    r"PATH|HOME|LD_.*|GCONV_PATH|DOCKER_(?:CONFIG|CONTEXT|HOST|CERT_PATH|TLS.*|CLI_.*|API_VERSION)"
-    rf"|BUILDX_.*|{AGENT}|SSH_ASKPASS|XDG_.*|GNUPGHOME"
+    r"DOCKER_(?:CONFIG|CONTE.*|HOST|CERT_PATH|TLS.*|CLI_.*|API_VERSION|DEFAULT_PLATFORM)|BUILDX_.*"
+    rf"|PATH|HOME|LD_.*|GCONV_PATH|{AGENT}|SSH_ASKPASS|XDG_.*|GNUPGHOME"
     r"|PYTHON[A-Z]+|PERL5[A-Z]+|RUBYOPT|RUBYLIB|NODE_OPTIONS|BASH_ENV|ENV"
 )
 
