@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 PATIENCE = 60.0  # seconds for a program that only looks something up
@@ -62,3 +64,33 @@ def start(
             pass_fds=hand_on,
             process_group=0,
         )
+
+
+def follow(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    source: IO[bytes],
+    hear: Callable[[str], None],
+) -> int:
+    """Run a program that reads a file; hand on each line as it is printed, return the exit code.
+
+    It gets no Ctrl-C of ours: whatever ends the wait kills it with all that it has started. Raises
+    OSError.
+    """
+    with subprocess.Popen(  # noqa: S603  as above
+        argv,
+        env=environment,
+        stdin=source,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        process_group=0,
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                hear(line.rstrip())
+            return process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)

@@ -44,6 +44,13 @@ SAFEGUARDS = (
         ("tests/contract/test_image_contract.py::test_data_of_an_image_outlive_its_container",),
     ),
     Safeguard(
+        "an error quotes no build argument, whoever wrote it into what a builder says",
+        "orchestrator/engine/images.py",
+        "ImageError(redaction.apply(error.message), hint)",
+        "ImageError(error.message, hint)",
+        ("tests/contract/test_builders.py::test_an_error_quotes_no_argument",),
+    ),
+    Safeguard(
         "the drain is a counter: the old version stays until everybody who had decided for it is answered",
         "orchestrator/gateway/apply.py",
         "quiet = self._poll(lambda: not self._admin.busy(name) or None, QUIET_EVERY, within)\n",

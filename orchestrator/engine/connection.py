@@ -41,6 +41,8 @@ TAKEN = re.compile(
     r"(\d+(?:\.\d+){3}:\d+)(?::[\d.]+:\d+)?(?:/tcp)?(?: failed)?:"
     r" (?:bind: )?(?:port is already allocated|address already in use)"
 )
+# What it says where it has no first process to give to a container.
+NO_INIT = re.compile(r'exec: "?[^" ]*docker-init"?: executable file not found')
 
 
 @contextmanager
@@ -57,6 +59,11 @@ def translated(doing: str) -> Iterator[None]:
             raise EngineError(
                 f"`{taken[1]}` is taken by somebody else",
                 "`docker ps` or `ss -ltnp` shows by whom; or choose another address in stack.yaml",
+            ) from error
+        if NO_INIT.search(_reason(error)):
+            raise EngineError(
+                f"{doing}: the engine has no `docker-init`",
+                "install it on the engine's machine (Debian: `tini`), or say `init: false`",
             ) from error
         raise EngineError(f"{doing}: {_reason(error)}") from error
     except (requests.exceptions.ConnectionError, urllib3.exceptions.ProtocolError) as error:
@@ -106,7 +113,7 @@ class Client(docker.APIClient):
     _auth_configs: Any  # docker-py's; its stubs do not know it
 
     def __init__(self, endpoint: Endpoint, patience: int) -> None:
-        self._endpoint = endpoint
+        self.endpoint = endpoint
         super().__init__(
             base_url=endpoint.host, tls=_to_tls(endpoint), version="auto", timeout=patience
         )
@@ -116,7 +123,7 @@ class Client(docker.APIClient):
 
     def merge_environment_settings(self, *arguments: Any) -> Any:
         """Take proxies from the environment, unless the engine is on this machine."""
-        self.trust_env = not self._endpoint.local  # the first call is made before `__init__` ends
+        self.trust_env = not self.endpoint.local  # the first call is made before `__init__` ends
         return super().merge_environment_settings(*arguments)
 
 
@@ -163,6 +170,7 @@ def _root(error: BaseException) -> str:
 
 
 def _reason(error: docker.errors.APIError) -> str:
-    explanation = error.explanation
-    text = explanation.decode() if isinstance(explanation, bytes) else str(explanation or error)
+    """Return what the engine said. Not the error's own words: the address in them has all arguments of a build."""
+    explanation = error.explanation or f"status {error.status_code}"
+    text = explanation.decode() if isinstance(explanation, bytes) else str(explanation)
     return text.strip().rstrip(".")

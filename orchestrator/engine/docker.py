@@ -6,6 +6,7 @@ The low-level client makes one call for one question; the object client inspects
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -47,8 +48,11 @@ if TYPE_CHECKING:
 class DockerEngine:
     """The Docker Engine that DOCKER_HOST, a context or nobody names: then it is the local socket's."""
 
-    def __init__(self, client: docker.APIClient | None = None) -> None:
+    def __init__(
+        self, client: docker.APIClient | None = None, around: Mapping[str, str] = os.environ
+    ) -> None:
         self._client = client or connect()
+        self._around = around  # the environment, where a Docker CLI is found to build with
 
     def containers(self, stack: str) -> tuple[Container, ...]:
         """Return all containers of a stack, running or not, in one call."""
@@ -209,7 +213,7 @@ class DockerEngine:
 
     def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
         """Build an image, reporting each line."""
-        return images.build_image(self._client, order, report)
+        return images.build_image(self._client, order, report, self._around)
 
     def newest(self, reference: str) -> str:
         """Return the digest that the registry has under a reference now."""

@@ -61,6 +61,11 @@ class Endpoint:
         return {"http": "tcp", "https": "tcp", "http+unix": "unix"}.get(kind, kind)
 
     @property
+    def address(self) -> str:
+        """Return the host with its kind in front, as the Docker CLI wants it."""
+        return f"{self.kind}://{self.host.rpartition('://')[2]}"
+
+    @property
     def local(self) -> bool:
         """Whether no proxy can be on the way: a socket, or this machine's loopback."""
         if self.kind != "tcp":

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import deque
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from orchestrator.engine.build_context import pack_context
-from orchestrator.engine.connection import FOREIGN, Client, connect, translated
+from orchestrator.engine.buildkit import (
+    INSTALL,
+    TAIL,
+    Builder,
+    build,
+    find_builder,
+    find_hint,
+)
+from orchestrator.engine.connection import Client, connect, translated
+from orchestrator.engine.redaction import Redaction
 from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import EngineError, ImageError, NotFound, StackctlError
 from orchestrator.stack import naming
@@ -19,7 +29,6 @@ if TYPE_CHECKING:
     import docker
 
 Answer = TypeVar("Answer")
-TAIL = 12  # lines of a failed build that are shown
 TRIES = 3
 REGISTRY_PATIENCE = 5  # seconds for a registry to say what it has
 UNTAGGED = "<none>:<none>"  # what older engines list where an image has no tag
@@ -61,28 +70,54 @@ def list_images(client: docker.APIClient, stack: str) -> tuple[Image, ...]:
 
 
 def build_image(
-    client: docker.APIClient, order: BuildOrder, report: Callable[[str], None]
+    client: docker.APIClient,
+    order: BuildOrder,
+    report: Callable[[str], None],
+    around: Mapping[str, str] = os.environ,
 ) -> Image:
-    """Build with the engine's classic builder, which is the one its API offers.
+    """Build with BuildKit where the Docker CLI has it, else with the engine's classic builder.
 
-    The builder takes from its cache what another stack's `prune` removes at the same moment, and
-    fails; building again is all there is to do about it.
+    `around` is the environment, where the CLI is found. A builder takes from its cache what another
+    stack's `prune` removes at the same moment, and fails; building again is all there is to do about it.
     """
     if not (order.context / order.dockerfile).is_file():
         raise ImageError(
             f"`{order.context / order.dockerfile}` does not exist",
             "see `build` in stack.yaml: it is a folder, relative to that file",
         )
-    return _repeat(lambda: _build_once(client, order, report), lambda: report("building again"))
+    endpoint = client.endpoint if isinstance(client, Client) else None
+    builder = find_builder(endpoint, order, around)
+    if (order.secrets or order.ssh) and builder.cli is None:
+        raise ImageError(
+            f"`{order.tag}` is built with `secrets` or `ssh`, which need BuildKit, and here is"
+            f" {builder.told}",
+            INSTALL,
+        )
+    redaction = Redaction(order)
+
+    def tell(line: str) -> None:
+        report(redaction.apply(line))
+
+    def attempt() -> Image:
+        try:
+            _build_once(client, order, builder, tell)
+        except (EngineError, ImageError) as error:
+            hint = _hint(client, error) or find_hint(builder, error.message) or error.hint
+            raise ImageError(redaction.apply(error.message), hint) from error
+        return find_image(client, order.tag)
+
+    report(f"building `{order.tag}` with {builder.told}")
+    return _repeat(attempt, lambda: report("building again"))
 
 
 def _build_once(
-    client: docker.APIClient, order: BuildOrder, report: Callable[[str], None]
-) -> Image:
-    doing = f"building `{order.tag}` from `{order.context}`"
+    client: docker.APIClient, order: BuildOrder, builder: Builder, tell: Callable[[str], None]
+) -> None:
     try:
-        archive, dockerfile = pack_context(order)
-        with archive, translated(doing):
+        with pack_context(order) as (archive, dockerfile), translated(order.doing):
+            if builder.cli is not None:
+                build(builder.cli, order, dockerfile, archive, tell)
+                return
             steps = client.build(
                 fileobj=archive,
                 custom_context=True,
@@ -90,16 +125,16 @@ def _build_once(
                 tag=order.tag,
                 buildargs=dict(order.arguments),
                 labels=dict(order.labels),
+                target=order.target,
                 rm=True,
                 forcerm=True,
                 decode=True,
             )
-            _follow(steps, doing, report)
-    except (EngineError, ImageError) as error:
-        raise ImageError(error.message, _hint(client, error) or error.hint) from error
+            _follow(steps, order.doing, tell)
     except (OSError, ValueError) as error:
-        raise ImageError(f"{doing}: {error}", "see the folder, and its `.dockerignore`") from error
-    return find_image(client, order.tag)
+        raise ImageError(
+            f"{order.doing}: {error}", "see the folder, and its `.dockerignore`"
+        ) from error
 
 
 def find_newest(reference: str) -> str:
@@ -163,15 +198,12 @@ def _is_race(error: BaseException) -> bool:
 def _follow(steps: Iterable[Mapping[str, Any]], doing: str, report: Callable[[str], None]) -> None:
     tail: deque[str] = deque(maxlen=TAIL)
     fault = ""
-    try:
-        for step in steps:  # to its end, also after a fault: that closes the connection
-            fault = fault or str(step.get("error", "")).strip()
-            line = str(step.get("stream") or step.get("status") or "").rstrip()
-            if line:
-                tail.append(line)
-                report(line)
-    except FOREIGN as error:
-        raise ImageError(f"{doing}: {error}") from error
+    for step in steps:  # to its end, also after a fault: that closes the connection
+        fault = fault or str(step.get("error", "")).strip()
+        line = str(step.get("stream") or step.get("status") or "").rstrip()
+        if line:
+            tail.append(line)
+            report(line)
     if fault:
         raise ImageError("\n  ".join([f"{doing}: {fault}", *tail]))
 

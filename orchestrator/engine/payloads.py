@@ -88,6 +88,7 @@ def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, A
             memswap_limit=spec.memory,
             nano_cpus=round(spec.cpus * NANO),
             pids_limit=spec.pids,
+            init=spec.init,
             log_config=LOGS,
         )
     )

@@ -91,6 +91,7 @@ class ContainerSpec:
     pids: int = 512
     stop_grace: float = 10.0  # seconds between SIGTERM and SIGKILL
     health: HealthCommand | None = None
+    init: bool = False  # its first process is the engine's: it hands signals on and buries the dead
     persistent: bool = True  # the engine brings it back after a crash or a reboot
     # Such as `QUIT`: it may then be sent other signals and still be brought back.
     stop_signal: str | None = None
@@ -106,8 +107,13 @@ class ContainerSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Return a short hash of all but the labels: another hash, another container."""
+        """Return a short hash of all but the labels: another hash, another container.
+
+        A container without an init has the hash that it had before there was a choice.
+        """
         facts = asdict(replace(self, labels={}))
+        if not self.init:
+            del facts["init"]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -204,6 +210,15 @@ class BuildOrder:
     arguments: Mapping[str, str]
     labels: Mapping[str, str]
     left_out: tuple[str, ...] = ()  # paths in the folder that are never sent
+    target: str | None = None  # the stage to end with; None: the last one
+    # Values for single steps, by the ids that the Dockerfile knows them by. No image holds them.
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ssh: tuple[str, ...] = ()  # agents for single steps, such as `default`
+
+    @property
+    def doing(self) -> str:
+        """Say what is done."""
+        return f"building `{self.tag}` from `{self.context}`"
 
 
 @dataclass(frozen=True)

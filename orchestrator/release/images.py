@@ -7,28 +7,22 @@ from typing import TYPE_CHECKING
 from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import ConfigurationError, EngineError, ImageError, NotFound
 from orchestrator.events import Emit, Progress, Warned
+from orchestrator.release.specs import pick_secrets
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.engine.ports import Images
+    from orchestrator.release.house import House
     from orchestrator.stack.model import Service, Stack
 
 ROOT = ("", "root")
 
 
-def prepare_image(
-    engine: Images,
-    stack: Stack,
-    folder: Path,
-    service: str,
-    version: str,
-    emit: Emit,
-    *,
-    build: bool,
-) -> Image:
+def prepare_image(house: House, service: str, version: str, emit: Emit, *, build: bool) -> Image:
     """Return the version's image. Raises ImageError, ConfigurationError where it runs as root."""
+    engine, stack = house.engine, house.stack
     wanted = stack.services[service]
 
     def report(line: str) -> None:
@@ -38,7 +32,7 @@ def prepare_image(
         reference = str(wanted.image).replace("{version}", version)
         image = (refresh_image if build else ensure_image)(engine, reference, emit)
     elif build:
-        image = engine.build(_to_order(stack, folder, service, version), report)
+        image = engine.build(_to_order(house, service, version), report)
     else:
         image = find_built(engine, stack, service, version)
     _refuse_root(wanted, service, image)
@@ -113,7 +107,8 @@ def _shorten(repository: str) -> str:
     return repository
 
 
-def _to_order(stack: Stack, folder: Path, service: str, version: str) -> BuildOrder:
+def _to_order(house: House, service: str, version: str) -> BuildOrder:
+    stack, folder = house.stack, house.folder
     build = stack.services[service].build
     if build is None:
         raise ConfigurationError(f"services.{service}: has no `build`")
@@ -124,16 +119,21 @@ def _to_order(stack: Stack, folder: Path, service: str, version: str) -> BuildOr
         tag=naming.image_tag(stack.name, service, version),
         arguments={**build.args, "VERSION": version},
         labels=naming.labels(stack.name, "service", service=service, version=version),
+        target=build.target,
+        secrets=pick_secrets(build.secrets, house.variables, f"services.{service}.build"),
+        ssh=build.ssh,
     )
 
 
 def _leave_out(folder: Path, context: Path) -> tuple[str, ...]:
     """Return what is stackctl's own in a build's folder: secrets, and evidence that each release adds to.
 
-    An image would hold them for ever, and one of the same sources would never be the same again.
+    An image would hold them for ever, and one of the same sources would never be the same again. A drill's
+    copy of a stack lies elsewhere, and builds from folders of the original.
     """
     own, root = (path.resolve() for path in (folder, context))
-    found = (own / name for name in (".env", "reports"))
+    homes = (own, root) if (root / "stack.yaml").is_file() and root != own else (own,)
+    found = (home / name for home in homes for name in (".env", "reports"))
     return tuple(str(path.relative_to(root)) for path in found if root in path.parents)
 
 

@@ -41,6 +41,7 @@ def replica_specs(
         cpus=wanted.resources.cpus,
         pids=wanted.resources.pids,
         stop_grace=wanted.stop_grace,
+        init=wanted.init,
         persistent=False,  # a candidate that crashes must stay down, to be seen and to be removed
     )
     spec = template.fingerprint
@@ -108,6 +109,7 @@ def accessory_spec(stack: Stack, name: str, secrets: Mapping[str, str]) -> Conta
         cpus=wanted.resources.cpus,
         pids=wanted.resources.pids,
         stop_grace=wanted.stop_grace,
+        init=wanted.init,
         health=(
             HealthCommand(wanted.health.command, wanted.health.interval, wanted.health.timeout)
             if wanted.health

@@ -70,15 +70,7 @@ def build(run: Run) -> Built:
         if order.build:
             refuse_foreign(house, names_of_service(house.stack, order.service))
         opening = pool.submit(_open_switch, run)
-        image = prepare_image(
-            house.engine,
-            house.stack,
-            house.folder,
-            order.service,
-            order.version,
-            run.emit,
-            build=order.build,
-        )
+        image = prepare_image(house, order.service, order.version, run.emit, build=order.build)
         return Built(image, opening.result())
 
 

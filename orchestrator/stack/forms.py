@@ -12,6 +12,8 @@ VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ENVIRONMENT = r"^[^=\x00]+$"  # all that an environment can hold, such as `discovery.type`
 SECRET = r"^([^=:\x00]+:)?[A-Za-z_][A-Za-z0-9_]*$"  # noqa: S105  the form of a name
+BUILD_SECRET = r"^([A-Za-z0-9_][A-Za-z0-9_.-]*:)?[A-Za-z_][A-Za-z0-9_]*$"  # noqa: S105  as above
+WORD = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
 USER = r"^[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?$"
 HEADER = r"^[A-Za-z][A-Za-z0-9_-]*$"
@@ -29,6 +31,8 @@ FORMS = {  # as faults describe them
     VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
     ENVIRONMENT: "a name without `=` and NUL",
     SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another",
+    BUILD_SECRET: "a variable's name, or `ID:VARIABLE` where the Dockerfile knows it by another",
+    WORD: "letters, digits, `_`, `.` and `-`, such as `default`",
     MOUNT: "a volume such as `uploads:/data` or `uploads:/data:ro`",
     USER: "a user's number other than 0, such as `10001` or `10001:10001`",
     HEADER: "a header's name: letters, digits, `-` and `_`, a letter first",

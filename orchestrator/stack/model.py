@@ -20,6 +20,7 @@ from pydantic import (
 
 from orchestrator.stack.fields import STRICT, Port
 from orchestrator.stack.forms import (
+    BUILD_SECRET,
     ENVIRONMENT,
     FILE,
     IMAGE,
@@ -32,6 +33,7 @@ from orchestrator.stack.forms import (
     VARIABLE,
     VERSION,
     VERSIONED_IMAGE,
+    WORD,
 )
 from orchestrator.stack.health import Health
 from orchestrator.stack.quantities import (
@@ -66,6 +68,8 @@ VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=
 Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
 Environment = Annotated[StrictStr, Field(pattern=ENVIRONMENT, max_length=200)]
 Secret = Annotated[StrictStr, Field(pattern=SECRET, max_length=200)]
+BuildSecret = Annotated[StrictStr, Field(pattern=BUILD_SECRET, max_length=200)]
+Word = Annotated[StrictStr, Field(pattern=WORD, max_length=100)]
 File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
 Argument = Annotated[StrictStr, Field(pattern=TEXT)]
 Text = Annotated[StrictStr, Field(pattern=TEXT), BeforeValidator(_scalar_to_text)]
@@ -82,6 +86,9 @@ class Build(_Strict):
     context: File
     dockerfile: File = "Dockerfile"
     args: dict[Variable, Text] = {}
+    target: Word | None = None
+    secrets: tuple[BuildSecret, ...] = ()
+    ssh: tuple[Word, ...] = ()
 
 
 class Resources(_Strict):
@@ -141,6 +148,8 @@ class Service(_Strict):
     # Seconds that the previous version has for its last answers; None: as long as the gateway says.
     drain_timeout: Annotated[Seconds, Field(ge=2, le=86400)] | None = None
     stop_grace: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
+    # As the first process of a container, an app that does not handle SIGTERM ignores it.
+    init: StrictBool = True
     witness: tuple[WitnessRequest, ...] = ()
 
 
@@ -165,6 +174,7 @@ class Accessory(_Strict):
     health: AccessoryHealth | None = None
     deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
     stop_grace: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
+    init: StrictBool = False  # databases handle SIGTERM as they are
 
 
 class Gateway(_Strict):

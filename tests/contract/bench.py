@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import pytest
+
 from orchestrator.clock import Clock, poll
-from orchestrator.engine.values import Container, ContainerSpec, Volume
+from orchestrator.engine.buildkit import find_builder
+from orchestrator.engine.endpoint import find_endpoint
+from orchestrator.engine.values import BuildOrder, Container, ContainerSpec, Volume
 from orchestrator.stack import naming
 from orchestrator.stack.load import load_variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from orchestrator.engine.ports import Engine
 
@@ -88,6 +93,21 @@ class Bench:
         answer = poll(check, clock=self.clock, every=0.05, within=20)
         assert answer is not None, "it did not come to pass"
         return answer
+
+
+def surroundings(kind: str) -> Mapping[str, str]:
+    """Return the environment in which images are built by whom the test wants."""
+    if kind == "classic":
+        return {**os.environ, "DOCKER_BUILDKIT": "0"}
+    if kind != "buildkit":
+        return os.environ
+    endpoint = find_endpoint(os.environ, Path.home())
+    order = BuildOrder(Path(), "", "", {}, {})
+    for folder in os.environ["PATH"].split(os.pathsep):
+        around = {**os.environ, "PATH": folder, "DOCKER_BUILDKIT": "1"}
+        if find_builder(endpoint, order, around).cli is not None:
+            return around
+    pytest.skip("no Docker CLI here has BuildKit")
 
 
 def archive(*files: tuple[str, str], links: tuple[tuple[str, str], ...] = ()) -> bytes:

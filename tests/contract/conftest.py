@@ -21,6 +21,7 @@ from tests.contract.bench import (
     SECLUDED,
     TALKING,
     Bench,
+    surroundings,
 )
 from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
@@ -48,7 +49,7 @@ def bench(kind: str, tmp_path: Path) -> Iterator[Bench]:
     if kind == "fake":
         bench = _fake(stack, tmp_path)
     else:
-        bench = Bench(DockerEngine(), SystemClock(), stack, tmp_path)
+        bench = Bench(DockerEngine(around=surroundings(kind)), SystemClock(), stack, tmp_path)
     try:
         bench.engine.ensure_network(naming.network_name(stack), naming.labels(stack, "gateway"))
         yield bench

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import signal
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
@@ -15,9 +16,10 @@ from requests.exceptions import HTTPError
 
 from orchestrator.engine.connection import FOREIGN, connect, translated
 from orchestrator.engine.payloads import HANDING_OVER
+from orchestrator.engine.values import Ending
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
-from tests.contract.bench import NOBODY, TALKING, Bench
+from tests.contract.bench import NOBODY, SLEEPER, TALKING, Bench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,6 +254,14 @@ def test_the_status_of_an_answer_tells_the_kinds_apart(
     assert caught.value.message == "doing it: because"
 
 
+def test_an_answer_without_words_is_told_without_its_address() -> None:
+    """All arguments of a build stand in that."""
+    with pytest.raises(EngineError) as caught, translated("doing it"):
+        refuse(500, "")
+
+    assert caught.value.message == "doing it: status 500"
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -269,6 +279,29 @@ def test_a_port_that_is_taken_is_named(words: str) -> None:
     assert caught.value.message == "`127.0.0.1:8080` is taken by somebody else"
     assert caught.value.hint
     assert "ss -ltnp" in caught.value.hint
+
+
+@ON_DOCKER
+@pytest.mark.parametrize(
+    ("init", "code"), [(True, 128 + signal.SIGTERM), (False, 128 + signal.SIGKILL)]
+)
+def test_what_does_not_handle_sigterm_ends_at_it_under_an_init(
+    bench: Bench, *, init: bool, code: int
+) -> None:
+    """As the first process it would ignore it, and be killed once its time is over."""
+    container = bench.run("app", SLEEPER, init=init)
+    bench.engine.stop(container, 1)
+
+    assert bench.engine.ending(container) == Ending(code)
+
+
+def test_an_engine_without_an_init_is_told_as_that() -> None:
+    """In our words, with what to do."""
+    with pytest.raises(EngineError) as caught, translated("starting `it`"):
+        refuse(500, 'exec: "docker-init": executable file not found in $PATH')
+
+    assert caught.value.message == "starting `it`: the engine has no `docker-init`"
+    assert "`init: false`" in str(caught.value.hint)
 
 
 @ON_DOCKER

@@ -134,11 +134,12 @@ def test_a_process_that_ends_by_itself_is_seen_as_crashed(bench: Bench) -> None:
     ],
     ids=["done", "failing", "hungry"],
 )
+@pytest.mark.parametrize("init", [True, False])
 def test_an_end_is_known_with_its_cause(
-    bench: Bench, program: tuple[str, ...], ending: Ending
+    bench: Bench, program: tuple[str, ...], ending: Ending, *, init: bool
 ) -> None:
-    """The exit code, and whether the kernel ended it for what it took."""
-    container = bench.run("app", program, persistent=False)
+    """The exit code, and whether the kernel ended it for what it took; an init hands it on."""
+    container = bench.run("app", program, persistent=False, init=init)
     bench.until(lambda: bench.look(container).state == "exited" or None)
     assert bench.engine.ending(container) == ending
 

@@ -38,7 +38,14 @@ FULL: dict[str, Any] = {  # every key that there is
     },
     "services": {
         "web": {
-            "build": {"context": "web", "dockerfile": "Dockerfile", "args": {"A": "1"}},
+            "build": {
+                "context": "web",
+                "dockerfile": "Dockerfile",
+                "args": {"A": "1"},
+                "target": "web",
+                "secrets": ["WORD", "id:KEY"],
+                "ssh": ["default"],
+            },
             "version": "v1",
             "port": 8000,
             "replicas": 2,
@@ -65,6 +72,7 @@ FULL: dict[str, Any] = {  # every key that there is
             ],
             "keep": "stopped",
             "stop_grace": "10s",
+            "init": False,
             "witness": [{"method": "POST", "path": "/web/", "json": {"a": [1]}, "expect": 201}],
         }
     },
@@ -75,6 +83,7 @@ FULL: dict[str, Any] = {  # every key that there is
             "port": 27017,
             "health": {"command": ["ping"], "interval": "1s", "timeout": "1s"},
             "deadline": "60s",
+            "init": True,
         }
     },
     "notify": {"webhook": "HOOK", "metrics": "metrics.prom"},

@@ -55,6 +55,7 @@ def test_it_runs_as_the_replicas_do(world: World) -> None:
     spec = next(spec for spec in specs if spec.name.endswith(MIGRATION))
     assert spec.environment == {"COLOR": "red"}
     assert (spec.entrypoint, spec.persistent, spec.network) == (("migrate",), False, "shop-net")
+    assert spec.init
     assert spec.command == ()  # nor are these arguments of the image's own program
     assert spec.labels[naming.VERSION] == "v2"
 

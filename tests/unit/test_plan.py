@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.engine.values import Container, Network
+from orchestrator.engine.values import Container, ContainerSpec, Network
 from orchestrator.errors import ConfigurationError, EngineError, StackctlError
 from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.config import Earlier, Newer
@@ -182,15 +182,23 @@ def test_the_version_that_serves_as_wanted_needs_no_release() -> None:
         (stack(port=9000), IMAGE),
         (stack(routes=[{"path": "/notes/"}]), IMAGE),
         (stack(resources={"memory": "64m"}), IMAGE),
+        (stack(init=False), IMAGE),
         (stack(), "sha256:built anew"),
     ],
-    ids=["environment", "replicas", "port", "routes", "memory", "image"],
+    ids=["environment", "replicas", "port", "routes", "memory", "init", "image"],
 )
 def test_whatever_makes_a_container_or_the_config_other_is_a_change(
     wanted: Stack, image: str
 ) -> None:
     """The same version is released again when anything behind it differs."""
     assert not plan(snapshot(*color("blue", "v1")), "v1", of=wanted, image=image).unchanged
+
+
+def test_what_has_no_init_is_what_an_earlier_stackctl_made() -> None:
+    """A database and the gateway are not made anew for a setting that they do not use."""
+    database = ContainerSpec("shop-db", "mongo:8", {}, "shop-net")
+    assert database.fingerprint == "2b4a355cf4cb9fb0"
+    assert replace(database, init=True).fingerprint != database.fingerprint
 
 
 def test_a_replica_that_does_not_run_is_a_change() -> None:

@@ -1,0 +1,46 @@
+"""What a builder says, without the values that it was given."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
+
+from orchestrator.errors import show_controls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.engine.values import BuildOrder
+
+# Characters: whatever is shorter stands in any text by chance, and can be guessed.
+SHORTEST = 4
+
+
+class Redaction:
+    """Puts `${NAME}` where a value of a build argument or of a secret stands.
+
+    BuildKit writes out the arguments of a step, steps print what they like, and an address of the
+    engine's API has all arguments in it. What the image's tag says is no secret.
+    """
+
+    def __init__(self, order: BuildOrder) -> None:
+        self._names = {
+            piece: name
+            for name, value in (*order.arguments.items(), *order.secrets.items())
+            for piece in _spell(value)
+            if len(piece) >= SHORTEST and piece not in order.tag
+        }
+        longest_first = sorted(self._names, key=len, reverse=True)
+        self._pieces = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+
+    def apply(self, text: str) -> str:
+        """Return a text without the values."""
+        return self._pieces.sub(lambda found: f"${{{self._names[found[0]]}}}", text)
+
+
+def _spell(value: str) -> Iterator[str]:
+    """Yield a value as it may be written: whole, in lines, quoted, with its controls shown."""
+    for piece in (value, *map(str.strip, value.splitlines())):
+        yield from (piece, show_controls(piece), quote_plus(piece))
+        yield piece.replace("\\", "\\\\").replace('"', '\\"')
