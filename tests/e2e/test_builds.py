@@ -24,7 +24,7 @@ FROM nothing-of-the-kind
 
 def write_stack(operator: Operator, dockerfile: str) -> None:
     """Write a stack whose service is built from the folder of stack.yaml."""
-    build = {"context": ".", "target": "app", "secrets": ["word:WORD"]}
+    build: dict[str, object] = {"context": ".", "target": "app", "secrets": ["word:WORD"]}
     build["args"] = {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"}
     operator.write_stack({"build": build})
     (operator.folder / "Dockerfile").write_text(dockerfile)
