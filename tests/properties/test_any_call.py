@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.errors import EngineError, StackctlError
 from orchestrator.release.phases import Phase
 from orchestrator.signals import listen
 from tests.fakes.death import Killed, assert_clean, bury, die, kill
+from tests.fakes.earlier import make_earlier
 from tests.fakes.faults import ALWAYS, Fault, listening, press
-from tests.fakes.world import World
+from tests.fakes.world import World, open_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +51,8 @@ def test_no_single_call_that_fails_takes_users_away(tmp_path: Path, late: bool) 
         serving = result.version if result.outcome == "deployed" else serving
         assert world.serving() == {serving}, (skip, result)
         assert world.host.cut == [], (skip, world.engine.calls[-40:])
+        left = [name for name in world.states() if name.endswith(".aside")]
+        assert result.outcome == "deployed" or not left, skip
         assert (world.folder / str(result.evidence) / "evidence.json").exists()
         world.engine.faults.clear()
 
@@ -157,3 +162,46 @@ def test_death_at_any_call_while_things_are_put_right(tmp_path: Path) -> None:
         assert_clean(world, dead=2)
         number += 1
     assert number > 20
+
+
+def test_an_up_that_an_engine_error_ends_is_finished_by_the_next(tmp_path: Path) -> None:
+    """Each call fails once: users keep their version, and running it again completes it."""
+    running = open_pair(tmp_path).begin()
+    for number in range(60):
+        running.document["gateway"]["keepalive"] = f"{20 + number}s"
+        running.clock.sleep(1)
+        fault = Fault(skip=number)
+        running.engine.fail(fault)
+        failed = False
+        try:
+            failed = running.up().exit_code != 0
+        except EngineError:
+            failed = True
+        running.engine.faults.clear()
+
+        assert running.serving() == {"v1"}, number
+        running.up()
+        assert running.host.nginx is not None
+        assert f" {20 + number}s;" in running.host.nginx.text
+        assert running.host.cut == []
+        if fault.times > 0:  # it never struck: that was one call more than there are
+            assert not failed
+            return
+    pytest.fail("an `up` has more than 60 calls")
+
+
+def test_a_move_that_breaks_off_is_finished_by_the_next_up(tmp_path: Path) -> None:
+    """Each call fails once: users keep what they have."""
+    for skip in range(40):
+        folder = tmp_path / str(skip)
+        folder.mkdir()
+        world = World(folder).begin()
+        world.deploy("v2")
+        make_earlier(world)
+        world.engine.fail(Fault(skip=skip))
+        with suppress(StackctlError):
+            world.up()
+        world.engine.faults.clear()
+        assert world.up().exit_code == 0, skip
+        assert world.serving() == {"v2"}, skip
+        assert world.host.cut == [], skip

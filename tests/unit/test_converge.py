@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import EngineError, GatewayError
+from orchestrator.errors import GatewayError
 from orchestrator.events import Event, PhaseBegan, Started
 from tests.fakes.faults import Fault
 from tests.fakes.world import World, open_pair
@@ -202,28 +202,3 @@ def test_a_config_that_nginx_does_not_take_up_is_taken_back(running: World) -> N
     config = running.engine.read("shop-gateway", "/etc/stackctl/current/nginx.conf")
     assert running.host.nginx is not None
     assert config == running.host.nginx.text
-
-
-def test_an_up_that_an_engine_error_ends_is_finished_by_the_next(running: World) -> None:
-    """Each call fails once: users keep their version, and running it again completes it."""
-    for number in range(60):
-        running.document["gateway"]["keepalive"] = f"{20 + number}s"
-        running.clock.sleep(1)
-        fault = Fault(skip=number)
-        running.engine.fail(fault)
-        failed = False
-        try:
-            failed = running.up().exit_code != 0
-        except EngineError:
-            failed = True
-        running.engine.faults.clear()
-
-        assert running.serving() == {"v1"}, number
-        running.up()
-        assert running.host.nginx is not None
-        assert f" {20 + number}s;" in running.host.nginx.text
-        assert running.host.cut == []
-        if fault.times > 0:  # it never struck: that was one call more than there are
-            assert not failed
-            return
-    pytest.fail("an `up` has more than 60 calls")

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import StackctlError
-from orchestrator.gateway.config import MARK, Earlier
+from orchestrator.gateway.config import Earlier
 from orchestrator.release.observe import observe
-from orchestrator.stack import naming
-from tests.fakes.faults import Fault
+from tests.fakes.earlier import make_earlier
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-EARLIER = "20290101-000000-notes-v2.retire"
-CONFIG = f"""# Rendered by stackctl from stack.yaml.
-worker_shutdown_timeout 5000ms;
-events {{
-}}
-http {{
-    server {{
-
-        location = /config {{
-            alias /etc/stackctl/{EARLIER}/nginx.conf;
-        }}
-
-        location = /current {{
-            alias /etc/stackctl/current/nginx.conf;
-        }}
-    }}
-}}
-"""
 
 
 @pytest.fixture
@@ -47,36 +23,6 @@ def world(tmp_path: Path) -> World:
     make_earlier(world)
     world.changes()
     return world
-
-
-def make_earlier(world: World) -> None:
-    """Put the gateway's volume, the network and the labels as they were in layout 1."""
-    lane = {
-        "active": {"color": "green", "version": "v2", "replicas": 2, "release": "r2"},
-        "preview": None,
-        "previous": {"color": "blue", "version": "v1", "replicas": 2, "release": "r1"},
-    }
-    head = {"release": EARLIER.rpartition(".")[0], "step": "retire", "lanes": {"notes": lane}}
-    gateway = world.host.box("shop-gateway")
-    disk, root = gateway.find("/etc/stackctl")
-    for path in disk.paths(root):
-        disk.remove(path)
-    disk.make(root / EARLIER)
-    disk.put(root / EARLIER / "nginx.conf", f"{MARK}{json.dumps(head)}\n{CONFIG}")
-    disk.link(root / "current", EARLIER)
-    world.engine.ensure_network("shop", naming.labels("shop", "gateway"))
-    for box in world.host.boxes.values():
-        box.fixed, box.addresses = {"shop": None}, {}
-        if box.state == "running":
-            box.addresses = {"shop": world.host.pick("shop")}
-        dropped = (naming.ADDRESS, naming.PORT, naming.LAYOUT)
-        labels = {key: said for key, said in box.spec.labels.items() if key not in dropped}
-        labels[naming.SPEC] = "0" * 16
-        box.spec = replace(box.spec, labels=labels, network="shop", address=None)
-    world.engine.remove_network("shop-net")
-    assert gateway.nginx is not None
-    gateway.nginx.hang_up()
-    world.clock.sleep(1)
 
 
 def test_a_release_on_an_earlier_layout_says_what_to_do(world: World) -> None:
@@ -117,20 +63,3 @@ def test_a_stack_that_was_moved_over_is_one_like_any_other(world: World) -> None
     assert set(world.host.networks) == {"shop-net"}
     assert world.status().drift == ()
     assert world.host.cut == []
-
-
-def test_a_move_that_breaks_off_is_finished_by_the_next_up(tmp_path: Path) -> None:
-    """Each call fails once: users keep what they have."""
-    for skip in range(40):
-        folder = tmp_path / str(skip)
-        folder.mkdir()
-        world = World(folder).begin()
-        world.deploy("v2")
-        make_earlier(world)
-        world.engine.fail(Fault(skip=skip))
-        with suppress(StackctlError):
-            world.up()
-        world.engine.faults.clear()
-        assert world.up().exit_code == 0, skip
-        assert world.serving() == {"v2"}, skip
-        assert world.host.cut == [], skip
