@@ -13,6 +13,7 @@ from orchestrator.gateway.addresses import AddressTable
 from orchestrator.gateway.config import Config, Earlier, parse_config
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, pack_config, pack_current
+from orchestrator.lifecycle.drift import warn_of_drift
 from orchestrator.release.diagnosis import adopt_running
 from orchestrator.release.observe import fit_config, observe, to_table
 from orchestrator.release.recovery import await_gateway, recover, stamp, sweep
@@ -44,10 +45,7 @@ def bring_up_gateway(
         recover(house, lease)
         return "recreated" if found else "started"
     if outdated:
-        warnings.append(
-            f"`{spec.name}` runs with other settings than stack.yaml has now;"
-            " `stackctl up --allow-downtime` recreates it"
-        )
+        warnings.append(warn_of_drift(spec.name))
     if not found.running:
         house.engine.start(found.id)
     await_gateway(house)

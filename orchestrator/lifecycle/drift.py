@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Stack
 
+OTHER = "runs with other settings than stack.yaml has"
+
 
 def find_drift(stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]) -> list[str]:
     """Return all that differs. `variables` are where secrets come from."""
@@ -32,13 +34,18 @@ def find_drift(stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]) -
     ]
 
 
+def warn_of_drift(container: str) -> str:
+    """Return the warning of a container that `up` leaves as it is, and how it is made anew."""
+    return f"`{container}` {OTHER}; `stackctl up --allow-downtime` recreates it"
+
+
 def find_drift_of_parts(
     stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
 ) -> list[str]:
     """Return how the gateway and the accessories differ: only `up --allow-downtime` changes them."""
     found = [*_compare_accessories(stack, snapshot, variables)]
     if snapshot.gateway and not is_made_from(snapshot.gateway, gateway_spec(stack)):
-        found.append("the gateway runs with other settings than stack.yaml has")
+        found.append(f"the gateway {OTHER}")
     return found
 
 
@@ -85,7 +92,7 @@ def _compare_service(
         yield error.message
         return
     if any(_is_other(stack, snapshot, replica, active, secrets) for replica in running):
-        yield f"service `{name}` runs with other settings than stack.yaml has"
+        yield f"service `{name}` {OTHER}"
     network = naming.network_name(stack.name)
     for replica in running:
         address = snapshot.table.address(name, replica.color, replica.number)
@@ -124,4 +131,4 @@ def _compare_accessories(
         if found is None:
             yield f"accessory `{name}` does not exist"
         elif not is_made_from(found, accessory_spec(stack, name, secrets)):
-            yield f"accessory `{name}` runs with other settings than stack.yaml has"
+            yield f"accessory `{name}` {OTHER}"

@@ -11,6 +11,7 @@ from orchestrator.clock import poll
 from orchestrator.errors import EngineError, Interrupted
 from orchestrator.events import Progress, Warned
 from orchestrator.lifecycle.door import bring_up_gateway
+from orchestrator.lifecycle.drift import warn_of_drift
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
@@ -203,10 +204,7 @@ def _bring_up_accessory(
                 house.engine.remove(found.id)
                 _run(house, spec)
             return "recreated"
-        warnings.append(
-            f"`{spec.name}` runs with other settings than stack.yaml has now;"
-            " `stackctl up --allow-downtime` recreates it"
-        )
+        warnings.append(warn_of_drift(spec.name))
     if spec.network is not None and spec.network not in found.addresses:
         house.engine.connect(found.id, spec.network, aliases=spec.aliases)  # of an earlier stackctl
     if not found.running:

@@ -14,7 +14,7 @@ from orchestrator.release.lock import require_held
 from orchestrator.release.observe import observe
 from orchestrator.release.plan import find_drain_timeout
 from orchestrator.release.reach import read_complaints, require_reachable
-from orchestrator.release.switch import Switch
+from orchestrator.release.switch import Switch, warn_of_cut
 from orchestrator.release.wellbeing import find_healthy
 from orchestrator.signals import put_off
 
@@ -164,8 +164,7 @@ def _clear(
     within = find_drain_timeout(house.stack, name)
     for color in {r.color for r in (*repair.remove, *repair.stop) if r.container.running}:
         quiet = gateway.await_quiet(name, color, snapshot.table.of(name, color), within)
-        if quiet.cut:
-            house.emit(Warned(f"{quiet.cut} connections were cut at the end of the drain"))
+        warn_of_cut(quiet, house.emit)
     require_held(lease)
     in_parallel(house.engine.remove, [replica.container.id for replica in repair.remove])
     put_away(house.engine, service, repair.stop)

@@ -29,7 +29,7 @@ from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Plan, plan_release, require_gateway
 from orchestrator.release.preview import prove_preview
 from orchestrator.release.specs import pick_secrets
-from orchestrator.release.switch import Switch, open_switch
+from orchestrator.release.switch import Switch, open_switch, warn_of_cut
 from orchestrator.release.symptoms import explain
 from orchestrator.release.witness import call_witness
 from orchestrator.signals import put_off
@@ -216,8 +216,7 @@ def drain(run: Run, promoted: Promoted) -> Promoted:
             run.tell(f"until {made.previous.version} has answered all", made.drain_timeout)
             drained = promoted.switch.await_quiet(color, table, made.drain_timeout)
             run.emit(DrainEnded(round(drained.seconds, 3), drained.cut))
-            if drained.cut:
-                run.emit(Warned(f"{drained.cut} connections were cut at the end of the drain"))
+            warn_of_cut(drained, run.emit)
     return promoted
 
 

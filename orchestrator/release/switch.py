@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.events import Emit, Moved
+from orchestrator.events import Emit, Moved, Warned
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container
@@ -70,3 +70,9 @@ def open_switch(
 ) -> Switch:
     """Return the link of a service in a gateway that runs; `switch.gateway` is to be closed."""
     return Switch(house, house.open_gateway(container), service, release, emit)
+
+
+def warn_of_cut(quiet: Quiet, emit: Emit) -> None:
+    """Say how many connections were cut, where a color did not become quiet in time."""
+    if quiet.cut:
+        emit(Warned(f"{quiet.cut} connections were cut at the end of the drain"))

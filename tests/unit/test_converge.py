@@ -128,7 +128,7 @@ def test_another_setting_of_an_accessory_is_only_a_warning(running: World) -> No
     assert done.accessories == {"db": "unchanged"}
     assert done.warnings == (
         (
-            "`shop-db` runs with other settings than stack.yaml has now;"
+            "`shop-db` runs with other settings than stack.yaml has;"
             " `stackctl up --allow-downtime` recreates it"
         ),
     )
