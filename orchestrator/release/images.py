@@ -32,6 +32,7 @@ def prepare_image(house: House, service: str, version: str, emit: Emit, *, build
         reference = str(wanted.image).replace("{version}", version)
         image = (refresh_image if build else ensure_image)(engine, reference, emit)
     elif build:
+        _refuse_foreign(engine, stack, naming.image_tag(stack.name, service, version))
         image = engine.build(_to_order(house, service, version), report)
     else:
         image = find_built(engine, stack, service, version)
@@ -48,12 +49,25 @@ def find_built(engine: Images, stack: Stack, service: str, version: str) -> Imag
         raise ImageError(
             f"there is no image `{tag}` on this engine", "build it: leave `--no-build` out"
         ) from error
+    _require_own(stack, tag, found)
+    return found
+
+
+def _refuse_foreign(engine: Images, stack: Stack, tag: str) -> None:
+    """Raise ImageError where a build would take another stack's image its name: its way back."""
+    try:
+        _require_own(stack, tag, engine.image(tag))
+    except NotFound:
+        return
+
+
+def _require_own(stack: Stack, tag: str, found: Image) -> None:
     owner = found.labels.get(naming.STACK, stack.name)
     if owner != stack.name:
         raise ImageError(
-            f"image `{tag}` belongs to stack `{owner}`", "build it: leave `--no-build` out"
+            f"image `{tag}` belongs to stack `{owner}`",
+            "give this stack, or this part of it, another name in stack.yaml",
         )
-    return found
 
 
 def ensure_image(engine: Images, reference: str, emit: Emit) -> Image:

@@ -219,6 +219,19 @@ def test_a_rollback_starts_no_image_of_another_stack(world: World) -> None:
     assert world.serving() == {"v1"}
 
 
+def test_a_build_takes_no_image_of_another_stack_its_name(world: World) -> None:
+    """Its way back would be ours."""
+    world.begin()
+    order = BuildOrder(world.folder / "notes", "Dockerfile", "shop-notes:v2", {}, OTHERS)
+    theirs = world.engine.build(order, lambda _: None)
+    result = world.deploy("v2")
+
+    assert result.error is not None
+    assert result.error.message == "image `shop-notes:v2` belongs to stack `sho`"
+    assert world.engine.image("shop-notes:v2") == theirs
+    assert world.serving() == {"v1"}
+
+
 def _kind(word: str) -> Kind:
     match word:
         case "volume":
