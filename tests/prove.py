@@ -51,6 +51,22 @@ SAFEGUARDS = (
         ("tests/contract/test_builders.py::test_an_error_quotes_no_argument",),
     ),
     Safeguard(
+        "the witness is no user: no limit counts whoever has the release's token",
+        "templates/location.conf.j2",
+        '                set $stackctl_counted "";\n',
+        "",
+        (
+            "tests/e2e/test_release.py::test_the_witness_takes_nothing_from_users_of_a_limited_route",
+        ),
+    ),
+    Safeguard(
+        "the way back: what is kept is set aside until the candidate was promoted",
+        "orchestrator/release/candidate.py",
+        "        engine.rename(replica.container.id, naming.aside_name(replica.name))\n",
+        "        engine.remove(replica.container.id)\n",
+        ("tests/unit/test_kept.py::test_a_release_that_fails_leaves_the_way_back",),
+    ),
+    Safeguard(
         "the drain is a counter: the old version stays until everybody who had decided for it is answered",
         "orchestrator/gateway/apply.py",
         "quiet = self._poll(lambda: not self._admin.busy(name) or None, QUIET_EVERY, within)\n",
