@@ -29,7 +29,7 @@ NOISE = re.compile(r"#\d+ sha256:[0-9a-f]{64}|")  # the digest of a step, and no
 
 # What builders say of words in a Dockerfile that they do not know, and of a frontend that might.
 UNKNOWN = "unknown instruction"
-CLASSIC = re.compile(rf"requires BuildKit|Unknown flag|{UNKNOWN}")
+CLASSIC = re.compile(rf"requires BuildKit|Unknown flag|failed to parse platform|{UNKNOWN}")
 FRONTEND = "docker/dockerfile"
 INSTALL = (
     "BuildKit comes with buildx (of Docker's packages `docker-buildx-plugin`, of Debian 13"

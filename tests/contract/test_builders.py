@@ -77,8 +77,12 @@ def test_a_step_may_have_a_cache_of_its_own(bench: Bench) -> None:
 @CLASSIC
 @pytest.mark.parametrize(
     "line",
-    ["RUN --mount=type=cache,target=/cache true", "COPY --link . /all"],
-    ids=["mount", "link"],
+    [
+        "RUN --mount=type=cache,target=/cache true",
+        "COPY --link . /all",
+        f"FROM --platform=$BUILDPLATFORM {PYTHON}",
+    ],
+    ids=["mount", "link", "platform"],
 )
 def test_what_the_classic_builder_does_not_know_has_a_hint(bench: Bench, line: str) -> None:
     """One, and the same for all of it."""
