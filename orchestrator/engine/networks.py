@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import docker
 
-TRIES = 3  # somebody else may take the subnet between the two makings
+TRIES = 8  # somebody else may take the subnet between the two makings
 OVERLAPS = "overlaps"  # the engine's word where a subnet is taken
 EXHAUSTED = "non-overlapping"  # and where it has none left to choose from
 TAKEN = "Address already in use"  # and where a fixed address is taken
