@@ -6,6 +6,7 @@ Whoever uses it must be in there too, to reach the ports that it publishes.
 
 from __future__ import annotations
 
+import os
 import subprocess
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
@@ -16,6 +17,7 @@ import docker.utils
 import requests.exceptions
 
 from orchestrator.clock import SystemClock, poll
+from orchestrator.shell import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +46,9 @@ class OwnEngine:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        # An engine mounts its data on themselves; one that was killed leaves that behind.
-        while (self._folder / "data").is_mount():
-            subprocess.run(("umount", "--recursive", self._folder / "data"), check=True)
+        # An engine mounts its data on themselves; each one that was killed leaves that behind.
+        while run(("umount", str(self._folder / "data")), os.environ).code == 0:
+            pass
         self._machine.close()
 
     def start(self) -> None:
