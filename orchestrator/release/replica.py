@@ -73,10 +73,11 @@ def is_replica(container: Container | Named) -> bool:
     labels, color = container.labels, _color(container.labels)
     stack, service = labels.get(naming.STACK, ""), labels.get(naming.SERVICE, "")
     number = labels.get(naming.REPLICA, "")
-    name = naming.replica_name(stack, service, color, int(number) if number.isdecimal() else 0)
+    if not re.fullmatch(NUMBER, number):
+        return False
+    name = naming.replica_name(stack, service, color, int(number))
     return (
         labels.get(naming.COLOR) == color
-        and re.fullmatch(NUMBER, number) is not None
         and re.fullmatch(VERSION, labels.get(naming.VERSION, "")) is not None
         and re.fullmatch(RELEASE, labels.get(naming.RELEASE, "")) is not None
         and container.name in (name, naming.aside_name(name))

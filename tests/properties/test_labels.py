@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.engine.values import Container, ContainerSpec
@@ -34,6 +34,7 @@ OURS = {
     naming.REPLICA: "1",
     naming.SPEC: "0" * 16,
 }
+NAMES = ["shop-notes-green-1", "shop-notes-green-1.aside"]
 VALUES = st.sampled_from(
     [
         *("service", "gateway", "lock", "accessory", "migration", "notes", "web", "blue", "green"),
@@ -61,7 +62,8 @@ ACTS: tuple[Callable[[World], object], ...] = (
 
 
 @examples(200)
-@given(labels=LABELS, name=st.sampled_from(["shop-notes-green-1", "stray"]) | TEXTS)
+@given(labels=LABELS, name=st.sampled_from([*NAMES, "stray"]) | TEXTS)
+@example(labels={**OURS, naming.REPLICA: "9" * 5000}, name="shop-notes-green-1")
 def test_a_replica_is_what_its_name_and_labels_agree_on(
     labels: Mapping[str, str], name: str
 ) -> None:
@@ -70,7 +72,7 @@ def test_a_replica_is_what_its_name_and_labels_agree_on(
     if replica is None:
         return
     made = naming.replica_name("shop", replica.service, replica.color, replica.number)
-    assert made == name
+    assert name in (made, naming.aside_name(made))
     assert set(replica.version + replica.release) <= set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
     )
