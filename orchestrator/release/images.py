@@ -106,7 +106,7 @@ def refresh_image(engine: Images, reference: str, emit: Emit) -> Image:
 def find_digests(image: Image, reference: str) -> frozenset[str]:
     """Return the digests under which an image came from the repository of a reference.
 
-    None where it was built here, or got that name here: no registry can be asked for it.
+    Empty where it was built here, or got that name here: no registry can be asked for it.
     """
     tagged = reference.rpartition(":")
     name = tagged[0] if tagged[1] and "/" not in tagged[2] else reference

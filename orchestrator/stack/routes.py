@@ -40,7 +40,7 @@ class RateLimit(_Strict):
     """What one client address may send; beyond it, and beyond the burst, it gets 429."""
 
     reads: RequestRate | None = None  # GET and HEAD
-    writes: RequestRate | None = None  # all other methods
+    writes: RequestRate | None = None  # all other methods but OPTIONS, which is not counted
     burst: Annotated[StrictInt, Field(ge=0, le=1_000_000)] | None = None  # None: one second's worth
 
 
