@@ -195,7 +195,7 @@ class Gate:
             reason = explain(silent[0], last) or Reason(_tell(last), last.hint or hint)
             told, hint = f"; `{silent[0]}` {reason.text}", reason.hint
         raise CandidateError(
-            f"{_join(late)} gave no {self._health.successes} healthy answers in a row within"
+            f"{_join(late)} did not give {self._health.successes} healthy answers in a row within"
             f" {self._health.deadline:g} s{told}",
             hint,
         )

@@ -33,10 +33,7 @@ def summarize(result: Result) -> str:
     if witness.lost:
         line += f"\nlost: {tell_reasons(witness.reasons)}"
         if any(re.match("status [34]", reason) for reason in witness.reasons):
-            line += (
-                f"\nhint: where that answer is right, name it: `services.{result.service}.witness`"
-                " with `expect`"
-            )
+            line += f"\nhint: where that answer is right, set `expect` in `services.{result.service}.witness`"
     return f"{line}\nevidence: {result.evidence}"
 
 

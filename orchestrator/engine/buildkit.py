@@ -32,9 +32,9 @@ UNKNOWN = "unknown instruction"
 CLASSIC = re.compile(rf"requires BuildKit|Unknown flag|failed to parse platform|{UNKNOWN}")
 FRONTEND = "docker/dockerfile"
 INSTALL = (
-    "BuildKit comes with buildx (of Docker's packages `docker-buildx-plugin`, of Debian 13"
-    " `docker-buildx`) and with the CLI of Debian 12's `docker.io`: have it on PATH, and DOCKER_BUILDKIT"
-    " not 0"
+    "install BuildKit: buildx beside the Docker CLI (Docker's package `docker-buildx-plugin`, Debian 13's"
+    " `docker-buildx`), or Debian 12's `docker.io`; the CLI must be on PATH, and DOCKER_BUILDKIT must not"
+    " be 0"
 )
 
 FIXED = {
@@ -190,11 +190,12 @@ def find_hint(builder: Builder, told: str) -> str | None:
         return INSTALL if CLASSIC.search(fault) else None
     if FRONTEND in fault:
         return (
-            "a line `# syntax=` has BuildKit fetch that image: leave the line out, or bring the image to"
-            " the engine, with `docker load` if no registry is reached"
+            "BuildKit fetches the image that a line `# syntax=` names: leave the line out, or bring the"
+            " image to the engine, with `docker load` if no registry is reached"
         )
     if UNKNOWN in fault:
         return (
-            "is it in a heredoc? Before Docker Engine 23 those need `# syntax=docker/dockerfile:1`"
+            "if it is in a heredoc: before Docker Engine 23 a heredoc needs"
+            " `# syntax=docker/dockerfile:1` as the first line of the Dockerfile"
         )
     return None

@@ -43,7 +43,7 @@ class Credentials(AuthConfig):
         program, why = next(iter(self.silent.items()))
         return (
             f"the Docker client's config wants credentials from `{program}`, which {why}:"
-            " put that right, or take it out of `config.json`"
+            " put that right, or take the helper out of `config.json`"
         )
 
     def resolve_authconfig(self, registry: str | None = None) -> Any:

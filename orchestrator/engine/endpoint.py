@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 DEFAULT = "default"  # the context of that socket
-KINDS = "such as `unix:///var/run/docker.sock`, `tcp://10.0.0.7:2376` or `ssh://user@host`"
-LIST = "`docker context ls` lists those that there are"
+KINDS = "name one such as `unix:///var/run/docker.sock`, `tcp://10.0.0.7:2376` or `ssh://user@host`"
+LIST = "`docker context ls` lists the contexts that exist"
 SCHEME = re.compile(r"([a-z+]+)://", re.IGNORECASE)
 ACCOUNT = re.compile(r"(?<=//)[^/@]*:[^/@]*(?=@)")  # a user and a password
 
@@ -82,9 +82,9 @@ def find_endpoint(environment: Mapping[str, str], home: Path) -> Endpoint:
     endpoint = _find(environment, home)
     by = f", which {endpoint.named_by} names," if endpoint.named_by else ""
     if endpoint.kind not in ("unix", "tcp", "ssh", "npipe"):
-        raise EngineError(f"`{endpoint.shown}`{by} is no address of an engine", KINDS)
+        raise EngineError(f"`{endpoint.shown}`{by} is not the address of an engine", KINDS)
     if endpoint.kind == "npipe" and sys.platform != "win32":
-        raise EngineError(f"`{endpoint.shown}`{by} is a pipe of Windows, and this is not", KINDS)
+        raise EngineError(f"`{endpoint.shown}`{by} is a named pipe, which only Windows has", KINDS)
     if endpoint.kind == "ssh" and find_spec("paramiko") is None:
         raise EngineError(
             f"`{endpoint.shown}`{by} is reached over SSH, for which `paramiko` is not installed",

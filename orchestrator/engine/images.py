@@ -89,7 +89,7 @@ def build_image(
     builder = find_builder(endpoint, order, around)
     if (order.secrets or order.ssh) and builder.cli is None:
         raise ImageError(
-            f"`{order.tag}` is built with `secrets` or `ssh`, which need BuildKit, and here is"
+            f"the build of `{order.tag}` has `secrets` or `ssh`, which need BuildKit; the builder here is"
             f" {builder.told}",
             INSTALL,
         )

@@ -100,7 +100,7 @@ def explain_taken_address(client: docker.APIClient, container: str, error: Engin
         if holder:
             raise EngineError(
                 f"the address {address} of a replica is taken by `{holder}`",
-                f"start that one without `--ip`, or stop it: `docker stop {holder}`",
+                f"start it without `--ip`, or stop it: `docker stop {holder}`",
             ) from error
 
 

@@ -237,7 +237,7 @@ def _refuse_taken(snapshot: Snapshot, upstream: Upstream, own: tuple[Replica, ..
         if holder is not None and holder not in ours:
             raise EngineError(
                 f"`{holder}` has the address {address}, which belongs to a replica",
-                f"start it without `--ip`, or take it out: `docker stop {holder}`",
+                f"start it without `--ip`, or stop it: `docker stop {holder}`",
             )
 
 

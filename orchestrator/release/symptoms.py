@@ -31,7 +31,7 @@ def explain(house: House, plan: Plan, replica: str, last: Verdict) -> Reason | N
         found = find_candidate(house.engine, house.stack.name, plan)
         container = next((one for one in found if one.name == replica), None)
         if container is None:
-            return Reason("is gone", "somebody else has removed it")
+            return Reason("is gone", "it was removed by somebody else: release again")
         ending = house.engine.ending(container.id)
         memory = plan.service.resources.memory
         if container.crashed or ending.out_of_memory:
@@ -47,7 +47,7 @@ def explain_ending(ending: Ending, memory: int, *, ended: bool) -> Reason:
     code = ending.exit_code
     if ending.out_of_memory:
         who = "was killed" if ended else "lost a process that was killed"
-        return Reason(f"{who} for memory", f"it wants more than {limit}")
+        return Reason(f"{who} for memory", f"it needs more than {limit}")
     if code == KILLED:
         hint = f"the kernel does that where memory is short: see {limit}"
         return Reason("was killed with SIGKILL (exit code 137)", hint)
@@ -67,7 +67,7 @@ def explain_listeners(sockets: str, port: int) -> Reason | None:
     if not here:
         others = ", ".join(map(str, sorted(found)))
         if not others:
-            return Reason(f"listens on no port, and should on {port}", SLOW)
+            return Reason(f"listens on no port, and should listen on {port}", SLOW)
         hint = f"let it listen on {port}, or name its port: `port`, `health.port`"
         return Reason(f"listens on port {others}, and not on {port}", hint)
     hint = f"let it listen on 0.0.0.0, port {port}"

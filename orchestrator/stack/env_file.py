@@ -91,25 +91,25 @@ def _read_statement(statement: Binding, known: Mapping[str, str]) -> dict[str, s
     if not name:
         raise ConfigurationError(
             "expected `NAME=value`",
-            "a name has letters, digits, `_`, `.` and `-`; a value of many lines stands in quotes",
+            "a name has letters, digits, `_`, `.` and `-`; put a value of many lines into quotes",
         )
     if not equals:
         return {}  # only the environment can have a value for it
     value = _read_value(written.lstrip(), statement, known)
     if "\0" in value:
-        raise ConfigurationError(
-            "the value holds NUL", "write one without: no variable can hold it"
-        )
+        raise ConfigurationError("the value holds NUL", "take it out: no variable can hold it")
     return {name[1]: value}
 
 
 def _read_value(written: str, statement: Binding, known: Mapping[str, str]) -> str:
     quoted = _QUOTED.match(written)
     if statement.error:
-        raise ConfigurationError(
-            "text after the closing quote" if quoted else "a quote is not closed",
-            "write a quote inside of quotes as `\\'` or `\\\"`, and a comment behind ` # `",
-        )
+        quotes = "write a quote inside of quotes as `\\'` or `\\\"`"
+        if quoted:
+            raise ConfigurationError(
+                "text after the closing quote", f"{quotes}, and a comment after ` # `"
+            )
+        raise ConfigurationError("a quote is not closed", f"close it; {quotes}")
     if not quoted:
         value = written.partition(" #")[0].rstrip()
         if value != statement.value:

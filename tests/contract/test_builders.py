@@ -96,7 +96,7 @@ def test_what_the_classic_builder_does_not_know_has_a_hint(bench: Bench, line: s
 def test_secrets_without_buildkit_are_refused(bench: Bench, wishes: dict[str, Any]) -> None:
     """Before anything is built, and without them."""
     with pytest.raises(
-        ImageError, match="need BuildKit, and here is the engine's classic"
+        ImageError, match="need BuildKit; the builder here is the engine's classic"
     ) as caught:
         build(bench, **wishes)
     assert caught.value.hint == INSTALL

@@ -27,7 +27,7 @@ def test_a_command_in_a_container_has_a_text_and_an_exit_code(bench: Bench) -> N
     ("program", "told"),
     [
         (SECLUDED, "listens on 127.0.0.1 only, which nobody outside its container reaches"),
-        (SLEEPER, "listens on no port, and should on 8000"),
+        (SLEEPER, "listens on no port, and should listen on 8000"),
     ],
     ids=["loopback", "nothing"],
 )

@@ -12,8 +12,8 @@ from tests.e2e.operator import Operator, interrupt, wait_for
 @pytest.mark.parametrize(
     ("version", "deadline", "reason"),
     [
-        ("sick", 2, "gave no 3 healthy answers in a row within 2 s"),
-        ("fickle", 2, "gave no 3 healthy answers in a row within 2 s"),
+        ("sick", 2, "did not give 3 healthy answers in a row within 2 s"),
+        ("fickle", 2, "did not give 3 healthy answers in a row within 2 s"),
         ("crash", 20, "crashed at start"),
         ("liar", 20, "answers version `v0`, asked for was `liar`"),
         ("unbuildable", 20, "returned a non-zero code: 9"),

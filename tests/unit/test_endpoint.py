@@ -115,9 +115,15 @@ def test_variables_name_certificates(tmp_path: Path) -> None:
         ({"DOCKER_CONTEXT": "../x"}, "no Docker context `../x`, which DOCKER_CONTEXT names"),
         ({"DOCKER_CONTEXT": "odd"}, "context `odd`, which DOCKER_CONTEXT names, has no host"),
         ({"DOCKER_CONTEXT": "broken"}, "context `broken`, which DOCKER_CONTEXT names, cannot be"),
-        ({"DOCKER_HOST": "fd://"}, "`fd://`, which DOCKER_HOST names, is no address of an engine"),
-        ({"DOCKER_HOST": "ftp://x"}, "`ftp://x`, which DOCKER_HOST names, is no address of an"),
-        ({"DOCKER_HOST": "npipe:////./pipe/x"}, "which DOCKER_HOST names, is a pipe of Windows"),
+        (
+            {"DOCKER_HOST": "fd://"},
+            "`fd://`, which DOCKER_HOST names, is not the address of an engine",
+        ),
+        (
+            {"DOCKER_HOST": "ftp://x"},
+            "`ftp://x`, which DOCKER_HOST names, is not the address of an",
+        ),
+        ({"DOCKER_HOST": "npipe:////./pipe/x"}, "which DOCKER_HOST names, is a named pipe"),
         ({"DOCKER_HOST": "ssh://me:secret@far"}, "for which `paramiko` is not installed"),
         ({}, "no Docker context `lost`, which `"),
     ],

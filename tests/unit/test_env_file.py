@@ -135,7 +135,7 @@ def test_blank_lines_and_comments_set_nothing(tmp_path: Path, content: str | byt
         (f"V # {WORD}=", "expected `NAME=value`", "a name has letters"),
         (f"={WORD}", "expected `NAME=value`", "a name has letters"),
         (f"export ='{WORD}'", "expected `NAME=value`", "a name has letters"),
-        (f"{WORD}/+", "expected `NAME=value`", "of many lines stands in quotes"),
+        (f"{WORD}/+", "expected `NAME=value`", "of many lines into quotes"),
         (f"V='{WORD}", "a quote is not closed", "`\\'`"),
         (f'V="{WORD}\\"', "a quote is not closed", "`\\'`"),
         (f"V='it's {WORD}'", "text after the closing quote", "`\\'`"),

@@ -183,12 +183,12 @@ def test_a_gateway_that_dies_in_the_switch_calls_for_a_person(world: World) -> N
 @pytest.mark.parametrize(
     ("app", "words"),
     [
-        (App(healthy_after=99), "gave no 2 healthy answers in a row within 5 s"),
-        (App(ready_after=99), "gave no 2 healthy answers in a row within 5 s"),
-        (App(flaps=True), "gave no 2 healthy answers in a row within 5 s"),
+        (App(healthy_after=99), "did not give 2 healthy answers in a row within 5 s"),
+        (App(ready_after=99), "did not give 2 healthy answers in a row within 5 s"),
+        (App(flaps=True), "did not give 2 healthy answers in a row within 5 s"),
         (App(crashes=True), "crashed at start"),
         (App(answers="v9"), "answers version `v9`, asked for was `v2`"),
-        (App(port=9000), "gave no 2 healthy answers in a row within 5 s"),
+        (App(port=9000), "did not give 2 healthy answers in a row within 5 s"),
     ],
     ids=["unhealthy", "silent", "flapping", "crashing", "wrong version", "wrong port"],
 )

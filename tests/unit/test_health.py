@@ -182,7 +182,7 @@ def test_a_late_candidate_is_refused() -> None:
     trial = Trial(Health(deadline=5))
     with pytest.raises(CandidateError) as raised:
         trial.run(Replicas(a=["v2"], b=[503]))
-    assert "`b` gave no 3 healthy answers in a row within 5 s" in raised.value.message
+    assert "`b` did not give 3 healthy answers in a row within 5 s" in raised.value.message
     assert "`a`" not in raised.value.message
     assert "health.deadline" in str(raised.value.hint)
     assert trial.clock.monotonic() == pytest.approx(5, abs=0.1)

@@ -62,8 +62,8 @@ def test_a_process_that_was_killed_in_a_container_that_goes_on_is_told() -> None
         ([":::8000"], "listens on IPv6 only at port 8000"),
         (["0.0.0.0:3000"], "listens on port 3000, and not on 8000"),
         (["0.0.0.0:3000", "127.0.0.1:9000"], "listens on port 3000, 9000, and not on 8000"),
-        ([], "listens on no port, and should on 8000"),
-        (["127.0.0.11:41234"], "listens on no port, and should on 8000"),
+        ([], "listens on no port, and should listen on 8000"),
+        (["127.0.0.11:41234"], "listens on no port, and should listen on 8000"),
     ],
 )
 def test_a_port_that_nobody_reaches_has_a_reason(listeners: list[str], text: str) -> None:
@@ -93,7 +93,7 @@ def test_connections_are_no_listeners() -> None:
     """An app that has called its database listens on no port by that."""
     reason = explain_listeners(socket_table([_row("10.1.0.7:8000", ESTABLISHED)]), PORT)
     assert reason is not None
-    assert reason.text == "listens on no port, and should on 8000"
+    assert reason.text == "listens on no port, and should listen on 8000"
 
 
 FAILURES = {
