@@ -3,10 +3,8 @@
 They are stricter than a load generator. A kept connection is never retried: where it closes after a
 request was written, that request is lost, be it a GET or a POST. Their idle gaps run from moments
 to a minute, or to what the gateway announces, and nobody waits for a gap to end: when the witness is
-stopped, every connection that idles sends one last request, to show that it is still there.
-
-A release may promise its version: once it has answered, no request whose head is sent later may be
-answered by another. See `promise` and `withdraw`.
+stopped, every connection that idles sends one last request, to show that it is still there. A release
+may promise its version: see `promise` and `withdraw`.
 """
 
 from __future__ import annotations
@@ -289,7 +287,8 @@ class Witness:
             self._seen.add(served)
         if promise is not None and promise.is_broken(version, connection.decided):
             return tell_stale(version, promise.version)
-        if self._expectation.learns(errand, status, served):
+        before = promise is None or promise.kept_since is None
+        if before and self._expectation.learns(errand, status, served):
             self._note("usual", request=errand.name, text=str(status))
         right = self._expectation.right(errand)
         return None if status in right else tell_unexpected(status, right)

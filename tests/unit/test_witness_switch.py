@@ -167,3 +167,16 @@ def test_a_request_is_decided_once_its_head_is_whole(request_: object, after: bo
     assert len(pauses) == SLOW_PIECES
     assert (decided >= pauses[-1]) is after
     assert (decided <= pauses[0]) is not after
+
+
+def test_nothing_is_learned_of_the_new_version() -> None:
+    """Where the one of before had only faults, what the new one answers first is not right for that."""
+    switch = Switch()
+    switch.answer = OLD.replace(b"200 OK", b"503 Away")
+    with observing(switch, promised="v2", versions=VERSIONS) as seen:
+        seen.await_said(lambda: len(seen.lost) > 30)
+        switch.answer = NEW.replace(b"200 OK", b"404 Gone")
+        seen.await_said(lambda: any("404" in str(sample.lost) for sample in seen.lost))
+        figures = seen.witness.stop()
+    assert figures.ok == 0
+    assert {"status 503, expected 200", "status 404, expected 200"} <= {s.lost for s in seen.lost}
