@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tests.soak import host
-from tests.soak.reloads import list_workers
+from tests.soak.switches import list_workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import LockedError, StackctlError, UnsafeError
 from orchestrator.release.phases import Phase
 from orchestrator.release.result import SLO_MISSED
-from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from orchestrator.drill.boundary import Boundary
     from orchestrator.drill.site import Actor, Site
+    from orchestrator.gateway.lane import Lane
     from orchestrator.release.observe import Snapshot
     from orchestrator.release.replica import Replica
+    from orchestrator.stack.model import Color
 
 DEPLOYED = 0
 REVERTED, UNSAFE = StackctlError.exit_code, UnsafeError.exit_code
@@ -49,20 +50,20 @@ class Scene:
     @property
     def active(self) -> tuple[Replica, ...]:
         """Return the running replicas that users get."""
-        return self._running(new=self._switched)
+        active = self._lane.active
+        return self._running(active.color) if active else ()
 
     @property
     def candidate(self) -> tuple[Replica, ...]:
         """Return the running replicas that came with this release, whoever gets them by now."""
-        return self._running(new=True)
+        came = self._lane.candidate or self._lane.active
+        return self._running(came.color if came else "blue")
 
     @property
-    def _switched(self) -> bool:
-        return self.seen.lane(self.service).step == "promoted"
+    def _lane(self) -> Lane:
+        return self.seen.lane(self.service)
 
-    def _running(self, *, new: bool) -> tuple[Replica, ...]:
-        live = self.seen.live_color(self.service) or "green"
-        color = live if new is self._switched else naming.other(live)
+    def _running(self, color: Color) -> tuple[Replica, ...]:
         found = self.seen.of(self.service, color)
         return tuple(replica for replica in found if replica.container.running)
 

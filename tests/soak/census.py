@@ -11,7 +11,7 @@ from orchestrator.gateway.files import CONFIGS
 from tests.e2e.load import find_k6
 from tests.soak import host
 from tests.soak.halt import Halted
-from tests.soak.reloads import list_workers
+from tests.soak.switches import list_workers
 
 if TYPE_CHECKING:
     from tests.e2e.operator import Operator

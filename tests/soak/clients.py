@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from orchestrator.evidence.samples import Sample
     from orchestrator.stack.quantities import Address
-    from tests.soak.reloads import Reloads
+    from tests.soak.switches import Switches
 
 RATE = 300  # requests a second of k6
 KEEPALIVE, DRAIN = 2.0, 8.0  # seconds; what the operator writes into stack.yaml
@@ -63,7 +63,7 @@ class Crowd:
 
 
 @contextmanager
-def in_use(crowd: Crowd, address: Address, folder: Path, reloads: Reloads) -> Iterator[None]:
+def in_use(crowd: Crowd, address: Address, folder: Path, switches: Switches) -> Iterator[None]:
     """Have everybody send while the block runs, and count what became of it in `crowd`.
 
     Where the block ends with Halted the counts are as whole as otherwise.
@@ -89,7 +89,7 @@ def in_use(crowd: Crowd, address: Address, folder: Path, reloads: Reloads) -> It
         crowd.tallies[K6] = count_load(k6, (folder / "k6.log").read_text())
         crowd.rate = read_rate((folder / "k6-summary.json").read_text())
     finally:
-        judge_cuts(patrons.echoes, patrons.cuts, reloads.starts, DRAIN)
+        judge_cuts(patrons.echoes, patrons.cuts, switches.times, DRAIN)
         crowd.tallies |= count_samples(samples)
         crowd.tallies |= {"slow GETs": patrons.slow, "WebSocket echoes": patrons.echoes}
     if halted:

@@ -11,7 +11,7 @@ from tests.e2e.operator import STACKCTL
 from tests.soak import census, command, host
 from tests.soak.clients import Crowd, in_use
 from tests.soak.halt import Halted
-from tests.soak.reloads import list_workers, watched
+from tests.soak.switches import list_workers, watched
 from tests.soak.tally import Tally
 
 if TYPE_CHECKING:
@@ -70,17 +70,17 @@ class Journey:
         master = census.find_master(operator)
         if not list_workers(master).accepting:
             raise Halted("NGINX's processes are not to be seen here: run it where the engine runs")
-        with watched(master) as reloads:
-            with in_use(self.warm_up, address, operator.folder / "warm-up", reloads):
+        with watched(operator.ask_gateway(), master) as switches:
+            with in_use(self.warm_up, address, operator.folder / "warm-up", switches):
                 self._release(operator, WARM_UP, [])
             self.start = census.take(operator)
-            reloads.most_leaving = 0
+            switches.most_leaving = 0
             try:
-                with in_use(self.crowd, address, operator.folder / "load", reloads):
+                with in_use(self.crowd, address, operator.folder / "load", switches):
                     self._release_all(operator)
             finally:
                 self.crowd.tallies["the releases' own witnesses"] = sum_up(self.releases)
-                self.most_leaving = reloads.most_leaving
+                self.most_leaving = switches.most_leaving
             self.end = census.take(operator)
 
     def _release_all(self, operator: Operator) -> None:

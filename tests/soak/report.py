@@ -108,7 +108,7 @@ def tell_requests(journey: Journey) -> Iterator[str]:
     )
     yield (
         f"{SOCKETS} WebSockets ask for an echo every second. One that is cut at least {DRAIN:g} s"
-        " after the first reload it lived through is closed by a drain, an echo still in the air or"
+        " after the first switch it lived through is closed by a drain, an echo still in the air or"
         " not, and connects anew; one that is cut earlier counts as lost, as does an echo that is"
         " wrong or does not come."
     )

@@ -51,15 +51,17 @@ def count_samples(samples: Iterable[Sample]) -> dict[str, Tally]:
     return tallies
 
 
-def judge_cuts(tally: Tally, cuts: Iterable[Cut], reloads: Collection[float], drain: float) -> None:
+def judge_cuts(
+    tally: Tally, cuts: Iterable[Cut], switches: Collection[float], drain: float
+) -> None:
     """Count cuts that a drain accounts for as closed, all others as lost.
 
-    A WebSocket stays with the worker that accepted it. The first reload after it was opened makes
-    that worker leave, and `drain` seconds later it has to go. Until then it must be left alone,
+    A WebSocket stays with the color that took it. The first switch after it was opened makes that
+    color the outgoing one, and `drain` seconds later it has to go. Until then it must be left alone,
     whether or not an echo was asked for.
     """
     for cut in cuts:
-        if any(cut.opened - OVERLAP <= reload <= cut.closed - drain for reload in reloads):
+        if any(cut.opened - OVERLAP <= switch <= cut.closed - drain for switch in switches):
             tally.closed += 1
         else:
             asked = "an echo was asked for" if cut.waiting else "idle"

@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.drill.boundary import Boundary, list_boundaries, parse_boundary
-from orchestrator.drill.faults import FAULTS, Case, Fault
+from orchestrator.drill.faults import FAULTS, Case, Fault, Scene
 from orchestrator.drill.programme import ALL, Wish, draw_up
 from orchestrator.drill.report import describe_all, describe_case, to_document
 from orchestrator.drill.verdict import Observation, Toll, count_toll, find_problems
+from orchestrator.engine.values import Container
 from orchestrator.errors import ConfigurationError
 from orchestrator.events import PhaseBegan, PhaseEnded, Progress
 from orchestrator.evidence.samples import Sample
+from orchestrator.gateway.lane import Lane, Target
+from orchestrator.release.observe import Snapshot
 from orchestrator.release.phases import UNDO, Phase, Undo
+from orchestrator.release.replica import Replica
 from orchestrator.stack.model import Stack
 
 if TYPE_CHECKING:
@@ -225,3 +229,31 @@ def codes(faults: Iterable[Fault]) -> set[int]:
 def test_no_fault_may_end_in_a_bug() -> None:
     """Exit code 3 is never among those that are expected, nor is one for wrong usage."""
     assert not codes(FAULTS) & {2, 3}
+
+
+BLUE, GREEN = Target("blue", "v1", 1, "r1"), Target("green", "v2", 1, "r2")
+
+
+@pytest.mark.parametrize(
+    ("lane", "active", "candidate"),
+    [
+        (None, set(), {"blue"}),
+        (Lane(BLUE), {"blue"}, {"blue"}),  # a first release, once users have it
+        (Lane(BLUE, candidate=GREEN), {"blue"}, {"green"}),
+        (Lane(GREEN, outgoing=BLUE), {"green"}, {"green"}),
+    ],
+    ids=["nobody is served", "first", "staged", "promoted"],
+)
+def test_a_fault_finds_its_victim(lane: Lane | None, active: set[str], candidate: set[str]) -> None:
+    """Those whom users get, and those that came with the release, wherever it stands still."""
+    replicas = tuple(
+        Replica(
+            Container(t.color, t.color, "", "running", {}), "web", t.color, 1, t.version, "", ""
+        )
+        for t in (BLUE, GREEN)
+    )
+    seen = Snapshot(replicas, lanes={"web": lane} if lane else {})
+    scene = Scene(None, "web", None, seen)  # type: ignore[arg-type]
+
+    assert {replica.color for replica in scene.active} == active
+    assert {replica.color for replica in scene.candidate} == candidate

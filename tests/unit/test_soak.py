@@ -104,7 +104,7 @@ def a_journey(**changes: object) -> Journey:
 
 
 def test_a_websocket_cut_by_a_drain_is_not_lost() -> None:
-    """It lived through a reload and was closed when the old worker's time was over."""
+    """It lived through a switch and was closed when the outgoing color's time was over."""
     tally = Tally(sent=20)
 
     judge_cuts(tally, [Cut(10, 28.1, waiting=False), Cut(10, 28.1, waiting=True)], [20.0], DRAIN)
@@ -123,8 +123,8 @@ def test_a_websocket_cut_before_the_drain_is_over_is_lost(waiting: bool) -> None
     assert tally.losses[0].startswith("a WebSocket cut 17.9 s after it opened, ")
 
 
-def test_a_reload_before_a_websocket_was_opened_excuses_nothing() -> None:
-    """The worker that accepted it was not told to leave by that."""
+def test_a_switch_before_a_websocket_was_opened_excuses_nothing() -> None:
+    """The color that took it was not on its way out by that."""
     tally = Tally()
 
     judge_cuts(tally, [Cut(30, 40, waiting=False)], [5.0, 20.0], DRAIN)
@@ -132,8 +132,8 @@ def test_a_reload_before_a_websocket_was_opened_excuses_nothing() -> None:
     assert tally.lost == 1
 
 
-def test_an_old_worker_may_accept_for_a_moment_after_a_reload() -> None:
-    """A WebSocket that it took then is closed by that reload's drain."""
+def test_a_websocket_may_be_opened_while_the_link_moves() -> None:
+    """It is closed by the drain of that switch."""
     tally = Tally()
 
     judge_cuts(tally, [Cut(20.1, 28.2, waiting=False)], [20.0], DRAIN)
@@ -208,7 +208,7 @@ def test_a_cut_is_noted_with_what_was_in_the_air(
     behave: Callable[[ServerConnection], None],
     waiting: bool,  # noqa: FBT001
 ) -> None:
-    """Whether it is a loss is judged later, when the reloads are known; it connects anew."""
+    """Whether it is a loss is judged later, when the switches are known; it connects anew."""
     with chatting(behave) as address:
         patrons = stay(address, lambda patrons: len(patrons.cuts) > 12)
 
