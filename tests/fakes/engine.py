@@ -353,6 +353,8 @@ class FakeEngine:
             fault = next((fault for fault in self.faults if fault.strikes(call)), None)
             if fault and not fault.late:
                 fault.happen()
-            yield
-            if fault and fault.late:
-                fault.happen()
+            try:
+                yield
+            finally:  # an answer that says no is one, too
+                if fault and fault.late:
+                    fault.happen()
