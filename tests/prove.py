@@ -64,7 +64,7 @@ SAFEGUARDS = (
         "orchestrator/release/candidate.py",
         "        engine.rename(replica.container.id, naming.aside_name(replica.name))\n",
         "        engine.remove(replica.container.id)\n",
-        ("tests/unit/test_kept.py::test_a_release_that_fails_leaves_the_way_back",),
+        ("tests/properties/test_kept.py::test_a_release_that_fails_leaves_the_way_back",),
     ),
     Safeguard(
         "the drain is a counter: the old version stays until everybody who had decided for it is answered",

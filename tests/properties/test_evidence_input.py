@@ -90,6 +90,39 @@ def test_a_changed_byte_is_found(place: Path, data: st.DataObject) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "events.jsonl",
+        "evidence.json",
+        "evidence.md",
+        "nginx.after.conf",
+        "nginx.before.conf",
+        "nginx.diff",
+        "report.html",
+        "seal.json",
+        "witness.jsonl",
+    ],
+)
+def test_each_file_is_named_whichever_byte_of_it_was_changed(place: Path, name: str) -> None:
+    """Of the release in the middle; the one before it still holds."""
+    before, folder, _ = list_releases(place)
+    path = folder / name
+    content = path.read_bytes()
+    step = max(1, len(content) // 200)
+    for position in {*range(0, len(content), step), len(content) - 1}:
+        changed = bytes([content[position] ^ 1])
+        path.write_bytes(content[:position] + changed + content[position + 1 :])
+        checks = Audit(folder.parent)
+        found = checks.check_one(folder.name)
+        assert found.problem in ("file changed", "newer schema"), (position, found)
+        assert found.detail.startswith(f"`{name}`"), (position, found)
+        assert checks.check_one(before.name).state == "sound"
+    path.write_bytes(content)
+
+    assert {finding.state for finding in audit(folder)} == {"sound"}
+
+
 def test_untouched_evidence_is_sound(place: Path) -> None:
     """What the properties of this file do damage to has no fault."""
     assert {finding.state for finding in audit(list_releases(place)[0])} == {"sound"}

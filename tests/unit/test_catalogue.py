@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from orchestrator.bench.campaign import Campaign, Wish
 from orchestrator.bench.script import Overrides
@@ -65,14 +63,6 @@ def fill(folder: Path) -> list[Path]:
         leave_bench(folder, make_document(bench="20300101-000000-notes")),
         leave_bench(folder, make_document(bench="20300102-000000-notes", summary=missed)),
     ]
-
-
-def leave_json(folder: Path, facts: object) -> None:
-    """Leave something that has the name of a release's and of a load test's document."""
-    for name in ("releases/one/evidence.json", "bench/one/bench.json"):
-        path = folder / "reports" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(facts))
 
 
 def replace_texts(facts: Any, text: str) -> Any:
@@ -265,25 +255,6 @@ def test_nothing_that_others_wrote_runs(tmp_path: Path, text: str) -> None:
     rows = read_rows(tmp_path)
     assert text in {row["service"] for row in rows["releases"]}
     assert text in {row["text"] for row in rows["benches"]}
-
-
-@given(
-    facts=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    )
-)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_whatever_lies_there_the_page_is_written(tmp_path: Path, facts: object) -> None:
-    """As a document of others, and as rows in a page that somebody has changed."""
-    leave_json(tmp_path, facts)
-    (tmp_path / "reports" / "index.html").unlink(missing_ok=True)
-    assert read_rows(tmp_path) == {"releases": [], "benches": []}
-
-    rows = json.dumps({"schema": SCHEMA, "releases": [facts], "benches": facts})
-    text = f'<script type="application/json" id="rows">{rows}</script>'
-    (tmp_path / "reports" / "index.html").write_text(text)
-    assert read_rows(tmp_path) == {"releases": [], "benches": []}
 
 
 @pytest.mark.parametrize(

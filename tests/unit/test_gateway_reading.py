@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import get_args
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.gateway.addresses import AddressTable, Upstream
-from orchestrator.gateway.config import MARK, Config, Earlier, Newer, parse_config, to_head
+from orchestrator.gateway.config import MARK, Config, Earlier, Newer, parse_config
 from orchestrator.gateway.lane import Lane, Target, parse_lane
 from orchestrator.gateway.traffic import count_traffic
 from orchestrator.gateway.workers import Workers, parse_workers
 from orchestrator.sockets import count_connections, listens
-from orchestrator.stack.model import Color
 from tests.properties.wishes import lanes
 
+if TYPE_CHECKING:
+    from orchestrator.stack.model import Color
+
 PROPERTY = settings(max_examples=100, deadline=None)
-NAMES = st.text(alphabet="abc-'\\\"$;{}\u2028é", max_size=8)
-ADDRESSES = st.lists(st.ip_addresses(v=4).map(str), min_size=1, max_size=50)
-UPSTREAMS = st.builds(Upstream, st.integers(1, 65535), ADDRESSES.map(tuple))
-TABLES = st.builds(
-    AddressTable,
-    st.dictionaries(
-        NAMES, st.dictionaries(st.sampled_from(get_args(Color)), UPSTREAMS), max_size=10
-    ),
-)
 KEYS = [
     *("lanes", "id", "release", "step", "active", "candidate", "kept", "color", "layout", "config"),
     *("addresses", "blue", "port", "share"),
@@ -67,17 +60,6 @@ def test_a_lane_is_read_back(lane: Lane) -> None:
     assert len(said.split()) == 1
     assert said.isascii()
     assert json.loads(said)["step"] == lane.step
-
-
-@PROPERTY
-@given(table=TABLES)
-def test_a_config_is_read_back(table: AddressTable) -> None:
-    """From its first lines, in pieces that NGINX can read."""
-    head = "".join(f"{line}\n" for line in to_head("0a" * 8, table))
-    text = f"{head}# Rendered\n{MARK}{{}}"
-    assert parse_config(text) == Config("0a" * 8, table, text)
-    assert all(len(line) < 4096 for line in head.split("\n"))
-    assert head.isascii()
 
 
 @PROPERTY
