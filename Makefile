@@ -4,7 +4,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip c
 	--universal --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo check test properties benchmark reports prove faults soak audit lock down clean
+.PHONY: help setup venv demo check test properties benchmark reports prove faults soak hostile audit lock down clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -48,6 +48,9 @@ faults: setup ## every fault at every boundary of a release, on engines of its o
 
 soak: setup ## 60 deploys and 15 rollbacks under load: nothing lost, nothing left behind; writes reports/SOAK.md
 	$(BIN)/python -m tests.soak
+
+hostile: setup ## attack the reference stack beside honest users; writes reports/HOSTILE.md
+	$(BIN)/python -m tests.hostile
 
 audit: ## ask whether vulnerabilities are known of what the lock files name
 	@$(PYTHON) -m venv .setup/audit
