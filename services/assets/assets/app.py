@@ -11,7 +11,7 @@ from assets import health, openapi, problems, routes
 from assets.database import new_pool
 from assets.logs import RequestContext
 from assets.settings import Settings
-from assets.storage import Folder
+from assets.storage import Folder, Reserve
 from assets.sweep import sweep_always
 from assets.tokens import Keys
 from assets.uploads import Uploads
@@ -19,7 +19,7 @@ from assets.uploads import Uploads
 
 def create_app(settings: Settings) -> ASGIApp:
     """Build the app. It starts and answers whether or not database, folder and auth do."""
-    folder = Folder(settings.folder)
+    folder = Folder(settings.folder, Reserve(settings.free_percent, settings.free_bytes))
     keys = Keys(settings.jwks_url)
 
     @asynccontextmanager
@@ -28,7 +28,7 @@ def create_app(settings: Settings) -> ASGIApp:
             app.state.pool = pool
             app.state.folder = folder
             app.state.keys = keys
-            app.state.uploads = Uploads(folder, settings.max_bytes)
+            app.state.uploads = Uploads(folder, settings)
             async with beside(keys.refresh(), sweep_always(folder, pool)):
                 yield
 

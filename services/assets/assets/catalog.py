@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from assets.database import Pool, connected
 from assets.problems import RETRY, Refusal
+from assets.quota import Quota, hold
 
 _INSERT = """
     INSERT INTO assets (id, owner, name, size, sha256, content_type, width, height)
@@ -90,8 +91,11 @@ class OutcomeUnknownError(Refusal):
         super().__init__("the database does not answer; the asset may have been stored")
 
 
-async def add_asset(pool: Pool, new: NewAsset) -> Asset:
-    """Store a row. Raise `OutcomeUnknownError` if it may be there; other errors: it is not."""
+async def add_asset(pool: Pool, new: NewAsset, quota: Quota) -> Asset:
+    """Store a row, within its owner's quota.
+
+    Raise `OutcomeUnknownError` if it may be there; other errors: it is not.
+    """
     inserted: Asset | None = None
     try:
         async with (
@@ -99,6 +103,7 @@ async def add_asset(pool: Pool, new: NewAsset) -> Asset:
             connection.transaction(),
             connection.cursor(row_factory=class_row(Asset)) as cursor,
         ):
+            await hold(connection, new.owner, new.size, quota)
             await cursor.execute(_INSERT, new.model_dump())
             inserted = await cursor.fetchone()
     except (psycopg.Error, asyncio.CancelledError) as error:

@@ -57,7 +57,7 @@ AssetId = Annotated[UUID, Depends(path_asset_id)]
     "/",
     status_code=201,
     openapi_extra=UPLOAD,
-    responses=problems(400, 401, 408, 413, 415, 422, 503, 507),
+    responses=problems(400, 401, 403, 408, 413, 415, 422, 503, 507),
 )
 async def create_asset(
     request: Request, response: Response, user: User, uploads: Incoming, pool: Catalog

@@ -35,6 +35,16 @@ class Settings(DatabaseSettings):
 
     folder: Annotated[Path, Field(alias="ASSETS_FOLDER")] = Path("/data")
     max_bytes: Annotated[int, Field(alias="ASSETS_MAX_BYTES", ge=1, le=2**40)] = 256 * 2**20
+    owner_bytes: Annotated[int, Field(alias="ASSETS_OWNER_BYTES", ge=1, le=2**50)] = 4 * 2**30
+    # Each file is a row and a name on the disk, however few bytes it has.
+    owner_files: Annotated[int, Field(alias="ASSETS_OWNER_FILES", ge=1, le=1_000_000)] = 10_000
+    # Databases and logs are on the same disk. The larger of the two is kept free.
+    free_percent: Annotated[int, Field(alias="ASSETS_FREE_PERCENT", ge=0, le=99)] = 5
+    free_bytes: Annotated[int, Field(alias="ASSETS_FREE_BYTES", ge=0, le=2**50)] = 2**30
+    # A client may fall so far behind the least speed, in bytes a second; a pause is no more either.
+    patience_seconds: Annotated[int, Field(alias="ASSETS_PATIENCE_SECONDS", ge=1, le=3600)] = 30
+    least_speed: Annotated[int, Field(alias="ASSETS_LEAST_SPEED", ge=1, le=2**30)] = 8 * 2**10
+    longest_seconds: Annotated[int, Field(alias="ASSETS_LONGEST_SECONDS", ge=1, le=86_400)] = 3600
     jwks_url: Annotated[str, Field(alias="ASSETS_JWKS_URL", pattern=HTTP_URL)] = (
         "http://gateway:8080/auth/.well-known/jwks.json"
     )

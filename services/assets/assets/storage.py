@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import ParamSpec, Self, TypeVar
+from typing import NamedTuple, ParamSpec, Self, TypeVar
 from uuid import UUID, uuid4
 
 import anyio
@@ -52,11 +52,31 @@ class StorageAwayError(Refusal):
         super().__init__("the storage does not answer")
 
 
+class Reserve(NamedTuple):
+    """What is left free of a disk: a share of it, or so many bytes, whichever is more."""
+
+    percent: int
+    bytes: int
+
+    def room(self, disk: os.statvfs_result) -> int:
+        """Tell how many bytes may still be written."""
+        kept = max(disk.f_blocks * disk.f_frsize * self.percent // 100, self.bytes)
+        return disk.f_bavail * disk.f_frsize - kept
+
+
 class Folder:
     """The folder that all replicas share."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, reserve: Reserve) -> None:
+        """Say where it is, and what its disk must have left."""
         self.root = root
+        self._reserve = reserve
+
+    def refuse_if_full(self, size: int) -> None:
+        """Raise `StorageFullError` if so many bytes more would leave too little free."""
+        with told_apart():
+            if size > self._reserve.room(os.statvfs(self.root)):
+                raise StorageFullError
 
     def path(self, asset_id: UUID) -> Path:
         """Tell where an asset's file is: made of its id, and of nothing that a client sent."""
@@ -116,7 +136,8 @@ class PartFile:
         return self._text is not None and not self._text.getstate()[0]
 
     def write(self, pieces: list[bytes]) -> None:
-        """Append what came in."""
+        """Append what came in, while the disk has room for it."""
+        self._folder.refuse_if_full(sum(map(len, pieces)))
         with told_apart():
             descriptor = self._opened()
             for piece in pieces:

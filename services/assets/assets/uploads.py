@@ -1,4 +1,4 @@
-"""The upload: from the socket to the disk in small pieces, whatever the size of the file."""
+"""The upload: a turn, the file, its place, its row."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -6,92 +6,49 @@ from uuid import UUID, uuid4
 from fastapi import Request
 
 from assets.catalog import Asset, NewAsset, OutcomeUnknownError, add_asset
+from assets.clients import client_of
 from assets.database import Pool
 from assets.kinds import kind_of
-from assets.multipart import Form, WrongTypeError
-from assets.problems import Refusal
+from assets.pace import Pace
+from assets.quota import Quota, room_of
+from assets.reception import Limits, announced, form_of, receive, refuse_too_large
+from assets.settings import Settings
 from assets.storage import Folder, PartFile, in_thread
-from assets.turns import Turns
-
-# What a form may hold beside the file.
-ENVELOPE_BYTES = 64 * 2**10
-
-# Gathered before it is written; this and one chunk is what an upload needs of memory. Of crumbs
-# less is gathered, as each is an object with a head larger than itself.
-WRITE_BYTES = 256 * 2**10
-WRITE_PIECES = 1000
-
-# A client may pause this long.
-IDLE_SECONDS = 30.0
-
-
-class TooLargeError(Refusal):
-    """The file is larger than files may be."""
-
-    status = 413
-
-
-class TooSlowError(Refusal):
-    """The client stopped sending, and did not go on."""
-
-    status = 408
+from assets.turns import Client, Turns
 
 
 class Uploads:
     """Takes uploads, some at once."""
 
-    def __init__(self, folder: Folder, max_bytes: int) -> None:
+    def __init__(self, folder: Folder, settings: Settings) -> None:
+        """Say where files go, and what bounds them."""
         self._folder = folder
-        self._max_bytes = max_bytes
+        self._settings = settings
+        self._quota = Quota(settings.owner_bytes, settings.owner_files)
         self._turns = Turns()
         # Looking into images costs memory of its own.
         self._looks = asyncio.Semaphore(2)
 
     async def take(self, request: Request, owner: UUID, pool: Pool) -> Asset:
         """Store the file of a request and its row. On any failure neither is left."""
-        form = self._form_of(request)
-        async with self._turns.of(owner):
+        form = form_of(request)
+        refuse_too_large(self._limits(), 0, announced(request))
+        pace = Pace(self._settings.least_speed, self._settings.patience_seconds)
+        async with self._turns.of(Client(owner, client_of(request)), pace):
+            limits = self._limits(await room_of(pool, owner, self._quota))
+            # What is refused here need not be sent. What is not refused here is looked at again.
+            refuse_too_large(limits, 0, announced(request))
+            await in_thread(self._folder.refuse_if_full, announced(request))
             with PartFile(self._folder) as part:
-                await self._receive(request, form, part)
-                return await self._keep(part, form.finish(), owner, pool)
+                name = await receive(request, form, part, pace, limits)
+                return await self._keep(part, name, owner, pool)
 
-    def _form_of(self, request: Request) -> Form:
-        """Refuse at once what the headers show to be no upload, or one too large."""
-        form = Form(request.headers.get("content-type", ""))
-        if request.headers.get("content-encoding", "identity").lower() != "identity":
-            raise WrongTypeError("the body must not be compressed")
-        if int(request.headers.get("content-length", "0")) > self._max_bytes + ENVELOPE_BYTES:
-            raise self._too_large()
-        return form
-
-    def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"a file may have {self._max_bytes} bytes")
-
-    async def _receive(self, request: Request, form: Form, part: PartFile) -> None:
-        taken = held = size = 0
-        pieces: list[bytes] = []
-        chunks = request.stream()
-        while True:
-            try:
-                async with asyncio.timeout(IDLE_SECONDS):
-                    chunk = await anext(chunks, None)
-            except TimeoutError:
-                raise TooSlowError("the upload stalled") from None
-            if chunk is None:
-                break
-            taken += len(chunk)
-            found = form.feed(chunk)
-            fresh = sum(map(len, found))
-            size += fresh
-            held += fresh
-            if size > self._max_bytes or taken > self._max_bytes + ENVELOPE_BYTES:
-                raise self._too_large()
-            pieces += found
-            if held >= WRITE_BYTES or len(pieces) >= WRITE_PIECES:
-                await in_thread(part.write, pieces)
-                pieces, held = [], 0
-        form.finish()
-        await in_thread(part.write, pieces)
+    def _limits(self, room: int | None = None) -> Limits:
+        """Say what an upload may take: of anybody, or of an owner who has this room left."""
+        most, longest = self._settings.max_bytes, self._settings.longest_seconds
+        if room is None or room >= most:
+            return Limits(most, f"a file may have {most} bytes", longest)
+        return Limits(room, self._quota.refusal(room), longest)
 
     async def _keep(self, part: PartFile, name: str, owner: UUID, pool: Pool) -> Asset:
         """Publish the file, then store its row, so that no row is ever without its file."""
@@ -107,7 +64,7 @@ class Uploads:
         )
         await in_thread(part.publish, new.id)
         try:
-            asset = await add_asset(pool, new)
+            asset = await add_asset(pool, new, self._quota)
         except OutcomeUnknownError:
             part.keep()  # its row may be there; if it is not, the sweep removes the file
             raise

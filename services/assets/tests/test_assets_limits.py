@@ -6,15 +6,18 @@ import socket
 import struct
 import tracemalloc
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, cast
+from threading import Event, Thread
+from typing import Any
 from uuid import UUID
 
 import pytest
-from assets.storage import Folder
-from assets.turns import MAX_UPLOADS_OF_ONE
-from assets.uploads import Uploads
+from assets import reception
+from assets.pace import Pace
+from assets.reception import Limits, form_of
+from assets.storage import Folder, PartFile, Reserve
+from assets.turns import MAX_UPLOADS_OF_ADDRESS, MAX_UPLOADS_OF_ONE
 from assets_forms import BOUNDARY, FORM_TYPE, ask_raw, assert_problem, form, post, upload
 from assets_issuer import Issuer
 from assets_processes import AssetsService, Database, DatabaseServer, wait_until
@@ -37,13 +40,15 @@ def in_chunks(body: bytes) -> Iterator[bytes]:
         yield body[start : start + 50_000]
 
 
-def started_upload(service: AssetsService, length: int, sent: bytes) -> socket.socket:
+def started_upload(
+    service: AssetsService, length: int, sent: bytes, user: str = "0" * 32, address: str = ""
+) -> socket.socket:
     """Open a connection, and send the start of an upload."""
     connection = socket.create_connection(("127.0.0.1", service.port), timeout=30)
     head = (
         f"POST /assets/ HTTP/1.1\r\nHost: assets\r\nContent-Length: {length}\r\n"
-        f"Content-Type: {FORM_TYPE['Content-Type']}\r\n"
-        f"Authorization: Bearer {service.issuer.token('0' * 32)}\r\n\r\n"
+        f"Content-Type: {FORM_TYPE['Content-Type']}\r\nX-Real-IP: {address}\r\n"
+        f"Authorization: Bearer {service.issuer.token(user)}\r\n\r\n"
     )
     connection.sendall(head.encode() + sent)
     return connection
@@ -173,6 +178,53 @@ def test_one_user_keeps_nobody_else_waiting(service: AssetsService) -> None:
         assert upload(same, b"next")["size"] == 4
 
 
+def test_one_address_keeps_nobody_else_waiting(service: AssetsService) -> None:
+    """Uploads of many users of one address take up its share, and none of the others'."""
+    body = form(os.urandom(400_000))
+    with ExitStack() as opened, service.client() as other:
+        for number in range(40):
+            opened.enter_context(
+                started_upload(service, len(body), body[:300_000], f"{number:032}", "2001:db8::1")
+            )
+        wait_until(lambda: len(parts(service)) >= MAX_UPLOADS_OF_ADDRESS)
+        other.headers["X-Real-IP"] = "2001:db8:0:1::1"
+        assert upload(other, b"next")["size"] == 4
+        assert len(parts(service)) == MAX_UPLOADS_OF_ADDRESS
+
+
+def test_uploads_that_drip_are_cut_off(database: Database, issuer: Issuer, tmp_path: Path) -> None:
+    """Accounts of the same address that send a byte now and then make room for an honest upload.
+
+    Who is cut off is told so, and loses the connection.
+    """
+    body = form(os.urandom(400_000))
+    stopped = Event()
+    settings = {"ASSETS_PATIENCE_SECONDS": "3", "ASSETS_LEAST_SPEED": "50000"}
+    with (
+        AssetsService(database, issuer, tmp_path, **settings) as service,
+        ExitStack() as opened,
+        service.client() as other,
+    ):
+        dripping = [
+            opened.enter_context(started_upload(service, len(body), body[:100], f"{number:032}"))
+            for number in range(8)
+            for _ in range(8)
+        ]
+
+        def drip() -> None:
+            while not stopped.wait(0.2):
+                for connection in dripping:
+                    with suppress(OSError):
+                        connection.send(b"x")
+
+        Thread(target=drip, daemon=True).start()
+        opened.callback(stopped.set)
+        assert upload(other, b"next")["size"] == 4
+        answer = dripping[0].makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"application/problem+json" in answer
+
+
 def test_a_file_in_crumbs_needs_no_more_memory(tmp_path: Path) -> None:
     """However small the pieces in which it comes, no more of it is held than of others."""
     body = form(b"x" * 200_000)[:-10]
@@ -185,13 +237,17 @@ def test_a_file_in_crumbs_needs_no_more_memory(tmp_path: Path) -> None:
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": crumb, "more_body": True}
 
-    headers = [(b"content-type", FORM_TYPE["Content-Type"].encode())]
-    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-    uploads = Uploads(Folder(tmp_path), LIMIT)
+    async def take() -> None:
+        headers = [(b"content-type", FORM_TYPE["Content-Type"].encode())]
+        request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+        limits = Limits(LIMIT, "a file may have no more", 60)
+        with PartFile(Folder(tmp_path, Reserve(0, 0))) as part:
+            await reception.receive(request, form_of(request), part, Pace(1, 30), limits)
+
     tracemalloc.start()
     try:
         with pytest.raises(ClientDisconnect):
-            asyncio.run(uploads.take(request, UUID(int=0), cast("Any", None)))
+            asyncio.run(take())
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
