@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from notes import health, live, refusals, routes
 from notes.access import Access
 from notes.database import connect, store_of
-from notes.feed import Feed
+from notes.feed import Bounds, Feed
 from notes.limits import BodyLimit
 from notes.logs import RequestContext
 from notes.projection import Projector
@@ -28,7 +28,9 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with connect(settings) as client:
             store = store_of(client, settings)
-            feed = Feed(store.changes, settings.max_listeners)
+            feed = Feed(
+                store.changes, Bounds(settings.max_listeners, settings.max_listeners_of_address)
+            )
             projector = Projector(store, feed, settings.catch_up_seconds)
             access = Access(settings.jwks_url)
             app.state.database = client

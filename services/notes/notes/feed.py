@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections import deque
-from typing import Final
+from collections import Counter, deque
+from typing import Final, NamedTuple
 
 from pymongo.errors import PyMongoError
 
@@ -36,11 +36,23 @@ class FeedFullError(Exception):
     """The replica has all the listeners that it takes, or is about to stop."""
 
 
+class AddressFullError(Exception):
+    """The client's address has all the listeners that one may have."""
+
+
+class Bounds(NamedTuple):
+    """How many may listen to one replica."""
+
+    all: int
+    of_address: int
+
+
 class Listener:
     """One open stream, and the changes that wait to be sent on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "") -> None:
         """Start with nothing waiting."""
+        self.address = address
         self.late = False
         self.ended = asyncio.Event()
         self._waiting: deque[Change] = deque()
@@ -49,11 +61,15 @@ class Listener:
     def offer(self, change: Change) -> None:
         """Let a change wait; end a stream that takes none."""
         if len(self._waiting) >= MAX_WAITING:
-            self.late = True
-            self.end()
+            self.let_go()
             return
         self._waiting.append(change)
         self._woken.set()
+
+    def let_go(self) -> None:
+        """Stop, and let the client come back later."""
+        self.late = True
+        self.end()
 
     def end(self) -> None:
         """Stop: no change comes after this."""
@@ -74,35 +90,38 @@ class Listener:
 class Feed:
     """The listeners, and the changes that they have been told."""
 
-    def __init__(self, changes: Changes, max_listeners: int) -> None:
+    def __init__(self, changes: Changes, bounds: Bounds) -> None:
         """Say where other replicas tell what they did, and how many may listen."""
-        self._max_listeners = max_listeners
+        self._bounds = bounds
         self._changes = changes
-        self._listeners: set[Listener] = set()
+        self._listeners: dict[Listener, None] = {}  # in the order in which they came
         self._listened_to = asyncio.Event()
         self._known: dict[str, Change] = {}
         self._read_at = 0
         self._closed = False
 
-    async def listen(self, after: str | None = None) -> Listener:
+    async def listen(self, address: str, after: str | None = None) -> Listener:
         """Add a listener; first it gets what happened after the change that it names.
 
-        Raise `FeedFullError` if no more can be taken.
+        Raise `AddressFullError` or `FeedFullError` if no more can be taken. Where an address has
+        fewer than another one, it is the other one's newest that has to go.
         """
+        self._refuse(address)  # before the database is asked, which anybody may cause
         await self._read()
-        if self._closed or len(self._listeners) >= self._max_listeners:
-            raise FeedFullError
-        listener = Listener()
+        self._refuse(address)
+        if len(self._listeners) >= self._bounds.all:
+            self._make_room(address)
+        listener = Listener(address)
         for change in self._known.values():
             if after is not None and change.id > after:
                 listener.offer(change)
-        self._listeners.add(listener)
+        self._listeners[listener] = None
         self._listened_to.set()
         return listener
 
     def leave(self, listener: Listener) -> None:
         """Forget a listener."""
-        self._listeners.discard(listener)
+        self._listeners.pop(listener, None)
         if not self._listeners:
             self._listened_to.clear()
 
@@ -126,6 +145,26 @@ class Feed:
         self._closed = True
         for listener in self._listeners:
             listener.end()
+
+    def _refuse(self, address: str) -> None:
+        if self._closed:
+            raise FeedFullError
+        if self._share()[address] >= self._bounds.of_address:
+            raise AddressFullError
+
+    def _make_room(self, address: str) -> None:
+        """End a stream of the address with the most. Its client comes back, and misses nothing."""
+        share = self._share()
+        most = max(share, key=lambda other: share[other], default=address)
+        # One that would have as many afterwards keeps them, or the two would push each other out.
+        if share[most] <= share[address] + 1:
+            raise FeedFullError
+        newest = next(one for one in reversed(self._listeners) if one.address == most)
+        del self._listeners[newest]
+        newest.let_go()
+
+    def _share(self) -> Counter[str]:
+        return Counter(listener.address for listener in self._listeners)
 
     async def _read(self) -> None:
         now = milliseconds_now()

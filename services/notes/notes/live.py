@@ -12,9 +12,10 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from notes.changes import Change
+from notes.clients import client_of
 from notes.documents import NOTE_ID_PATTERN
-from notes.feed import Feed, FeedFullError, Listener
-from notes.problems import documented, problem
+from notes.feed import AddressFullError, Feed, FeedFullError, Listener
+from notes.problems import documented, problem, too_many_of_address
 
 # More often than any proxy's patience, the gateway's 30 s among them.
 HEARTBEAT_SECONDS = 15.0
@@ -54,7 +55,7 @@ class EventStream(StreamingResponse):
     response_class=Response,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-        **documented(422, 503),
+        **documented(422, 429, 503),
     },
 )
 async def note_events(
@@ -63,7 +64,7 @@ async def note_events(
 ) -> EventStream:
     """Tell each change as an event; first those of the last minute after the event named."""
     feed: Feed = request.app.state.feed
-    return EventStream(feed, await feed.listen(last_event_id))
+    return EventStream(feed, await feed.listen(client_of(request), last_event_id))
 
 
 @router.websocket("/live")
@@ -71,7 +72,10 @@ async def note_live(websocket: WebSocket) -> None:
     """Tell each change as a JSON text. The text `ping` is answered with `pong`."""
     feed: Feed = websocket.app.state.feed
     try:
-        listener = await feed.listen()
+        listener = await feed.listen(client_of(websocket))
+    except AddressFullError:
+        await websocket.send_denial_response(too_many_of_address())
+        return
     except (FeedFullError, PyMongoError):
         refusal = problem(503, "no listener can be taken", headers={"Retry-After": "5"})
         await websocket.send_denial_response(refusal)

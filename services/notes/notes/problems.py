@@ -51,6 +51,12 @@ def problem(
     )
 
 
+def too_many_of_address() -> JSONResponse:
+    """429: whoever else is at the same address has all the streams that it may have."""
+    detail = "this address has all the streams that one may have"
+    return problem(429, detail, headers={"Retry-After": "5"})
+
+
 def printable(text: str) -> str:
     """Replace what UTF-8 cannot carry, as half a surrogate pair in a field's name."""
     return text[:200].encode("utf-8", "replace").decode("utf-8")

@@ -13,8 +13,8 @@ from starlette.routing import Match, Route
 
 from notes.access import InvalidTokenError, KeysAwayError, NoTokenError
 from notes.documents import NoteNotFoundError, NotTheOwnerError, VersionConflictError
-from notes.feed import FeedFullError
-from notes.problems import printable, problem
+from notes.feed import AddressFullError, FeedFullError
+from notes.problems import printable, problem, too_many_of_address
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(VersionConflictError)(version_conflict)
     app.exception_handler(RequestValidationError)(invalid_request)
     app.exception_handler(FeedFullError)(feed_full)
+    app.exception_handler(AddressFullError)(address_full)
     app.exception_handler(PyMongoError)(database_away)
     app.exception_handler(HTTPException)(refused)
     app.exception_handler(Exception)(failed)
@@ -86,6 +87,11 @@ async def invalid_request(_request: Request, error: RequestValidationError) -> J
 async def feed_full(_request: Request, _error: FeedFullError) -> JSONResponse:
     """503: another replica may have room, or this one in a while."""
     return problem(503, "no more listeners can be taken", headers=RETRY_LATER)
+
+
+async def address_full(_request: Request, _error: AddressFullError) -> JSONResponse:
+    """429: others have their share."""
+    return too_many_of_address()
 
 
 async def database_away(request: Request, error: PyMongoError) -> JSONResponse:

@@ -22,6 +22,9 @@ class Settings(BaseModel):
     )
     catch_up_seconds: Annotated[float, Field(alias="NOTES_CATCH_UP_SECONDS", ge=0.05, le=3600)] = 30
     max_listeners: Annotated[int, Field(alias="NOTES_MAX_LISTENERS", ge=0, le=10_000)] = 200
+    max_listeners_of_address: Annotated[
+        int, Field(alias="NOTES_MAX_LISTENERS_OF_ADDRESS", ge=0, le=10_000)
+    ] = 20
     host: Annotated[str, Field(alias="NOTES_HOST", min_length=1)] = "0.0.0.0"  # noqa: S104  a container's own network
     port: Annotated[int, Field(alias="NOTES_PORT", ge=1, le=65535)] = 8000
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Field(alias="LOG_LEVEL")] = (

@@ -45,17 +45,24 @@ class Events:
 
 
 @contextmanager
-def listening(service: NotesService, after: str | None = None) -> Iterator[Events]:
+def listening(
+    service: NotesService, after: str | None = None, address: str = "198.51.100.1"
+) -> Iterator[Events]:
     """Listen to a service's events."""
-    headers = {} if after is None else {"Last-Event-ID": after}
+    headers = {"X-Real-IP": address} | ({} if after is None else {"Last-Event-ID": after})
     with service.visitor() as visitor, visitor.stream("GET", "/notes/events", headers=headers) as a:
         assert a.status_code == 200
         yield Events(a)
 
 
-def websocket(service: NotesService) -> ClientConnection:
+def websocket(service: NotesService, address: str = "198.51.100.2") -> ClientConnection:
     """Open a WebSocket to a service."""
-    return connect(f"ws://{service.address}/notes/live", open_timeout=10, close_timeout=5)
+    return connect(
+        f"ws://{service.address}/notes/live",
+        additional_headers={"X-Real-IP": address},
+        open_timeout=10,
+        close_timeout=5,
+    )
 
 
 def told(event: str, note_id: str, version: int) -> Event:
@@ -168,6 +175,55 @@ def test_the_number_of_listeners_is_bounded(
             wait_until(lambda: can_listen(service))
             assert not stream.answer.is_closed
         wait_until(lambda: can_listen(service))
+
+
+def test_an_address_has_no_more_than_its_share(
+    database_url: str, issuer: Issuer, tmp_path: Path
+) -> None:
+    """An address with all its streams gets 429, of either kind, and others are served."""
+    log = tmp_path / "notes.log"
+    bounds = {"NOTES_MAX_LISTENERS_OF_ADDRESS": "2"}
+    with NotesService(database_url, log, issuer, **bounds) as service, ExitStack() as opened:
+        stream = opened.enter_context(listening(service, address="2001:db8::1"))
+        opened.enter_context(websocket(service, "2001:db8::2"))
+        with service.visitor() as visitor:
+            answer = visitor.get("/notes/events", headers={"X-Real-IP": "2001:db8::3"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+        assert answer.headers["content-type"] == "application/problem+json"
+        with pytest.raises(InvalidStatus) as refused:
+            websocket(service, "2001:db8::4")
+        assert refused.value.response.status_code == 429
+        other = opened.enter_context(listening(service, address="2001:db8:0:1::1"))
+        opened.enter_context(websocket(service, "203.0.113.7"))
+        with service.client() as client:
+            note_id = client.post("/notes/", json={"title": "a"}).json()["id"]
+        assert [one.next()["data"]["id"] for one in (stream, other)] == [note_id] * 2
+
+
+def test_who_has_the_most_streams_makes_room(
+    database_url: str, issuer: Issuer, tmp_path: Path
+) -> None:
+    """When all streams are taken a new address gets one, and the newest of the largest share ends."""
+    log = tmp_path / "notes.log"
+    service = NotesService(database_url, log, issuer, NOTES_MAX_LISTENERS="3")
+    with service, ExitStack() as opened:
+        first = opened.enter_context(listening(service, address="198.51.100.1"))
+        opened.enter_context(websocket(service, "198.51.100.1"))
+        newest = opened.enter_context(websocket(service, "198.51.100.1"))
+        with pytest.raises(InvalidStatus) as refused:
+            websocket(service, "198.51.100.1")
+        assert refused.value.response.status_code == 503
+        honest = opened.enter_context(listening(service, address="203.0.113.7"))
+        with pytest.raises(ConnectionClosed):
+            newest.recv(10)
+        assert newest.close_code == 1013
+        # Two and one: to take one more would only turn it round.
+        with service.visitor() as visitor:
+            again = visitor.get("/notes/events", headers={"X-Real-IP": "203.0.113.7"})
+            assert again.status_code == 503
+        with service.client() as client:
+            note_id = client.post("/notes/", json={"title": "a"}).json()["id"]
+        assert [stream.next()["data"]["id"] for stream in (first, honest)] == [note_id] * 2
 
 
 def can_listen(service: NotesService) -> bool:
