@@ -15,6 +15,7 @@ from notes.database import connect, store_of
 from notes.feed import Bounds, Feed
 from notes.limits import BodyLimit
 from notes.logs import RequestContext
+from notes.owners import Owners
 from notes.projection import Projector
 from notes.settings import Settings
 
@@ -35,6 +36,7 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> ASGIApp:
             access = Access(settings.jwks_url)
             app.state.database = client
             app.state.store = store
+            app.state.owners = Owners(store.notes, settings.max_notes_of_owner)
             app.state.feed = feed
             app.state.projector = projector
             app.state.access = access
@@ -52,6 +54,7 @@ def create_app(settings: Settings, stopping: asyncio.Event) -> ASGIApp:
         redoc_url=None,
     )
     app.state.version = settings.service_version
+    app.state.max_searched = settings.max_searched
     # `live` before `/notes/{note_id}`, which would take its paths
     app.state.routers = [health.router, live.router, routes.router]
     for router in app.state.routers:

@@ -14,7 +14,9 @@ from notes.documents import (
     new_note_id,
     stored_now,
 )
+from notes.owners import Owners
 from notes.projection import Projector
+from notes.wording import visible
 
 
 def without_nul(text: str) -> str:
@@ -25,17 +27,7 @@ def without_nul(text: str) -> str:
     return text
 
 
-def not_blank(text: str) -> str:
-    """Refuse a text of spaces only, which nobody could see in a list."""
-    if not text.strip():
-        message = "must hold more than spaces"
-        raise ValueError(message)
-    return text
-
-
-Title = Annotated[
-    str, Field(max_length=200), AfterValidator(without_nul), AfterValidator(not_blank)
-]
+Title = Annotated[str, Field(max_length=200), AfterValidator(visible)]
 Body = Annotated[str, Field(max_length=20_000), AfterValidator(without_nul)]
 Version = Annotated[int, Field(ge=1, lt=2**31)]
 
@@ -62,14 +54,16 @@ class UpdateNote(BaseModel):
 class Desk:
     """Takes the commands of one user."""
 
-    def __init__(self, notes: Notes, projector: Projector, user: str) -> None:
+    def __init__(self, notes: Notes, owners: Owners, projector: Projector, user: str) -> None:
         """Say whose commands these are."""
         self._notes = notes
+        self._owners = owners
         self._projector = projector
         self._user = user
 
     async def create(self, command: CreateNote) -> NoteDocument:
-        """Store a new note at version 1."""
+        """Store a new note at version 1. Raise `TooManyNotesError` if its owner has enough."""
+        await self._owners.admit(self._user)
         now = stored_now()
         note = NoteDocument(
             _id=new_note_id(),

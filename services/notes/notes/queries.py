@@ -81,36 +81,43 @@ class NotePage(BaseModel):
 
 
 class NoteMatches(BaseModel):
-    """The newest notes that match."""
+    """Notes that match, newest first, and the cursor of what was not looked at; null at the end."""
 
     notes: list[CardView]
+    next: str | None
 
 
 class SearchNotes(BaseModel):
-    """A text to look for."""
+    """A text to look for: in the newest notes, or in those after a cursor."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     text: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
     limit: PageLimit = 20
+    after: Cursor | None = None
 
 
 async def list_notes(cards: Cards, limit: int, after: str | None) -> NotePage:
     """List up to `limit` notes, newest first: the newest of all, or those after a cursor."""
-    wanted = {} if after is None else {"_id": {"$lt": after}}
     # One more than asked for tells whether there is a next page.
-    found = await _newest(cards, wanted, limit + 1)
+    found = await _newest(cards, _after(after), limit + 1)
     shown = found[:limit]
     return NotePage(notes=shown, next=shown[-1].id if len(found) > limit else None)
 
 
-async def search_notes(cards: Cards, query: SearchNotes) -> NoteMatches:
+async def search_notes(cards: Cards, query: SearchNotes, most: int) -> NoteMatches:
     """Find notes that hold the text in title or body, as it is written but in any case.
 
-    This reads every card in turn; the query's time limit bounds it.
+    This reads every card in turn, and so no more than `most` of them for one request: where it stops
+    is the cursor of the next one, which may find nothing and still lead on.
     """
+    last = await _nth_card(cards, _after(query.after), most)
     text = {"$regex": re.escape(searchable(query.text))}
-    return NoteMatches(notes=await _newest(cards, {"text": text}, query.limit))
+    searched = _after(query.after, until=last)
+    # One more than asked for tells whether the limit or the end of what is read came first.
+    found = await _newest(cards, {**searched, "text": text}, query.limit + 1)
+    shown = found[: query.limit]
+    return NoteMatches(notes=shown, next=shown[-1].id if len(found) > query.limit else last)
 
 
 async def get_note(notes: Notes, note_id: str) -> NoteView:
@@ -124,3 +131,17 @@ async def get_note(notes: Notes, note_id: str) -> NoteView:
 async def _newest(cards: Cards, wanted: dict[str, Any], limit: int) -> list[CardView]:
     cursor = cards.find(wanted, max_time_ms=QUERY_MILLISECONDS).sort("_id", DESCENDING).limit(limit)
     return [CardView.of(card) async for card in cursor]
+
+
+async def _nth_card(cards: Cards, wanted: dict[str, Any], number: int) -> str | None:
+    """Tell the id of the n-th newest card, from the index alone. None: there is none after it."""
+    cursor = cards.find(wanted, {"_id": 1}, max_time_ms=QUERY_MILLISECONDS).sort("_id", DESCENDING)
+    ids = [card["_id"] async for card in cursor.skip(number - 1).limit(2)]
+    return ids[0] if len(ids) == 2 else None
+
+
+def _after(cursor: str | None, until: str | None = None) -> dict[str, Any]:
+    """Say which cards come after a cursor, up to an id; ids sort by time, and the newest come first."""
+    bounds = {"$lt": cursor, "$gte": until}
+    given = {name: one for name, one in bounds.items() if one is not None}
+    return {"_id": given} if given else {}

@@ -14,6 +14,7 @@ from starlette.routing import Match, Route
 from notes.access import InvalidTokenError, KeysAwayError, NoTokenError
 from notes.documents import NoteNotFoundError, NotTheOwnerError, VersionConflictError
 from notes.feed import AddressFullError, FeedFullError
+from notes.owners import TooManyNotesError
 from notes.problems import printable, problem, too_many_of_address
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ def install(app: FastAPI) -> None:
     app.exception_handler(InvalidTokenError)(invalid_token)
     app.exception_handler(KeysAwayError)(keys_away)
     app.exception_handler(NotTheOwnerError)(not_the_owner)
+    app.exception_handler(TooManyNotesError)(too_many_notes)
     app.exception_handler(NoteNotFoundError)(note_not_found)
     app.exception_handler(VersionConflictError)(version_conflict)
     app.exception_handler(RequestValidationError)(invalid_request)
@@ -60,6 +62,11 @@ async def keys_away(_request: Request, _error: KeysAwayError) -> JSONResponse:
 async def not_the_owner(_request: Request, _error: NotTheOwnerError) -> JSONResponse:
     """403: the note is somebody else's."""
     return problem(403, "the note belongs to somebody else")
+
+
+async def too_many_notes(_request: Request, error: TooManyNotesError) -> JSONResponse:
+    """403: the owner has to delete some before there are more."""
+    return problem(403, str(error))
 
 
 async def note_not_found(_request: Request, _error: NoteNotFoundError) -> JSONResponse:

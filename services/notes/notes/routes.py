@@ -33,7 +33,8 @@ Stored = Annotated[Store, Depends(stored_notes)]
 
 async def desk_of_user(request: Request, store: Stored, user: User) -> Desk:
     """Hand a route the desk that takes this user's commands."""
-    return Desk(store.notes, request.app.state.projector, user)
+    state = request.app.state
+    return Desk(store.notes, state.owners, state.projector, user)
 
 
 async def path_note_id(note_id: str) -> str:
@@ -79,9 +80,9 @@ async def list_notes(
 
 
 @router.post("/search", dependencies=takes_json, responses=BODY_ERRORS)
-async def search_notes(store: Stored, query: SearchNotes) -> NoteMatches:
-    """Find notes by a text in title or body."""
-    return await queries.search_notes(store.cards, query)
+async def search_notes(request: Request, store: Stored, query: SearchNotes) -> NoteMatches:
+    """Find notes by a text in title or body. `next` goes on where this has stopped looking."""
+    return await queries.search_notes(store.cards, query, request.app.state.max_searched)
 
 
 @router.get("/{note_id}", responses=documented(404), dependencies=shared)
@@ -90,7 +91,12 @@ async def get_note(store: Stored, note_id: NoteId, response: Response) -> NoteVi
     return tagged(response, await queries.get_note(store.notes, note_id))
 
 
-@router.post("/", status_code=201, dependencies=takes_json, responses=BODY_ERRORS | documented(401))
+@router.post(
+    "/",
+    status_code=201,
+    dependencies=takes_json,
+    responses=BODY_ERRORS | documented(401, 403),
+)
 async def create_note(desk: UsersDesk, command: CreateNote, response: Response) -> NoteView:
     """Create a note, which belongs to whoever sends it."""
     note = await desk.create(command)

@@ -21,6 +21,10 @@ class Settings(BaseModel):
         "http://gateway:8080/auth/.well-known/jwks.json"
     )
     catch_up_seconds: Annotated[float, Field(alias="NOTES_CATCH_UP_SECONDS", ge=0.05, le=3600)] = 30
+    max_notes_of_owner: Annotated[
+        int, Field(alias="NOTES_MAX_NOTES_OF_OWNER", ge=1, le=1_000_000)
+    ] = 10_000
+    max_searched: Annotated[int, Field(alias="NOTES_MAX_SEARCHED", ge=1, le=100_000)] = 2000
     max_listeners: Annotated[int, Field(alias="NOTES_MAX_LISTENERS", ge=0, le=10_000)] = 200
     max_listeners_of_address: Annotated[
         int, Field(alias="NOTES_MAX_LISTENERS_OF_ADDRESS", ge=0, le=10_000)

@@ -42,6 +42,19 @@ BAD_BODIES: list[tuple[bytes, int]] = [
     (json.dumps(dict.fromkeys(map(str, range(10_000)), 1)).encode(), 422),
     (b" " * (256 * 1024 + 1), 413),
 ]
+BAD_TITLES = [f"a{chr(c)}b" for c in (0, 9, 10, 0x1B, 0x7F, 0x85, 0x9B, 0x2028, 0x2029, 0x200B)]
+BAD_TITLES += [f"a{chr(c)}b" for c in (0x200E, 0x202A, 0x202E, 0x2066, 0x2069, 0xFEFF, 0xE000)]
+BAD_TITLES += [f"a{chr(c)}b" for c in (0xFDD0, 0xFFFE, 0xFFFF, 0x1FFFE, 0x10FFFF, 0xE0001)]
+BAD_TITLES += ["", " ", "\u3000", "\u200d", " \u200c "]
+GOOD_TITLES = [
+    "Groß & 😀",
+    "\u0645\u06cc\u200c\u062e\u0648",
+    "👩\u200d💻",
+    "a\u00a0b",
+    "שלום",
+    "<b>",
+    "%s",
+]
 BAD_VERSIONS = ["null", "0", "-1", "1.5", '"1"', "true", "2147483648", "1e400", "9" * 100]
 BAD_TAGS = ["", "1", '"0"', '"x"', "*", '"1", "2"', 'w/"1"', '"99999999999"', '"' * 5_000]
 BAD_QUERIES = [
@@ -87,6 +100,24 @@ def test_a_bad_body_is_refused(
 ) -> None:
     """Every route that takes a body refuses a bad one with a problem, and never fails."""
     assert_problem(client.request(method, path, content=content, headers=JSON_TYPE), status)
+
+
+@pytest.mark.parametrize("title", BAD_TITLES, ids=ascii)
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_title_that_cannot_be_seen_is_refused(
+    client: httpx.Client, method: str, title: str
+) -> None:
+    """What a terminal obeys, what turns the writing round, and what is no character is no title."""
+    path = "/notes/" if method == "POST" else f"/notes/{SOME_ID}"
+    answer = client.request(method, path, json={"title": title, "version": 1})
+    assert_problem(answer, 422)
+    assert "body.title" in [error["at"] for error in answer.json()["errors"]]
+
+
+@pytest.mark.parametrize("title", GOOD_TITLES, ids=ascii)
+def test_a_title_in_any_writing_is_taken(client: httpx.Client, title: str) -> None:
+    """Joiners belong to scripts and to emoji."""
+    assert client.post("/notes/", json={"title": title}).json()["title"] == title
 
 
 @pytest.mark.parametrize("version", BAD_VERSIONS)

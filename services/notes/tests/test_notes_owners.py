@@ -1,10 +1,12 @@
 """Whose note it is, and which version of it a write means."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from notes_issuer import Issuer
 from notes_processes import NotesService
 from pymongo import MongoClient
 
@@ -102,3 +104,22 @@ def test_of_an_update_and_a_delete_of_one_version_one_succeeds(client: httpx.Cli
         statuses = list(pool.map(write, range(WRITERS)))
     assert len([status for status in statuses if status < 300]) == 1
     assert all(status in {200, 204, 404, 409} for status in statuses)
+
+
+def test_an_owner_has_a_bounded_number_of_notes(
+    database_url: str, issuer: Issuer, tmp_path: Path
+) -> None:
+    """One too many is 403 and says so; who deletes one may have another; others have their own."""
+    log = tmp_path / "notes.log"
+    service = NotesService(database_url, log, issuer, NOTES_MAX_NOTES_OF_OWNER="3")
+    with service, service.client() as client, service.client(NOBODY) as other:
+        paths = [created(client) for _ in range(3)]
+        answer = client.post("/notes/", json={"title": "one more"})
+        assert answer.status_code == 403
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"] == "an owner may have 3 notes; delete some first"
+        assert len(client.get("/notes/").json()["notes"]) == 3
+        assert client.put(paths[0], json=UPDATE).status_code == 200
+        created(other)
+        assert client.delete(paths[0]).status_code == 204
+        created(client)

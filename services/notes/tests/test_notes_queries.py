@@ -1,9 +1,12 @@
 """Listing, reading and searching notes."""
 
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from notes_issuer import Issuer
 from notes_processes import NotesService
 
 
@@ -110,7 +113,43 @@ def test_a_search_answers_no_more_than_its_limit(client: httpx.Client) -> None:
 def test_a_search_that_finds_nothing_answers_an_empty_list(client: httpx.Client) -> None:
     """No match is an answer, not an error."""
     answer = client.post("/notes/search", json={"text": uuid4().hex})
-    assert (answer.status_code, answer.json()) == (200, {"notes": []})
+    assert (answer.status_code, answer.json()) == (200, {"notes": [], "next": None})
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_a_search_goes_on_where_it_has_stopped(
+    database_url: str, issuer: Issuer, tmp_path: Path, limit: int
+) -> None:
+    """One request looks at so many notes; all together find each match once, newest first."""
+    log = tmp_path / "notes.log"
+    service = NotesService(database_url, log, issuer, NOTES_MAX_SEARCHED="3")
+    with service, service.client() as client:
+        ids = [create(client, "wanted" if number in {0, 1, 6} else "other") for number in range(8)]
+        found: list[str] = []
+        query: dict[str, Any] = {"text": "wanted", "limit": limit}
+        asked = 0
+        while True:
+            answer = client.post("/notes/search", json=query).json()
+            found += [note["id"] for note in answer["notes"]]
+            asked += 1
+            if answer["next"] is None:
+                break
+            query["after"] = answer["next"]
+        assert found == [ids[6], ids[1], ids[0]]
+        assert asked >= 3
+        assert client.post("/notes/search", json={"text": "nothing"}).json()["next"] == ids[5]
+
+
+def test_a_search_of_no_more_notes_than_it_looks_at_is_whole(
+    database_url: str, issuer: Issuer, tmp_path: Path
+) -> None:
+    """Where all notes were looked at there is nothing to go on with."""
+    log = tmp_path / "notes.log"
+    service = NotesService(database_url, log, issuer, NOTES_MAX_SEARCHED="3")
+    with service, service.client() as client:
+        ids = [create(client, "wanted") for _ in range(3)]
+        answer = client.post("/notes/search", json={"text": "WANTED", "limit": 3}).json()
+        assert ([note["id"] for note in answer["notes"]], answer["next"]) == (ids[::-1], None)
 
 
 def test_strangers_may_be_answered_from_a_cache_and_users_may_not(client: httpx.Client) -> None:
