@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from auth import contract, health, problems, routes, users_v1, users_v2
 from auth.access_tokens import SigningKeys
 from auth.database import Database
+from auth.devices import Devices
 from auth.limits import BodyLimit
 from auth.logs import RequestContext
 from auth.passwords import Passwords
@@ -37,6 +38,7 @@ def create_app(settings: Settings) -> ASGIApp:
     app.state.version = settings.service_version
     app.state.release = release_of(settings.service_version)
     app.state.keys = SigningKeys(settings.signing_keys)
+    app.state.devices = Devices(settings.signing_keys)
     app.include_router(health.router)
     app.include_router(routes.router)
     users = users_v2 if app.state.release.display_names else users_v1

@@ -9,6 +9,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from auth.access_tokens import SigningKeys
 from auth.clients import client_of
 from auth.database import Database
+from auth.login import Door, Guest
 from auth.passwords import Passwords
 from auth.problems import RefusedError
 
@@ -33,9 +34,20 @@ async def the_keys(request: Request) -> SigningKeys:
     return keys
 
 
-async def the_client(request: Request) -> bytes:
-    """Hand a route the digest of the client's address."""
-    return client_of(request)
+async def the_guest(request: Request) -> Guest:
+    """Hand a route what is known of a client that has no token."""
+    return Guest(client_of(request), request.cookies)
+
+
+async def the_door(request: Request) -> Door:
+    """Hand a route where logins come in."""
+    state = request.app.state
+    return Door(state.database, state.passwords, state.devices)
+
+
+async def is_secure(request: Request) -> bool:
+    """Tell whether the client came by HTTPS: the gateway says so."""
+    return request.headers.get("x-forwarded-proto") == "https"
 
 
 async def unstored(response: Response) -> None:
@@ -56,5 +68,7 @@ async def the_user_id(
 Data = Annotated[Database, Depends(the_database)]
 Hashes = Annotated[Passwords, Depends(the_passwords)]
 Keys = Annotated[SigningKeys, Depends(the_keys)]
-Client = Annotated[bytes, Depends(the_client)]
+EntryDoor = Annotated[Door, Depends(the_door)]
+Visitor = Annotated[Guest, Depends(the_guest)]
+Secure = Annotated[bool, Depends(is_secure)]
 UserId = Annotated[UUID, Depends(the_user_id)]

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from auth import sessions
 from auth.access_tokens import ACCESS_SECONDS, PublicKeys, SigningKeys
 from auth.contract import BODY, json_only, problems
-from auth.dependencies import Client, Data, Hashes, Keys, unstored
+from auth.dependencies import Data, EntryDoor, Keys, Secure, Visitor, unstored
 from auth.fields import Command, RefreshText
-from auth.login import Login, log_in
+from auth.login import Login
 
 router = APIRouter(prefix="/auth", tags=["sessions"])
 
@@ -38,11 +38,15 @@ class RefreshToken(Command):
     responses=problems(*BODY, 401, 429, 503),
 )
 async def login(
-    database: Data, passwords: Hashes, keys: Keys, client: Client, command: Login
+    door: EntryDoor, guest: Visitor, keys: Keys, secure: Secure, command: Login, response: Response
 ) -> Tokens:
-    """Log in. After 5 failures an account's strangers have to wait: 429 says how long."""
-    user_id, token = await log_in(database, passwords, command, client)
-    return tokens(keys, user_id, token)
+    """Log in. After 5 failures with an account a client has to wait: 429 says how long.
+
+    The cookie that comes with the tokens makes the device a known one, which waits for nobody else.
+    """
+    entered = await door.log_in(command, guest)
+    entered.cookie.set_on(response, secure=secure)
+    return tokens(keys, entered.user_id, entered.token)
 
 
 @router.post(

@@ -60,10 +60,16 @@ BAD_EMAILS = [
     "a@b.example\nBcc:c@d.example",
     "a@b.\u202eexample",
     "\u200b@b.example",
+    "a\u200d@b.example",
+    "a@b.ex\u200cample",
+    "a\ufdd0@b.example",
     "x" * 251 + "@b.c",
 ]
 BAD_PASSWORDS = ["", "x" * 11, "x" * 201, "x" * 12 + "\0"]
 BAD_NAMES = ["", " ", "\u3000", "x" * 81, "a\0b", "a\nb", "a\u202eb", 1, [], {}, True]
+BAD_NAMES += [f"a{chr(c)}b" for c in (0x1B, 0x85, 0x200B, 0x200E, 0x2066, 0xE000, 0xFDD0, 0xFFFF)]
+BAD_NAMES += ["\u200d", " \u200c "]
+GOOD_NAMES = ["Zoë 😀", "\u0645\u06cc\u200c\u062e\u0648", "👩\u200d💻", "a\u00a0b", "שלום"]
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -111,6 +117,13 @@ def test_a_bad_name_is_refused(client: httpx.Client, name: object) -> None:
     token = bearer(session(client)["access_token"])
     assert_problem(client.patch("/auth/me", json={"display_name": name}, headers=token), 422)
     assert client.get("/auth/me", headers=token).json()["display_name"] is None
+
+
+@pytest.mark.parametrize("name", GOOD_NAMES, ids=ascii)
+def test_a_name_in_any_writing_is_taken(client: httpx.Client, name: str) -> None:
+    """Joiners belong to scripts and to emoji."""
+    account = {"email": new_email(), "password": PASSWORD, "display_name": name}
+    assert client.post("/auth/register", json=account).json()["display_name"] == name
 
 
 def test_a_refusal_repeats_nothing(client: httpx.Client) -> None:

@@ -2,10 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from itertools import product
+from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
+from auth_database import AuthDatabase
 from auth_processes import (
     PASSWORD,
     AuthService,
@@ -18,6 +21,7 @@ from auth_processes import (
 )
 
 AT_ONCE = 8
+ANOTHER_PASSWORD = "another password"  # noqa: S105  of accounts that tests make
 
 
 def test_a_new_account_is_shown_to_its_owner(client: httpx.Client) -> None:
@@ -40,6 +44,66 @@ def test_an_address_is_one_however_it_is_written(client: httpx.Client) -> None:
     again = client.post("/auth/register", json={"email": decomposed, "password": PASSWORD})
     assert_problem(again, 409)
     assert log_in(client, decomposed).status_code == 200
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_addresses_that_fold_alike_are_two(
+    database: AuthDatabase, tmp_path: Path, version: str, order: int
+) -> None:
+    """`straße@` and `strasse@` are two accounts, whichever comes first, each with its password."""
+    with (
+        AuthService(database, tmp_path / "auth.log", version) as service,
+        service.client() as client,
+    ):
+        made = {
+            register(client, email=email, password=f"password of {email}")["id"]: email
+            for email in ["STRAßE@b.example", "STRASSE@b.example"][::order]
+        }
+        assert len(made) == 2
+        for account, email in made.items():
+            tokens = log_in(client, email.lower(), f"password of {email}").json()
+            seen = client.get("/auth/me", headers=bearer(tokens["access_token"])).json()
+            assert (seen["id"], seen["email"]) == (account, email.lower())
+
+
+def test_an_account_of_an_earlier_version_keeps_its_spellings(
+    database: AuthDatabase, tmp_path: Path
+) -> None:
+    """An account that was stored folded is entered as ever, also once its spelling is another's."""
+    with AuthService(database, tmp_path / "auth.log") as service, service.client() as client:
+        old = register(client, email="straße@b.example")
+        database.rows("UPDATE users SET email = 'strasse@b.example'")
+        for email in ("straße@b.example", "strasse@b.example", "STRASSE@B.EXAMPLE"):
+            assert log_in(client, email).status_code == 200
+        new = register(client, email="straße@b.example", password=ANOTHER_PASSWORD)
+        for password, account in ((PASSWORD, old), (ANOTHER_PASSWORD, new)):
+            answer = log_in(client, "straße@b.example", password)
+            header = bearer(answer.json()["access_token"])
+            assert client.get("/auth/me", headers=header).json()["id"] == account["id"]
+        assert log_in(client, "strasse@b.example", ANOTHER_PASSWORD).status_code == 401
+
+
+def test_spellings_are_no_way_around_the_count(own_service: AuthService) -> None:
+    """Guesses in many spellings that fold to one account count with that account."""
+    with own_service.client() as client:
+        register(client, email="sss@b.example")
+        letters = "s\u017f"  # the long s folds to the other one
+        guesses = [f"{''.join(three)}@b.example" for three in product(letters, repeat=3)]
+        statuses = [log_in(client, email, "a wrong one").status_code for email in guesses]
+        assert statuses == [401] * 5 + [429] * 3
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+def test_spellings_cost_the_same_whether_or_not_they_are_there(
+    own_service: AuthService, *, known: bool
+) -> None:
+    """Where an address has two spellings both are checked, with or without an account."""
+    with own_service.client() as client:
+        if known:
+            register(client, email="strasse@b.example")
+        assert log_in(client, "straße@b.example", "a wrong one").status_code == 401
+    assert len(own_service.logged(message="password checked")) == 2
 
 
 def test_a_taken_address_is_refused_and_kept(client: httpx.Client) -> None:
