@@ -20,8 +20,8 @@ _OLD_ESCAPE = re.compile(r"%u([0-9a-f]{4})", re.IGNORECASE)
 _RESERVED = re.compile(
     r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³])\s*(\..*)?", re.IGNORECASE
 )
-# Control, private, half and unassigned characters, ends of lines, and what is not seen: that holds
-# the marks that turn the direction of a text, as in "gpj.exe" read backwards.
+# Control, private, half, unassigned and non-characters, ends of lines, and what is not seen: that
+# holds the marks that turn the direction of a text, as in "gpj.exe" read backwards.
 _UNSEEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # of scripts, and of emoji
 _AT = "body.file.filename"
@@ -73,6 +73,8 @@ def refuse_unsafe(name: str) -> None:
         raise UnsafeNameError("must not hold a separator of paths")
     if any(unicodedata.category(c) in _UNSEEN and c not in _JOINERS for c in name):
         raise UnsafeNameError("must not hold control characters")
+    if not name.strip(_JOINERS):
+        raise UnsafeNameError("must hold more than joiners")
     if name != name.strip() or name.endswith("."):
         raise UnsafeNameError("must neither start nor end with a space, nor end with a dot")
     if _RESERVED.fullmatch(name):

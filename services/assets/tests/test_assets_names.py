@@ -61,6 +61,7 @@ UNSEEN = [chr(c) for c in (*range(32), 127, 0x85, 0x9B, 0x2028, 0x2029, 0x200B, 
 UNSEEN += [
     chr(c) for c in (0x202B, 0x202D, 0x202E, 0x2066, 0x2067, 0x2069, 0xFEFF, 0xE0001, 0xFFFF)
 ]
+UNSEEN += [chr(c) for c in (0xE000, 0xFDD0, 0xFFFE, 0x1FFFE, 0x10FFFF)]
 UNSEEN_FORMS = ["a{}b.png", "{}a.png", "a.png{}"]
 NOT_UTF8 = [
     b"\xff",
@@ -76,6 +77,7 @@ NOT_UTF8 = [
 ]
 LONG = ["a" * 201, "a" * 10_000, "ü" * 201, "😀" * 10_000, "../" * 3_000, "a." * 5_000, "é" * 201]
 BLANK = [" ", ".", "..", "...", " .", ". ", " a", "a ", "a.", "\t", "\u3000", "\u00a0a", " " * 200]
+BLANK += ["\u200d", "\u200c\u200d"]
 ODD = [
     "$(id)",
     "`id`",
