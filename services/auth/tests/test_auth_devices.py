@@ -65,9 +65,9 @@ def test_a_known_address_waits_for_no_stranger_elsewhere(own_service: AuthServic
         assert log_in(owner, email).status_code == 200
 
 
-def test_a_known_device_waits_for_nobody_at_its_address(shared_service: AuthService) -> None:
+def test_a_known_device_waits_for_nobody_at_its_address(own_service: AuthService) -> None:
     """Behind one shared address a stranger shuts out himself, and the owner's device gets in."""
-    with shared_service.client(HOME) as owner, shared_service.client(HOME) as stranger:
+    with own_service.client(HOME) as owner, own_service.client(HOME) as stranger:
         email = register(owner)["email"]
         assert log_in(owner, email).status_code == 200
         assert fail(stranger, email, FREE_FAILURES + 1) == [401] * FREE_FAILURES + [429]
@@ -75,9 +75,9 @@ def test_a_known_device_waits_for_nobody_at_its_address(shared_service: AuthServ
         assert fail(stranger, email, 1) == [429]
 
 
-def test_a_known_device_has_a_count_of_its_own(shared_service: AuthService) -> None:
+def test_a_known_device_has_a_count_of_its_own(own_service: AuthService) -> None:
     """A device guesses no more often than others do, and a login forgives it."""
-    with shared_service.client(HOME) as owner, shared_service.client("192.0.2.1") as abroad:
+    with own_service.client(HOME) as owner, own_service.client("192.0.2.1") as abroad:
         email = register(owner)["email"]
         assert log_in(owner, email).status_code == 200
         abroad.cookies = owner.cookies
