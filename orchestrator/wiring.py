@@ -9,6 +9,7 @@ from orchestrator.engine.docker import DockerEngine
 from orchestrator.evidence.key import take_key
 from orchestrator.gateway.admin import Admin
 from orchestrator.release.house import House
+from orchestrator.reports import require_own_places
 from orchestrator.stack.load import load_stack, load_variables
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def open_house(file: Path, console: Console) -> House:
     """Load the stack and connect. Raises ConfigurationError, EngineError."""
     stack, folder = load_stack(file), file.resolve().parent
+    require_own_places(folder)
     return House(
         stack=stack,
         folder=folder,

@@ -9,12 +9,13 @@ from orchestrator.announce.github import write_outputs, write_summary
 from orchestrator.announce.junit import to_junit
 from orchestrator.announce.markers import annotate
 from orchestrator.announce.metrics import to_metrics
+from orchestrator.announce.target import write_target
 from orchestrator.announce.webhook import send_message, to_message
 from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
 from orchestrator.evidence.archive import read_releases
-from orchestrator.evidence.record import write_whole
 from orchestrator.release.result import SLO_MISSED
+from orchestrator.reports import read_own
 from orchestrator.wording import tell_reasons
 
 if TYPE_CHECKING:
@@ -77,18 +78,18 @@ class Announcement:
 
     def _write_summary(self) -> None:
         if self._environment.get("GITHUB_STEP_SUMMARY"):
-            write_summary(self._environment, (self._folder / "evidence.md").read_text())
+            write_summary(self._environment, read_own(self._folder / "evidence.md").decode())
 
     def _write_junit(self, file: Path) -> None:
-        evidence: dict[str, Any] = json.loads((self._folder / "evidence.json").read_text())
-        write_whole(file, to_junit(evidence))
+        evidence: dict[str, Any] = json.loads(read_own(self._folder / "evidence.json"))
+        write_target(file, to_junit(evidence))
 
     def _write_metrics(self) -> None:
         wanted = self._house.stack.notify.metrics
         if wanted is not None:
             house = self._house
             text = to_metrics(house.stack.name, read_releases(house.releases))
-            write_whole(house.folder / wanted, text)
+            write_target(house.folder / wanted, text)
 
     def _send_message(self) -> None:
         variable = self._house.stack.notify.webhook

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.announce.github import write_summary
 from orchestrator.announce.junit import bench_to_junit
 from orchestrator.announce.markers import annotate
-from orchestrator.bench.archive import write_whole
+from orchestrator.announce.target import write_target
 from orchestrator.bench.report import render_page
 from orchestrator.errors import StackctlError
 
@@ -27,7 +27,7 @@ def tell_objectives(
     if environment.get("GITHUB_STEP_SUMMARY"):
         ways.append(lambda: write_summary(environment, render_page(document, None)))
     if junit is not None:
-        ways.append(lambda: write_whole(junit, bench_to_junit(document)))
+        ways.append(lambda: write_target(junit, bench_to_junit(document)))
     troubles = [trouble for tell in ways if (trouble := _try(tell))]
     return next(iter(troubles), None)
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.bench.document import SCHEMA
 from orchestrator.errors import ConfigurationError, StackctlError
-from orchestrator.files import find_free, replace_file
+from orchestrator.files import find_free
+from orchestrator.reports import (
+    PRIVATE,
+    PUBLIC,
+    PUBLIC_FOLDER,
+    list_folders,
+    make_folder,
+    read_own,
+    replace_own,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,7 +43,7 @@ class Archive:
         """Make the folder of a load test before there is any load. Raises StackctlError."""
         folder = find_free(self._benches, f"{now:%Y%m%d-%H%M%S}-{script}")
         try:
-            folder.mkdir(parents=True)
+            make_folder(folder)
         except OSError as error:
             raise StackctlError(
                 f"no report can be written to `reports/bench`: {error.strerror}",
@@ -44,11 +53,12 @@ class Archive:
 
     def find_previous(self, script: str, bench: str) -> dict[str, Any] | None:
         """Return the newest load test with a script that came to its end before this one."""
-        for path in sorted(self._benches.glob("[0-9]*/bench.json"), reverse=True):
-            found = _read(path)
+        for folder in reversed(list_folders(self._benches)):
+            if not "0" <= folder.name < bench:
+                continue
+            found = _read(folder / "bench.json")
             if (
-                path.parent.name < bench
-                and found is not None
+                found is not None
                 and found["script"]["name"] == script
                 and found["outcome"] == "completed"
             ):
@@ -70,25 +80,30 @@ class Archive:
     def save_baseline(self, script: str, name: str, baseline: Mapping[str, Any]) -> None:
         """Write a baseline over what had its name. Raises StackctlError."""
         path = self._place_baseline(script, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, to_json(baseline))
+        try:
+            make_folder(path.parent, PUBLIC_FOLDER, there=True)
+        except OSError as error:
+            raise _to_error(path, error) from error
+        write_whole(path, to_json(baseline), PUBLIC)
 
     def read_adjustments(self, script: str) -> str | None:
         """Return what a person wrote into the newest report; None where there is none."""
         try:
-            return find_adjustments(self._place_newest(script).read_text())
+            return find_adjustments(read_own(self._place_newest(script)).decode())
         except (OSError, ValueError):
             return None
 
     def write_newest(self, script: str, page: str) -> None:
         """Write the newest report of a script. Raises StackctlError."""
-        write_whole(self._place_newest(script), page)
+        write_whole(self._place_newest(script), page, PUBLIC)
 
     def _place_newest(self, script: str) -> Path:
         return self._reports / ("k6-report.md" if script == "test" else f"k6-{script}-report.md")
 
     def _list_baselines(self, script: str) -> Iterator[Path]:
-        return (self._benches / "baselines" / script).glob("*.json")
+        return (self._benches / "baselines" / script).glob(
+            "*.json"
+        )  # their names are all that is read
 
     def _place_baseline(self, script: str, name: str) -> Path:
         return self._benches / "baselines" / script / f"{check_name(name)}.json"
@@ -133,17 +148,21 @@ def write_summaries(folder: Path, summaries: Sequence[Mapping[str, Any]]) -> Non
         write_whole(folder / name, to_json(summary))
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Replace a file in one step. Raises StackctlError."""
+def write_whole(path: Path, content: str | bytes, mode: int = PRIVATE) -> None:
+    """Replace a file below `reports/` in one step. Raises StackctlError."""
     try:
         # Half of a surrogate pair, which no file can hold, becomes an escape: JSON's own, too.
         raw = content.encode(errors="backslashreplace") if isinstance(content, str) else content
-        replace_file(path, raw)
+        replace_own(path, raw, mode)
     except OSError as error:
-        raise StackctlError(
-            f"`{path.parent.name}/{path.name}` cannot be written: {error.strerror}",
-            "make room; what was measured is printed, and what fitted was kept",
-        ) from error
+        raise _to_error(path, error) from error
+
+
+def _to_error(path: Path, error: OSError) -> StackctlError:
+    return StackctlError(
+        f"`{path.parent.name}/{path.name}` cannot be written: {error.strerror}",
+        "make room; what was measured is printed, and what fitted was kept",
+    )
 
 
 def to_json(facts: Mapping[str, Any]) -> str:
@@ -154,7 +173,7 @@ def to_json(facts: Mapping[str, Any]) -> str:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
+        found = json.loads(read_own(path))
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None

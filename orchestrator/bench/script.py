@@ -108,11 +108,14 @@ def hash_script(path: Path) -> str:
 
 def list_scripts(folder: Path) -> list[str]:
     """Return the names of the scripts in the k6 folder; what they share with each other is none."""
-    return sorted(
-        path.stem
-        for path in (folder / FOLDER).glob("*.js")
-        if "export default" in path.read_text(errors="replace")
-    )
+    return sorted(path.stem for path in (folder / FOLDER).glob("*.js") if _is_script(path))
+
+
+def _is_script(path: Path) -> bool:
+    try:
+        return b"export default" in read_file(path)
+    except OSError:
+        return False
 
 
 def to_name(stem: str) -> str:

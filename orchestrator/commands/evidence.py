@@ -38,7 +38,7 @@ def evidence(
     from orchestrator.errors import ConfigurationError
 
     settings = context.obj
-    folder = releases or settings.file.resolve().parent / "reports" / "releases"
+    folder = _find_releases(settings, releases)
     if every and release:
         raise ConfigurationError(f"either `--all` or `{release}`", "leave one of them out")
     if action == "verify":
@@ -48,6 +48,17 @@ def evidence(
             "`--all`, `--key` and `--strict` are for `verify`", "`stackctl evidence verify --help`"
         )
     return _show(settings, folder, release)
+
+
+def _find_releases(settings: Settings, named: Path | None) -> Path:
+    """Return the folder of releases: whoever names one may name it by a link."""
+    from orchestrator.reports import require_own_places
+
+    if named is not None:
+        return named.resolve()
+    folder = settings.file.resolve().parent
+    require_own_places(folder)
+    return folder / "reports" / "releases"
 
 
 def _show(settings: Settings, folder: Path, release: str | None) -> int:

@@ -18,9 +18,12 @@ def history(
     from orchestrator.console import Console
     from orchestrator.events import Warned
     from orchestrator.evidence.archive import read_releases
+    from orchestrator.reports import require_own_places
 
     settings = context.obj
-    releases = settings.file.resolve().parent / "reports" / "releases"
+    folder = settings.file.resolve().parent
+    require_own_places(folder)
+    releases = folder / "reports" / "releases"
     with Console(settings) as console:
         found = (
             evidence

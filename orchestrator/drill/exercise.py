@@ -9,6 +9,7 @@ from orchestrator.drill.faults import Scene
 from orchestrator.drill.load import under_load
 from orchestrator.drill.verdict import Observation, count_toll
 from orchestrator.errors import StackctlError
+from orchestrator.reports import list_folders, read_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,12 +120,11 @@ class Exercise:
             yield f"evidence: {verified.err.strip()}"
 
     def _list_releases(self) -> list[Path]:
-        releases = self._site.house.releases
-        return sorted(releases.iterdir()) if releases.is_dir() else []
+        return list_folders(self._site.house.releases)
 
 
 def _read_outcome(folder: Path) -> str:
     try:
-        return str(json.loads((folder / "evidence.json").read_text())["outcome"])
+        return str(json.loads(read_own(folder / "evidence.json"))["outcome"])
     except FileNotFoundError:
         return "missing"

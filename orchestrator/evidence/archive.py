@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import ConfigurationError, show_controls
 from orchestrator.evidence.record import write_whole
 from orchestrator.evidence.shape import find_misfit
+from orchestrator.reports import PUBLIC, list_folders, read_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -65,20 +67,21 @@ def write_index(releases: Path) -> None:
             rows.append(known.get(path.parent.name) or _to_row(_read(path)))
         except ValueError:
             continue  # `evidence verify` says so
-    write_whole(index, "\n".join((*HEAD, *rows)) + "\n")
+    write_whole(index, "\n".join((*HEAD, *rows)) + "\n", PUBLIC)
 
 
 def _list_evidence(releases: Path) -> list[Path]:
-    return sorted(releases.glob("*/evidence.json"), reverse=True)
+    found = (folder / "evidence.json" for folder in reversed(list_folders(releases)))
+    return [path for path in found if os.path.lexists(path)]
 
 
 def _read(path: Path) -> dict[str, Any]:
     """Return what an evidence.json says. Raises ValueError where it is none."""
-    if path.is_symlink() or not path.is_file():
-        raise ValueError("it is no file")  # a pipe or a device would be read for ever
     try:
-        evidence: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, RecursionError) as error:
+        evidence: dict[str, Any] = json.loads(read_own(path))
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    except RecursionError as error:
         raise ValueError(str(error)) from error
     misfit = find_misfit(evidence)
     if misfit is None and evidence["release"] != path.parent.name:
@@ -91,7 +94,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _read_rows(index: Path) -> dict[str, str]:
     """Return the rows of the index by their releases; none where its columns were others."""
     try:
-        lines = index.read_text().splitlines()
+        lines = read_own(index).decode().splitlines()
     except (OSError, ValueError):
         return {}
     if tuple(lines[: len(HEAD)]) != HEAD:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import stat
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.errors import ConfigurationError
-from orchestrator.evidence.chain import Sealed, find_head, hash_file, list_files, read_seals
+from orchestrator.evidence.chain import Sealed, find_head, list_files, read_seals
 from orchestrator.evidence.record import EVENTS, SAMPLES
 from orchestrator.evidence.samples import parse_testimony
 from orchestrator.evidence.seal import FILE, NewerSchemaError, check_schema, is_signed, read_seal
 from orchestrator.evidence.shape import UNREADABLE
 from orchestrator.evidence.summary import SCHEMA, summarize, testify
+from orchestrator.reports import hash_own, read_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -101,7 +103,7 @@ class Audit:
 
     def _judge(self, folder: Path) -> State:
         names = set(list_files(folder))
-        check_files(folder, names & {EVIDENCE, FILE, EVENTS, SAMPLES})
+        check_files(folder, (EVIDENCE, FILE, EVENTS, SAMPLES))
         if EVIDENCE not in names:
             self._expect_interruption(folder, names)
             return "interrupted"
@@ -123,7 +125,7 @@ class Audit:
 
     def _expect_interruption(self, folder: Path, names: set[str]) -> None:
         """A release that was killed has neither evidence nor an end; another has lost them."""
-        ended = EVENTS in names and b'"event":"ended"' in (folder / EVENTS).read_bytes()
+        ended = EVENTS in names and b'"event":"ended"' in read_own(folder / EVENTS)
         if ended or FILE in names or folder.name in self._wanted:
             raise Misfit("file missing", f"`{EVIDENCE}`, although the release came to its end")
         check_strays(names, {EVENTS, SAMPLES})
@@ -138,7 +140,7 @@ class Audit:
 
     def _read_seal(self, folder: Path) -> Seal:
         try:
-            seal = read_seal((folder / FILE).read_bytes().decode())
+            seal = read_seal(read_own(folder / FILE).decode())
         except NewerSchemaError as error:
             raise Misfit("newer schema", f"`{FILE}`: {error}") from error
         except ValueError as error:
@@ -184,17 +186,17 @@ class Audit:
         """The first seal has none before it, but its evidence names the last unsealed release."""
         if told is None:
             return
-        path = self._releases / str(told["release"]) / EVIDENCE
+        path = self._releases / require_name(str(told["release"])) / EVIDENCE
         if not path.is_file():
             raise Misfit("release missing", f"`{told['release']}`, the release before it")
-        if hash_file(path) != told["sha256"]:
+        if hash_own(path) != told["sha256"]:
             raise Misfit("chain broken", f"`{told['release']}`, the release before it, was changed")
 
 
 def read_evidence(path: Path) -> dict[str, Any]:
     """Return what evidence.json says. Raises Misfit."""
     try:
-        evidence = json.loads(path.read_text())
+        evidence = json.loads(read_own(path).decode())
         check_schema(evidence, SCHEMA)
     except NewerSchemaError as error:
         raise Misfit("newer schema", f"`{EVIDENCE}`: {error}") from error
@@ -205,20 +207,36 @@ def read_evidence(path: Path) -> dict[str, Any]:
 
 
 def check_files(folder: Path, names: Iterable[str]) -> None:
-    """Raise Misfit where something is a link, or a pipe that would be read for ever."""
+    """Raise Misfit where one of them is there, and is no file or has another name elsewhere."""
     for name in sorted(names):
-        if (folder / name).is_symlink() or not (folder / name).is_file():
+        try:
+            found = (folder / name).lstat()
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
             raise Misfit("file changed", f"`{name}` is no file of its own")
 
 
 def check_hashes(folder: Path, hashes: Mapping[str, str]) -> None:
     """Raise Misfit where a file is missing or has another hash."""
     for name, digest in sorted(hashes.items()):
-        path = folder / name
-        if not path.is_symlink() and not path.exists():
-            raise Misfit("file missing", f"`{name}`")
-        if path.is_symlink() or not path.is_file() or hash_file(path) != digest:
+        try:
+            same = hash_own(folder / require_name(name)) == digest
+        except FileNotFoundError as error:
+            raise Misfit("file missing", f"`{name}`") from error
+        except OSError as error:
+            raise Misfit("file changed", f"`{name}`: {error.strerror}") from error
+        if not same:
             raise Misfit("file changed", f"`{name}`")
+
+
+def require_name(name: str) -> str:
+    """Return what names something in a folder. Raises Misfit where it leads out of it."""
+    if name.startswith("/") or {"", ".", ".."} & set(name.split("/")) or "\0" in name:
+        raise Misfit(
+            "file changed", f"`{EVIDENCE}` or `{FILE}` names `{name}`, which is no file here"
+        )
+    return name
 
 
 def check_strays(names: Iterable[str], known: set[str]) -> None:
@@ -240,8 +258,8 @@ def check_verdict(folder: Path, evidence: Mapping[str, Any]) -> None:
 
 
 def _draw_again(folder: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
-    events = [json.loads(line) for line in (folder / EVENTS).read_text().split("\n") if line]
-    samples, notes = parse_testimony((folder / SAMPLES).read_text())
+    events = [json.loads(line) for line in read_own(folder / EVENTS).decode().split("\n") if line]
+    samples, notes = parse_testimony(read_own(folder / SAMPLES).decode())
     told = evidence["witness"]
     if evidence["schema"] < FIRST_SEALED_SCHEMA:
         kept = {"event": "testified", **{key: told.get(key) for key in KEPT}}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +17,7 @@ from orchestrator.evidence.seal import (
     sign,
     write_seal,
 )
+from orchestrator.reports import hash_own, list_folders, opened_folder, read_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -57,13 +57,11 @@ def read_head(releases: Path) -> Sealed | None:
 
 def _read_all(releases: Path) -> Iterator[tuple[str, str]]:
     """Yield the folders that have a seal, and its text, unchecked."""
-    for path in sorted(releases.glob(f"*/{FILE}")):
-        if path.is_symlink() or not path.is_file():
-            continue  # a pipe or a device would be read for ever
+    for folder in list_folders(releases):
         try:
-            yield path.parent.name, path.read_bytes().decode()
+            yield folder.name, read_own(folder / FILE).decode()
         except (OSError, ValueError):
-            continue
+            continue  # `evidence verify` says so
 
 
 def _check(text: str) -> Sealed | None:
@@ -79,7 +77,7 @@ def seal_folder(folder: Path, head: Sealed | None, key: bytes | None) -> str:
         release=folder.name,
         number=head.seal.number + 1 if head else 1,
         previous=Link(head.seal.release, head.sha256) if head else None,
-        files={name: hash_file(folder / name) for name in list_files(folder) if name != FILE},
+        files={name: hash_own(folder / name) for name in list_files(folder) if name != FILE},
     )
     return write_seal(sign(seal, key) if key else seal)
 
@@ -93,12 +91,6 @@ def list_files(folder: Path) -> list[str]:
     )
 
 
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 @contextmanager
 def last_in_line(releases: Path, clock: Clock) -> Iterator[None]:
     """Let one release at a time find the last seal and add its own.
@@ -106,12 +98,9 @@ def last_in_line(releases: Path, clock: Clock) -> Iterator[None]:
     A stack has its lock, but several stacks may keep their evidence in one folder. Whoever waits
     too long goes on: two seals after the same one are no lie, and a release must end.
     """
-    descriptor = os.open(releases, os.O_RDONLY)
-    try:
+    with opened_folder(releases) as descriptor:
         poll(lambda: _try_lock(descriptor), clock=clock, every=0.05, within=PATIENCE)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _try_lock(descriptor: int) -> bool | None:

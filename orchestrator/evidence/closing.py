@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ from orchestrator.errors import StackctlError
 from orchestrator.evidence import archive
 from orchestrator.evidence.chain import (
     Sealed,
-    hash_file,
     last_in_line,
     read_head,
     seal_folder,
@@ -19,6 +19,7 @@ from orchestrator.evidence.chain import (
 from orchestrator.evidence.record import EVENTS, SAMPLES, Record, hash_text
 from orchestrator.evidence.seal import FILE
 from orchestrator.evidence.summary import summarize, testify
+from orchestrator.reports import hash_own, list_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -82,15 +83,11 @@ def _name_previous(folder: Path, head: Sealed | None) -> dict[str, str] | None:
     if head is not None:
         name = "evidence.json"
         return {"release": head.seal.release, "sha256": head.seal.files.get(name, "")}
-    found = [
-        path
-        for path in folder.parent.glob("*/evidence.json")
-        if path.parent != folder and path.is_file()
-    ]
-    if not found:
-        return None
-    newest = max(found)
-    return {"release": newest.parent.name, "sha256": hash_file(newest)}
+    for other in reversed(list_folders(folder.parent)):
+        if other != folder:
+            with suppress(OSError):
+                return {"release": other.name, "sha256": hash_own(other / "evidence.json")}
+    return None
 
 
 def _show(record: Record, evidence: Mapping[str, object], diff: str) -> list[str]:

@@ -1,50 +1,123 @@
-"""The evidence of releases that died: closed by whoever comes next, with what is known of them."""
+"""The evidence of releases that died: closed by whoever comes next, with what is known of them.
+
+A checkout may bring such folders as well. What no release can have left stays as it is.
+"""
 
 from __future__ import annotations
 
+import stat
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import StackctlError
 from orchestrator.events import Ended, Recovered
+from orchestrator.evidence.chain import list_files
 from orchestrator.evidence.closing import close_record
-from orchestrator.evidence.record import EVENTS, Record
+from orchestrator.evidence.record import EVENTS, SAMPLES, Record
+from orchestrator.evidence.shape import UNREADABLE, find_misfit
+from orchestrator.evidence.summary import summarize, testify
+from orchestrator.reports import list_folders, read_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from orchestrator.clock import Clock
 
 
+FIRST_WORD = b'{"at":"'
+
+
+class Closed(NamedTuple):
+    """What became of the record of a release that died."""
+
+    release: str
+    trouble: str = ""  # what of its evidence could not be written
+    left: str = ""  # why it was not closed, but left as it is
+
+
+class Unfit(Exception):
+    """No release can have left this record."""
+
+
 def close_interrupted(
     releases: Path, texts: Sequence[str], key: bytes | None, clock: Clock
-) -> Iterator[tuple[str, str]]:
-    """Close the records of all releases that died; yield each with its trouble, empty if none.
+) -> Iterator[Closed]:
+    """Close the records of all releases that died; yield what became of each.
 
     `texts` say what was put right after them. A release whose process still lives, with another
-    stack in the same folder, is left alone.
+    stack in the same folder, is left alone. Raises StackctlError where the folder of releases cannot
+    be read.
     """
-    for path in sorted(releases.glob(f"*/{EVENTS}")):
-        folder = path.parent
-        if (folder / "evidence.json").exists():
-            continue
+    for folder in list_folders(releases):
         try:
+            if _is_there(folder / "evidence.json") or not _is_there(folder / EVENTS):
+                continue
             record = Record.adopt(folder, clock)
             if record is not None:
-                yield folder.name, "; ".join(_close(record, texts, key, clock))
-        except (StackctlError, OSError) as error:
-            yield folder.name, error.message if isinstance(error, StackctlError) else str(error)
+                yield Closed(folder.name, "; ".join(_close(record, texts, key, clock)))
+        except StackctlError as error:
+            yield Closed(folder.name, left=error.message)
+        except OSError as error:
+            name = Path(error.filename or folder).name
+            yield Closed(folder.name, left=f"`{name}`: {error.strerror}")
+        except Unfit as error:
+            yield Closed(folder.name, left=str(error))
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether a folder has something of that name. Raises OSError where it cannot be read."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _close(record: Record, texts: Sequence[str], key: bytes | None, clock: Clock) -> Sequence[str]:
+    try:
+        if _is_empty(record):
+            record.discard()  # it died before it had begun anything
+            return ()
+        lasted = _check(record)
+        record.cut()
+        # It ended when the last was heard of it, not when somebody came to look.
+        last = record.events[-1]["at"]
+        for text in texts:
+            record.emit(Recovered(text), last)
+        record.emit(Ended("interrupted", lasted), last)
+        return close_record(record, {}, None, key, clock)
+    finally:
+        record.close()
+
+
+def _is_empty(record: Record) -> bool:
+    """Tell whether there is nothing but what a release makes before its first word, or in it."""
+    if record.events or not {path.name for path in record.folder.iterdir()} <= {EVENTS, SAMPLES}:
+        return False
+    said = read_own(record.folder / EVENTS)
+    return b"\n" not in said and FIRST_WORD.startswith(said[: len(FIRST_WORD)])
+
+
+def _check(record: Record) -> float:
+    """Return the seconds that a release lasted. Raises Unfit, with nothing changed, for any other."""
+    for name in list_files(record.folder):
+        found = (record.folder / name).lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            raise Unfit(f"`{name}` is no file of its own")
     if not record.events or record.events[0]["event"] != "started":
-        record.discard()  # it died before it had begun anything
-        return ()
-    # It ended when the last was heard of it, not when somebody came to look.
-    first, last = record.events[0]["at"], record.events[-1]["at"]
-    lasted = datetime.fromisoformat(last) - datetime.fromisoformat(first)
-    for text in texts:
-        record.emit(Recovered(text), last)
-    record.emit(Ended("interrupted", round(lasted.total_seconds(), 3)), last)
-    return close_record(record, {}, None, key, clock)
+        raise Unfit(f"`{EVENTS}` does not begin as that of a release")
+    first, last = record.events[0], record.events[-1]
+    try:
+        if first["release"] != record.release:
+            raise Unfit(f"`{EVENTS}` is that of `{first['release']}`")
+        lasted = datetime.fromisoformat(last["at"]) - datetime.fromisoformat(first["at"])
+        seconds = round(lasted.total_seconds(), 3)
+        ended = {"at": last["at"], **Ended("interrupted", seconds).facts()}
+        witness = testify(record.events, record.samples, record.notes)
+        misfit = find_misfit(summarize([*record.events, ended], witness, None, {}))
+    except UNREADABLE as error:
+        raise Unfit(f"a field of `{EVENTS}` is missing or of another kind: {error!r}") from error
+    if misfit is not None:
+        raise Unfit(f"`{EVENTS}`: {misfit}")
+    return seconds

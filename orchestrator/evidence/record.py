@@ -6,13 +6,20 @@ import fcntl
 import hashlib
 import json
 import os
-import shutil
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from orchestrator.errors import StackctlError
 from orchestrator.evidence.samples import Sample, parse_entry, split_testimony
-from orchestrator.files import find_free, replace_file
+from orchestrator.files import find_free
+from orchestrator.reports import (
+    PRIVATE,
+    hash_own,
+    make_folder,
+    open_own,
+    remove_folder,
+    replace_own,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     from orchestrator.evidence.notes import Note
 
 EVENTS, SAMPLES = "events.jsonl", "witness.jsonl"
+BEGIN = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
+ADOPT = os.O_RDWR | os.O_APPEND
 Entry = TypeVar("Entry")
 
 
@@ -32,7 +41,7 @@ class Record:
     Its events file is locked as long as the process lives that writes it: see `adopt`.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, events: int, samples: int) -> None:
         self.folder = folder
         self.release = folder.name
         self.trouble = ""
@@ -41,9 +50,10 @@ class Record:
         self.notes: list[Note] = []
         self._clock = clock
         self._tolerant = False
+        self._whole: dict[str, int] = {}  # bytes of each file that could be read
         self._guard = threading.Lock()  # probes and the witness emit from threads of their own
-        self._events = (folder / EVENTS).open("ab", buffering=0)
-        self._samples = (folder / SAMPLES).open("a", buffering=1, encoding="utf-8")
+        self._events = os.fdopen(events, "ab", buffering=0)
+        self._samples = os.fdopen(samples, "a", buffering=1, encoding="utf-8")
 
     @classmethod
     def begin(cls, releases: Path, service: str, version: str, clock: Clock) -> Self:
@@ -51,8 +61,9 @@ class Record:
         # By time, so that names sort in the order of releases.
         folder = find_free(releases, f"{clock.now():%Y%m%d-%H%M%S}-{service}-{version}")
         try:
-            folder.mkdir(parents=True)
-            record = cls(folder, clock)
+            make_folder(folder)
+            files = (open_own(folder / name, BEGIN) for name in (EVENTS, SAMPLES))
+            record = cls(folder, clock, *files)
         except OSError as error:
             raise StackctlError(
                 f"no evidence can be written to `{folder}`: {error.strerror}",
@@ -65,17 +76,28 @@ class Record:
     def adopt(cls, folder: Path, clock: Clock) -> Self | None:
         """Open the record of a release that died; None while its process lives. Raises OSError.
 
-        Of lines that its death has torn nothing is kept, and of what is no line of ours nothing
-        from there on.
+        Nothing is changed yet: see `cut`. What its death has torn is not read, nor what follows a
+        line that is none of ours.
         """
-        record = cls(folder, clock)
+        events = open_own(folder / EVENTS, ADOPT)
+        try:
+            samples = open_own(folder / SAMPLES, ADOPT | os.O_CREAT)
+        except OSError:
+            os.close(events)
+            raise
+        record = cls(folder, clock, events, samples)
         if not record.lock():
             record.close()
             return None
-        record.events = _keep_whole(folder / EVENTS, _parse_event)
-        entries = _keep_whole(folder / SAMPLES, parse_entry)
+        record.events, record._whole[EVENTS] = _read_whole(events, _parse_event)
+        entries, record._whole[SAMPLES] = _read_whole(samples, parse_entry)
         record.samples, record.notes = split_testimony(entries)
         return record
+
+    def cut(self) -> None:
+        """Cut off what could not be read of a record that was adopted. Raises OSError."""
+        os.ftruncate(self._events.fileno(), self._whole[EVENTS])
+        os.ftruncate(self._samples.fileno(), self._whole[SAMPLES])
 
     def lock(self) -> bool:
         """Mark the record as that of a living process; False where another one's it is."""
@@ -129,7 +151,7 @@ class Record:
 
     def hash(self, name: str) -> str:
         """Return the SHA-256 of a file of the record, in hexadecimal."""
-        return hashlib.sha256((self.folder / name).read_bytes()).hexdigest()
+        return hash_own(self.folder / name)
 
     def close(self) -> None:
         """Nothing more will be recorded."""
@@ -143,7 +165,7 @@ class Record:
         """Leave no trace: nothing was released."""
         self._events.close()
         self._samples.close()
-        shutil.rmtree(self.folder)
+        remove_folder(self.folder)
 
 
 def _parse_event(line: str) -> dict[str, Any]:
@@ -153,18 +175,19 @@ def _parse_event(line: str) -> dict[str, Any]:
     return event
 
 
-def _keep_whole(path: Path, parse: Callable[[str], Entry]) -> list[Entry]:
-    """Cut a file of lines off before the first that cannot be read; return what is in the rest."""
-    content = path.read_bytes()
+def _read_whole(descriptor: int, parse: Callable[[str], Entry]) -> tuple[list[Entry], int]:
+    """Return what lines say up to the first that cannot be read, and how many bytes these have."""
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        file.seek(0)
+        content = file.read()
     entries, whole = [], 0
     while (end := content.find(b"\n", whole)) >= 0:
         try:
             entries.append(parse(content[whole:end].decode()))
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         whole = end + 1
-    os.truncate(path, whole)
-    return entries
+    return entries, whole
 
 
 def hash_text(text: str) -> str:
@@ -177,9 +200,9 @@ def to_bytes(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step. Raises StackctlError."""
+def write_whole(path: Path, text: str, mode: int = PRIVATE) -> None:
+    """Replace a file below `reports/` in one step. Raises StackctlError."""
     try:
-        replace_file(path, to_bytes(text))
+        replace_own(path, to_bytes(text), mode)
     except OSError as error:
         raise StackctlError(f"`{path}` cannot be written: {error.strerror}") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.clock import poll
 from orchestrator.errors import GatewayError
 from orchestrator.events import Recovered, Warned
+from orchestrator.evidence.archive import VERIFY
 from orchestrator.evidence.interruption import close_interrupted
 from orchestrator.release.candidate import bring_back, in_parallel, put_away
 from orchestrator.release.diagnosis import Diagnosis, Repair, adopt, diagnose, needs_health
@@ -57,7 +58,10 @@ def close_evidence(house: House, texts: Sequence[str]) -> list[str]:
     names = []
     key, clock = house.evidence_key, house.clock
     with put_off():  # a signal would be taken for a fault of the page that is being drawn
-        for release, trouble in close_interrupted(house.releases, texts, key, clock):
+        for release, trouble, left in close_interrupted(house.releases, texts, key, clock):
+            if left:
+                house.emit(Warned(f"the evidence of {release} is left as it is: {left}; {VERIFY}"))
+                continue
             names.append(release)
             house.emit(Recovered(f"the evidence of {release} is closed: it was interrupted"))
             if trouble:

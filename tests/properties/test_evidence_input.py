@@ -15,7 +15,8 @@ from orchestrator.announce.metrics import to_metrics
 from orchestrator.events import Failed
 from orchestrator.evidence.archive import INDEX, read_releases, write_index
 from orchestrator.evidence.audit import Audit
-from orchestrator.evidence.chain import hash_file, seal_folder
+from orchestrator.evidence.chain import seal_folder
+from orchestrator.reports import hash_own
 from tests.fakes.releases import Releases
 from tests.properties.budget import examples
 from tests.properties.hostile import BROKEN_JSON, DOCUMENTS, TEXTS, damaged, damaged_text
@@ -133,7 +134,7 @@ def reseal(folder: Path, evidence: Any) -> None:
     if isinstance(evidence, dict):
         files = evidence.get("files")
         if isinstance(files, dict):
-            evidence["files"] = files | {name: hash_file(folder / name) for name in RAW}
+            evidence["files"] = files | {name: hash_own(folder / name) for name in RAW}
         evidence["previous"] = None
     (folder / "evidence.json").write_text(json.dumps(evidence))
     (folder / "seal.json").write_text(seal_folder(folder, None, None))

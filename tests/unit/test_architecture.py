@@ -30,6 +30,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "files": GROUND,
     "outline": GROUND,
     "pages": GROUND,
+    "reports": GROUND,
     "series": GROUND,
     "settings": GROUND,
     "shapes": GROUND,

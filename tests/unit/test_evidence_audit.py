@@ -10,10 +10,11 @@ import pytest
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.evidence.audit import Audit, Finding
-from orchestrator.evidence.chain import find_head, hash_file, last_in_line, read_head, read_seals
-from orchestrator.evidence.interruption import close_interrupted
+from orchestrator.evidence.chain import find_head, last_in_line, read_head, read_seals
+from orchestrator.evidence.interruption import Closed, close_interrupted
 from orchestrator.evidence.key import FILE_VARIABLE, take_key
 from orchestrator.evidence.seal import KEY_VARIABLE, read_seal, sign, write_seal
+from orchestrator.reports import hash_own
 from tests.fakes.command_line import Run
 from tests.fakes.releases import NOTES, Releases, tamper
 
@@ -48,7 +49,7 @@ def place(releases: Releases, version: str) -> Path:
 def seal_anew(folder: Path, key: bytes | None = None) -> None:
     """Do what somebody does who knows how seals are made."""
     seal = read_seal((folder / "seal.json").read_text())
-    files = {name: hash_file(folder / name) for name in seal.files}
+    files = {name: hash_own(folder / name) for name in seal.files}
     forged = type(seal)(seal.release, seal.number, seal.previous, files)
     (folder / "seal.json").write_text(write_seal(sign(forged, key) if key else forged))
 
@@ -73,14 +74,14 @@ def test_each_release_names_the_one_before(releases: Releases) -> None:
         before = place(releases, version)
         assert previous == {
             "release": before.name,
-            "sha256": hash_file(before / "evidence.json"),
+            "sha256": hash_own(before / "evidence.json"),
         }
 
 
 def test_evidence_that_was_changed_blames_no_other_file(releases: Releases) -> None:
     """Also where the hash that it gives for another file is what was changed."""
     folder = place(releases, "v3")
-    digest = hash_file(folder / "events.jsonl")
+    digest = hash_own(folder / "events.jsonl")
     tamper(folder / "evidence.json", digest, digest[::-1])
 
     assert Audit(releases.folder).check_one(folder.name).detail == "`evidence.json`"
@@ -199,7 +200,7 @@ def test_a_killed_release_is_sealed_by_who_comes_next(releases: Releases) -> Non
     """From then on it is held to account as any other: no byte of it, and not it itself, may go."""
     killed = releases.leave_killed()
     closed = list(close_interrupted(releases.folder, ["it was removed"], None, releases.clock))
-    assert closed == [(killed.name, "")]
+    assert closed == [Closed(killed.name)]
     releases.leave("v5")
     assert set(problems(releases).values()) == {None}
     assert {f.state for f in Audit(releases.folder).check_all()} == {"sound"}
@@ -236,7 +237,7 @@ def test_a_verdict_must_come_from_the_raw_files(
     folder = releases.leave("v4", lost=(7,))
     tamper(folder / file, old, new)
     facts = json.loads((folder / "evidence.json").read_text())
-    facts["files"] = {name: hash_file(folder / name) for name in facts["files"]}
+    facts["files"] = {name: hash_own(folder / name) for name in facts["files"]}
     (folder / "evidence.json").write_text(json.dumps(facts))
     seal_anew(folder)
 
@@ -303,7 +304,7 @@ def to_first_schema(folder: Path) -> None:
     del facts["previous"], facts["witness"]["series"]
     events = (folder / "events.jsonl").read_text().splitlines(keepends=True)
     (folder / "events.jsonl").write_text("".join(e for e in events if '"testified"' not in e))
-    facts["files"] = {name: hash_file(folder / name) for name in facts["files"]}
+    facts["files"] = {name: hash_own(folder / name) for name in facts["files"]}
     (folder / "evidence.json").write_text(json.dumps(facts | {"schema": 1}))
     for name in ("seal.json", "report.html"):
         (folder / name).unlink()
@@ -422,7 +423,7 @@ def test_the_command_tells_what_holds(releases: Releases) -> None:
     document = verify(releases, "--all", "--output", "json").document
     last = place(releases, "v4")
     assert document["verified"] is True
-    assert document["head"] == {"release": last.name, "sha256": hash_file(last / "seal.json")}
+    assert document["head"] == {"release": last.name, "sha256": hash_own(last / "seal.json")}
     assert [Finding(**found).state for found in document["releases"]] == ["sound"] * 3
 
 

@@ -11,6 +11,7 @@ from orchestrator.engine.values import Container
 from orchestrator.errors import GatewayError, Interrupted, LockedError, StackctlError
 from orchestrator.events import Recovered
 from orchestrator.evidence.audit import Audit
+from orchestrator.evidence.interruption import Closed, close_interrupted
 from orchestrator.gateway.addresses import AddressTable
 from orchestrator.gateway.config import Config
 from orchestrator.gateway.lane import Lane, Target
@@ -289,17 +290,15 @@ def test_the_record_of_a_release_that_lives_is_left_alone(world: World) -> None:
     told: list[str] = []
 
     def look() -> None:
-        told.extend(name for name, _ in close_all(world))
+        told.extend(closed.release for closed in close_all(world))
 
     world.on_begin(Phase.GATE, look)
     assert world.deploy("v2").outcome == "deployed"
     assert told == []
 
 
-def close_all(world: World) -> list[tuple[str, str]]:
+def close_all(world: World) -> list[Closed]:
     """Close what is left of the dead."""
-    from orchestrator.evidence.interruption import close_interrupted
-
     return list(close_interrupted(world.house.releases, (), None, world.clock))
 
 
