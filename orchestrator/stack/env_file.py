@@ -14,6 +14,7 @@ from collections import ChainMap
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from dotenv.parser import Binding
 
+LARGEST = 1024 * 1024  # bytes
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 _HEAD = re.compile(r"(?:export\s+)?+([\w.\-\[\]]+)\s*")
 _QUOTED = re.compile(r"""(['"])((?:\\.|(?!\1)[^\\])*)\1""", re.DOTALL)
@@ -62,11 +64,16 @@ def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
 
 def _read_text(path: Path) -> str:
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # some editors of Windows begin with a mark
+        text = read_file(path, LARGEST).decode(
+            "utf-8-sig"
+        )  # some editors of Windows begin with a mark
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return ""
     except OSError as error:
-        raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}") from error
+        raise ConfigurationError(
+            f"`{path}` cannot be read: {error.strerror}",
+            f"it is a file of at most {LARGEST:,} bytes, or a link to one",
+        ) from error
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(

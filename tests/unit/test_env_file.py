@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.stack.env_file import LARGEST
 from orchestrator.stack.load import load_variables
 
 if TYPE_CHECKING:
@@ -192,6 +194,29 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").symlink_to(".env")
     with pytest.raises(ConfigurationError, match=re.escape("cannot be read: Too many levels")):
         load_variables(tmp_path / "stack.yaml", {})
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "too large"])
+def test_what_would_be_read_for_ever_is_refused(tmp_path: Path, kind: str) -> None:
+    """In one line: a pipe is not waited for, and `/dev/zero` not read until no memory is left."""
+    path = tmp_path / ".env"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        with path.open("wb") as file:
+            file.truncate(LARGEST + 1)
+    with pytest.raises(ConfigurationError, match=re.escape("cannot be read: it is ")) as raised:
+        load_variables(tmp_path / "stack.yaml", {})
+    assert "\n" not in raised.value.message
+
+
+def test_a_link_to_a_file_is_followed(tmp_path: Path) -> None:
+    """Secrets may lie where only their owner can read."""
+    (tmp_path / "secrets").write_text("V=a\n")
+    (tmp_path / ".env").symlink_to("secrets")
+    assert load_variables(tmp_path / "stack.yaml", {}) == {"V": "a"}
 
 
 def test_a_file_may_begin_with_a_mark(tmp_path: Path) -> None:
