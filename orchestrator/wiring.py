@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from orchestrator.console import Console
 
 
-def open_house(file: Path, console: Console) -> House:
-    """Load the stack and connect. Raises ConfigurationError, EngineError."""
-    stack, folder = load_stack(file), file.resolve().parent
+def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
+    """Load the stack, which may name what lies `outside` of its repository, and connect.
+
+    Raises ConfigurationError, EngineError.
+    """
+    stack, folder = load_stack(file, outside=outside), file.resolve().parent
     require_own_places(folder)
     return House(
         stack=stack,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrator.drill.site import Site
 from orchestrator.errors import StackctlError
 from orchestrator.lifecycle.removal import take_down
+from orchestrator.stack.boundary import ALLOW_VARIABLE
 from orchestrator.stack.copy import write_copy
 from orchestrator.stack.load import load_stack, load_variables
 from orchestrator.stack.quantities import Address
@@ -72,7 +73,9 @@ def _copy(file: Path, folder: Path, console: Console) -> Site:
     name = stack.name[: LONGEST_NAME - len(SUFFIX)].rstrip("-") + SUFFIX
     target = folder / file.name
     write_copy(file, variables, target, name, _find_doors())
-    house = open_house(target, console)
+    # The original was checked: its copy lies outside of the repository, and builds from there.
+    house = open_house(target, console, outside=True)
+    variables[ALLOW_VARIABLE] = "1"  # for the commands that the drill runs
     return Site(target, variables, replace(house, variables=variables))
 
 

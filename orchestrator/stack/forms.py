@@ -18,6 +18,7 @@ MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
 USER = r"^[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?$"
 HEADER = r"^[A-Za-z][A-Za-z0-9_-]*$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
+METRICS = r"^[^\x00-\x1f\x7f]+\.prom$"
 TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
 
 FORMS = {  # as faults describe them
@@ -37,5 +38,6 @@ FORMS = {  # as faults describe them
     USER: "a user's number other than 0, such as `10001` or `10001:10001`",
     HEADER: "a header's name: letters, digits, `-` and `_`, a letter first",
     FILE: "a path",
+    METRICS: "a file such as `stackctl.prom`: its collector reads no other ending",
     TEXT: "text without NUL",
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.stack.boundary import ALLOW, allows_outside, find_outside
 from orchestrator.stack.document import MEND, Fault, read_document, to_printable
 from orchestrator.stack.env_file import read_env_file
 from orchestrator.stack.forms import FORMS
@@ -34,10 +35,13 @@ _EXPECTED = {
 }
 
 
-def load_stack(path: Path, environment: Mapping[str, str] | None = None) -> Stack:
+def load_stack(
+    path: Path, environment: Mapping[str, str] | None = None, *, outside: bool = False
+) -> Stack:
     """Read, fill in and check stack.yaml.
 
-    Variables come from `.env` beside the file and, before it, from the environment. Raises
+    Variables come from `.env` beside the file and, before it, from the environment. It may name what
+    lies outside of its repository where `outside` or the environment says so. Raises
     ConfigurationError with all faults, one a line, each with its path.
     """
     variables = load_variables(path, environment)
@@ -62,6 +66,10 @@ def load_stack(path: Path, environment: Mapping[str, str] | None = None) -> Stac
         raise _to_error(path, faults) from error
     if faults:
         raise _to_error(path, faults)
+    if not outside and not allows_outside(os.environ if environment is None else environment):
+        faults = list(find_outside(stack, path.resolve().parent))
+        if faults:
+            raise _to_error(path, faults, ALLOW)
     return stack
 
 
@@ -95,7 +103,7 @@ def _shorten(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _to_error(path: Path, faults: list[Fault]) -> ConfigurationError:
+def _to_error(path: Path, faults: list[Fault], hint: str = MEND) -> ConfigurationError:
     lines = dict.fromkeys(str(fault) for fault in faults)
     count = f"{len(lines)} faults" if len(lines) > 1 else "a fault"
-    return ConfigurationError("\n  ".join([f"`{path}` has {count}:", *lines]), MEND)
+    return ConfigurationError("\n  ".join([f"`{path}` has {count}:", *lines]), hint)

@@ -24,6 +24,7 @@ from orchestrator.stack.forms import (
     ENVIRONMENT,
     FILE,
     IMAGE,
+    METRICS,
     MOUNT,
     NAME,
     REQUEST,
@@ -71,6 +72,7 @@ Secret = Annotated[StrictStr, Field(pattern=SECRET, max_length=200)]
 BuildSecret = Annotated[StrictStr, Field(pattern=BUILD_SECRET, max_length=200)]
 Word = Annotated[StrictStr, Field(pattern=WORD, max_length=100)]
 File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
+Metrics = Annotated[StrictStr, Field(pattern=METRICS, max_length=4096)]
 Argument = Annotated[StrictStr, Field(pattern=TEXT)]
 Text = Annotated[StrictStr, Field(pattern=TEXT), BeforeValidator(_scalar_to_text)]
 Mount = Annotated[StrictStr, Field(pattern=MOUNT, max_length=255)]
@@ -219,7 +221,7 @@ class Notify(_Strict):
     """Who is told of a release's outcome. That somebody cannot be told fails no release."""
 
     webhook: Variable | None = None  # name of the variable that holds the URL; unset: nobody
-    metrics: File | None = None  # for a textfile collector; relative to stack.yaml's folder
+    metrics: Metrics | None = None  # for a textfile collector; relative to stack.yaml's folder
 
 
 class Stack(_Strict):

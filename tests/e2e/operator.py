@@ -117,6 +117,7 @@ class Operator:
         }
         for service in stack["services"].values():
             service["build"]["context"] = str(REPOSITORY / service["build"]["context"])
+        self.environment["STACKCTL_ALLOW_OUTSIDE"] = "1"
         self.write(stack)
 
     def write(self, stack: dict[str, object]) -> None:

@@ -282,7 +282,7 @@ def test_what_cannot_be_written_is_a_warning(world: World, tmp_path: Path) -> No
     """Each in its own words; the rest is told all the same."""
     listener = Listener()
     nowhere = str(tmp_path / "none" / "file")
-    world.document["notify"]["metrics"] = nowhere
+    world.document["notify"]["metrics"] = f"{nowhere}.prom"
     told = announce(
         world,
         world.deploy("v2"),

@@ -1,0 +1,60 @@
+"""The repository that stack.yaml lies in: it may name nothing outside.
+
+Whoever writes stack.yaml, in a pull request or in a checkout of somebody else's, would else put any file
+of this machine into an image, or write over it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.stack.document import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from orchestrator.stack.model import Stack
+
+ALLOW_VARIABLE = "STACKCTL_ALLOW_OUTSIDE"
+ALLOW = f"move it into the repository; where you trust this stack.yaml, set `{ALLOW_VARIABLE}=1`"
+
+
+def allows_outside(environment: Mapping[str, str]) -> bool:
+    """Tell whether stack.yaml may name what lies outside: `.env`, which a checkout brings, cannot."""
+    return environment.get(ALLOW_VARIABLE, "").strip().lower() in ("1", "true", "yes")
+
+
+def find_outside(stack: Stack, folder: Path) -> Iterator[Fault]:
+    """Yield each path that leads out of the repository, with all links followed.
+
+    `folder` is the one of stack.yaml: paths are relative to it.
+    """
+    root = find_repository(folder)
+    for place, path in _list_paths(stack, folder):
+        try:
+            found = path.resolve()
+        except (OSError, RuntimeError):  # links in a circle
+            yield Fault(place, "is a link that leads nowhere")
+            continue
+        if not found.is_relative_to(root):
+            yield Fault(place, f"`{found}` lies outside of `{root}`")
+
+
+def find_repository(folder: Path) -> Path:
+    """Return the top of the Git repository that a folder lies in; the folder itself without one."""
+    folder = folder.resolve()
+    return next((each for each in (folder, *folder.parents) if (each / ".git").exists()), folder)
+
+
+def _list_paths(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:
+    for name, service in stack.services.items():
+        if service.build is not None:
+            context, place = folder / service.build.context, f"services.{name}.build"
+            yield f"{place}.context", context
+            yield f"{place}.dockerfile", context / service.build.dockerfile
+            for file in (".dockerignore", f"{service.build.dockerfile}.dockerignore"):
+                if (context / file).is_symlink():  # what is read there is sent along
+                    yield f"{place}.context", context / file
+    if stack.notify.metrics is not None:
+        yield "notify.metrics", folder / stack.notify.metrics
