@@ -19,6 +19,25 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Begun(Event):
+    """The record of a release was begun: what all of its lines follow on."""
+
+    kind = "begun"
+    release: str
+    host: str
+    nonce: str  # no two releases have the same lines
+    chained: str  # by what: `hmac-sha256` with the key of the evidence, `sha256` without one
+
+
+@dataclass(frozen=True)
+class Adopted(Event):
+    """A later command closes the record of a release that died."""
+
+    kind = "adopted"
+    doubt: str | None  # why it is not signed, although there is a key
+
+
+@dataclass(frozen=True)
 class Started(Event):
     """A release began."""
 

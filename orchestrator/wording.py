@@ -73,7 +73,7 @@ def describe_findings(findings: Sequence[Finding]) -> str:
 
 
 def _describe_finding(found: Finding) -> str:
-    return f"{found.state}: {found.problem}: {found.detail}" if found.problem else found.state
+    return ": ".join(filter(None, (found.state, found.problem, found.detail)))
 
 
 def timeline(probes: Sequence[Probed]) -> list[str]:

@@ -10,6 +10,7 @@ import typer
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
 
+MISSING = {"unsealed": "it is not sealed", "unsigned": "it is not signed"}
 HINT = "what was written stands in your version control: `git log --stat -- {}`"
 
 
@@ -31,7 +32,7 @@ def evidence(
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Take no release from before there were seals.")
+        bool, typer.Option("--strict", help="Take no release that is unsealed or unsigned.")
     ] = False,
 ) -> int:
     """Show what a release left, or verify that nobody changed it: `evidence show|verify [RELEASE]`."""
@@ -87,7 +88,7 @@ def _verify(
 
     audit = Audit(folder, _read_key(settings, key))
     findings = [audit.check_one(release)] if release else audit.check_all()
-    refused = {"broken", "unsealed"} if strict else {"broken"}
+    refused = {"broken", "unsealed", "unsigned"} if strict else {"broken"}
     failed = [found for found in findings if found.state in refused]
     head = audit.head
     facts = {
@@ -98,7 +99,9 @@ def _verify(
     with Console(settings) as console:
         console.print_either(facts, describe_findings(findings))
         for found in failed:
-            what = f"{found.problem}: {found.detail}" if found.problem else "it is not sealed"
+            what = ": ".join(
+                filter(None, (found.problem or MISSING.get(found.state), found.detail))
+            )
             hint = HINT.format(folder) if found is failed[-1] else None
             console.print_error(StackctlError(f"{found.release}: {what}", hint))
     return 1 if failed else 0

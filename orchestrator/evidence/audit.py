@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import json
-import stat
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.evidence.chain import Sealed, find_head, list_files, read_seals
-from orchestrator.evidence.record import EVENTS, SAMPLES
+from orchestrator.evidence.checks import (
+    EVIDENCE,
+    Misfit,
+    check_files,
+    check_hashes,
+    check_strays,
+    get_hashes,
+    read_evidence,
+    read_lines,
+    require_name,
+)
+from orchestrator.evidence.lines import EVENTS, SAMPLES, find_doubt
 from orchestrator.evidence.samples import parse_testimony
-from orchestrator.evidence.seal import FILE, NewerSchemaError, check_schema, is_signed, read_seal
+from orchestrator.evidence.seal import FILE, NewerSchemaError, is_signed, read_seal
 from orchestrator.evidence.shape import UNREADABLE
-from orchestrator.evidence.summary import SCHEMA, summarize, testify
+from orchestrator.evidence.summary import summarize, testify
 from orchestrator.reports import hash_own, read_own
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from orchestrator.evidence.seal import Seal
 
-EVIDENCE = "evidence.json"
 FIRST_SEALED_SCHEMA = 2
+FIRST_CHAINED_SCHEMA = 5
 # What the witness's figures had not before a schema.
 ADDED = {3: {"stale", "closes", "websockets"}, 4: {"reasons"}}
 KEPT = ("closed_early", "failure")  # by the first schema nowhere but in its evidence
 # What the first schema could not draw from the raw files, or did not have.
 NOT_DRAWN = {"schema", "traffic", "files", "previous"}
 
-State = Literal["sound", "unsealed", "interrupted", "broken"]
+State = Literal["sound", "unsigned", "unsealed", "interrupted", "broken"]
 
 
 @dataclass(frozen=True)
@@ -40,20 +50,11 @@ class Finding:
     release: str
     state: State
     problem: str | None = None  # the first thing that does not fit, in two or three words
-    detail: str = ""
+    detail: str = ""  # what exactly that is; of one that is not signed, why
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
         return asdict(self)
-
-
-class Misfit(Exception):
-    """Something is not as it was written."""
-
-    def __init__(self, problem: str, detail: str) -> None:
-        super().__init__(f"{problem}: {detail}")
-        self.problem = problem
-        self.detail = detail
 
 
 class Audit:
@@ -91,7 +92,7 @@ class Audit:
         if path.is_symlink() or not path.is_dir():
             return Finding(path.name, "broken", "stray file", "it is no release's folder")
         try:
-            return Finding(path.name, self._judge(path))
+            return self._judge(path)
         except Misfit as misfit:
             return Finding(path.name, "broken", misfit.problem, misfit.detail)
         except OSError as error:
@@ -101,27 +102,41 @@ class Audit:
             what = f"a field is missing or of another kind: {error!r}"
             return Finding(path.name, "broken", "unreadable file", what)
 
-    def _judge(self, folder: Path) -> State:
+    def _judge(self, folder: Path) -> Finding:
         names = set(list_files(folder))
         check_files(folder, (EVIDENCE, FILE, EVENTS, SAMPLES))
         if EVIDENCE not in names:
             self._expect_interruption(folder, names)
-            return "interrupted"
+            return Finding(folder.name, "interrupted")
         evidence = read_evidence(folder / EVIDENCE)
         if evidence.get("release") != folder.name:
             raise Misfit("file changed", f"`{EVIDENCE}` is that of `{evidence.get('release')}`")
         if FILE not in names:
             self._expect_unsealed(folder.name, evidence)
-            check_hashes(folder, _get_hashes(evidence))
+            check_hashes(folder, get_hashes(evidence))
             check_verdict(folder, evidence)
-            return "unsealed"
-        seal = self._read_seal(folder)
+            return Finding(folder.name, "unsealed")
+        doubt = (evidence.get("adopted") or {}).get("doubt")
+        seal = self._read_seal(folder, unsigned=doubt is not None)
         check_hashes(folder, seal.files)  # first: evidence that was changed would blame others
-        check_hashes(folder, _get_hashes(evidence))
+        check_hashes(folder, get_hashes(evidence))
         check_strays(names, {*seal.files, FILE})
         self._check_place(seal, evidence)
         check_verdict(folder, evidence)
-        return "sound"
+        if doubt is not None:
+            return Finding(folder.name, "unsigned", detail=str(doubt))
+        self._check_lines(folder, seal, evidence)
+        return Finding(folder.name, "sound")
+
+    def _check_lines(self, folder: Path, seal: Seal, evidence: Mapping[str, Any]) -> None:
+        """Check that each line of the raw files follows on the one before it."""
+        key = self._key if seal.signature else None
+        if evidence["schema"] < FIRST_CHAINED_SCHEMA:
+            return
+        events, samples = (read_lines(folder / name) for name in (EVENTS, SAMPLES))
+        doubt = find_doubt(folder.name, events, samples, key)
+        if doubt is not None:
+            raise Misfit("line changed", doubt)
 
     def _expect_interruption(self, folder: Path, names: set[str]) -> None:
         """A release that was killed has neither evidence nor an end; another has lost them."""
@@ -138,7 +153,7 @@ class Audit:
         if sealed_before < release:
             raise Misfit("file missing", f"`{FILE}`, although `{sealed_before}` before it has one")
 
-    def _read_seal(self, folder: Path) -> Seal:
+    def _read_seal(self, folder: Path, *, unsigned: bool) -> Seal:
         try:
             seal = read_seal(read_own(folder / FILE).decode())
         except NewerSchemaError as error:
@@ -147,6 +162,8 @@ class Audit:
             raise Misfit("file changed", f"`{FILE}`: {error}") from error
         if seal.release != folder.name:
             raise Misfit("file changed", f"`{FILE}` is that of `{seal.release}`")
+        if self._key and seal.signature is None and unsigned:
+            return seal
         if self._key and seal.signature is None:
             raise Misfit("signature missing", f"`{FILE}` is not signed")
         if self._key and not is_signed(seal, self._key):
@@ -193,58 +210,6 @@ class Audit:
             raise Misfit("chain broken", f"`{told['release']}`, the release before it, was changed")
 
 
-def read_evidence(path: Path) -> dict[str, Any]:
-    """Return what evidence.json says. Raises Misfit."""
-    try:
-        evidence = json.loads(read_own(path).decode())
-        check_schema(evidence, SCHEMA)
-    except NewerSchemaError as error:
-        raise Misfit("newer schema", f"`{EVIDENCE}`: {error}") from error
-    except ValueError as error:
-        raise Misfit("file changed", f"`{EVIDENCE}`: {error}") from error
-    found: dict[str, Any] = evidence
-    return found
-
-
-def check_files(folder: Path, names: Iterable[str]) -> None:
-    """Raise Misfit where one of them is there, and is no file or has another name elsewhere."""
-    for name in sorted(names):
-        try:
-            found = (folder / name).lstat()
-        except FileNotFoundError:
-            continue
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-            raise Misfit("file changed", f"`{name}` is no file of its own")
-
-
-def check_hashes(folder: Path, hashes: Mapping[str, str]) -> None:
-    """Raise Misfit where a file is missing or has another hash."""
-    for name, digest in sorted(hashes.items()):
-        try:
-            same = hash_own(folder / require_name(name)) == digest
-        except FileNotFoundError as error:
-            raise Misfit("file missing", f"`{name}`") from error
-        except OSError as error:
-            raise Misfit("file changed", f"`{name}`: {error.strerror}") from error
-        if not same:
-            raise Misfit("file changed", f"`{name}`")
-
-
-def require_name(name: str) -> str:
-    """Return what names something in a folder. Raises Misfit where it leads out of it."""
-    if name.startswith("/") or {"", ".", ".."} & set(name.split("/")) or "\0" in name:
-        raise Misfit(
-            "file changed", f"`{EVIDENCE}` or `{FILE}` names `{name}`, which is no file here"
-        )
-    return name
-
-
-def check_strays(names: Iterable[str], known: set[str]) -> None:
-    """Raise Misfit where there is a file that no release has left."""
-    for name in sorted(set(names) - known):
-        raise Misfit("stray file", f"`{name}`")
-
-
 def check_verdict(folder: Path, evidence: Mapping[str, Any]) -> None:
     """Draw the evidence from the raw files again. Raises Misfit where it comes out otherwise."""
     try:
@@ -258,7 +223,7 @@ def check_verdict(folder: Path, evidence: Mapping[str, Any]) -> None:
 
 
 def _draw_again(folder: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
-    events = [json.loads(line) for line in read_own(folder / EVENTS).decode().split("\n") if line]
+    events = [json.loads(line) for line in read_lines(folder / EVENTS)]
     samples, notes = parse_testimony(read_own(folder / SAMPLES).decode())
     told = evidence["witness"]
     if evidence["schema"] < FIRST_SEALED_SCHEMA:
@@ -270,13 +235,6 @@ def _draw_again(folder: Path, evidence: Mapping[str, Any]) -> dict[str, Any]:
         for schema, added in ADDED.items():
             if evidence["schema"] < schema:
                 witness = {key: told for key, told in witness.items() if key not in added}
-    drawn = summarize(events, witness, evidence.get("traffic"), _get_hashes(evidence))
+    drawn = summarize(events, witness, evidence.get("traffic"), get_hashes(evidence))
     again: dict[str, Any] = json.loads(json.dumps(drawn))
     return again
-
-
-def _get_hashes(evidence: Mapping[str, Any]) -> dict[str, str]:
-    files = evidence.get("files")
-    if not isinstance(files, dict):
-        raise Misfit("file changed", f"`{EVIDENCE}` names no files")
-    return files

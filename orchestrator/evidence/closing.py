@@ -16,7 +16,8 @@ from orchestrator.evidence.chain import (
     read_head,
     seal_folder,
 )
-from orchestrator.evidence.record import EVENTS, SAMPLES, Record, hash_text
+from orchestrator.evidence.lines import EVENTS, SAMPLES
+from orchestrator.evidence.record import Record, hash_text
 from orchestrator.evidence.seal import FILE
 from orchestrator.evidence.summary import summarize, testify
 from orchestrator.reports import hash_own, list_folders

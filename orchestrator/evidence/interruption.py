@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import StackctlError
-from orchestrator.events import Ended, Recovered
+from orchestrator.events import Adopted, Ended, Recovered
 from orchestrator.evidence.chain import list_files
 from orchestrator.evidence.closing import close_record
-from orchestrator.evidence.record import EVENTS, SAMPLES, Record
+from orchestrator.evidence.lines import EVENTS, SAMPLES
+from orchestrator.evidence.record import Record
 from orchestrator.evidence.shape import UNREADABLE, find_misfit
 from orchestrator.evidence.summary import summarize, testify
 from orchestrator.reports import list_folders, read_own
@@ -80,9 +81,12 @@ def _close(record: Record, texts: Sequence[str], key: bytes | None, clock: Clock
             record.discard()  # it died before it had begun anything
             return ()
         lasted = _check(record)
-        record.cut()
+        doubt = record.doubt(key)
+        key = None if doubt else key
+        record.cut(key)
         # It ended when the last was heard of it, not when somebody came to look.
         last = record.events[-1]["at"]
+        record.emit(Adopted(doubt), last)
         for text in texts:
             record.emit(Recovered(text), last)
         record.emit(Ended("interrupted", lasted), last)
@@ -93,10 +97,11 @@ def _close(record: Record, texts: Sequence[str], key: bytes | None, clock: Clock
 
 def _is_empty(record: Record) -> bool:
     """Tell whether there is nothing but what a release makes before its first word, or in it."""
-    if record.events or not {path.name for path in record.folder.iterdir()} <= {EVENTS, SAMPLES}:
+    names = {path.name for path in record.folder.iterdir()}
+    if names - {EVENTS, SAMPLES} or any(event["event"] != "begun" for event in record.events):
         return False
-    said = read_own(record.folder / EVENTS)
-    return b"\n" not in said and FIRST_WORD.startswith(said[: len(FIRST_WORD)])
+    *whole, torn = read_own(record.folder / EVENTS).split(b"\n")
+    return len(whole) == len(record.events) and FIRST_WORD.startswith(torn[: len(FIRST_WORD)])
 
 
 def _check(record: Record) -> float:
@@ -105,9 +110,10 @@ def _check(record: Record) -> float:
         found = (record.folder / name).lstat()
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
             raise Unfit(f"`{name}` is no file of its own")
-    if not record.events or record.events[0]["event"] != "started":
+    first = next((event for event in record.events if event["event"] != "begun"), {})
+    if first.get("event") != "started":
         raise Unfit(f"`{EVENTS}` does not begin as that of a release")
-    first, last = record.events[0], record.events[-1]
+    last = record.events[-1]
     try:
         if first["release"] != record.release:
             raise Unfit(f"`{EVENTS}` is that of `{first['release']}`")

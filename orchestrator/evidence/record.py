@@ -6,10 +6,24 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
+import socket
 import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from orchestrator.errors import StackctlError
+from orchestrator.events import Begun, Event
+from orchestrator.evidence.lines import (
+    EVENTS,
+    KEYED,
+    PLAIN,
+    SAMPLES,
+    Chain,
+    find_doubt,
+    read_digest,
+    start_events,
+    start_samples,
+)
 from orchestrator.evidence.samples import Sample, parse_entry, split_testimony
 from orchestrator.files import find_free
 from orchestrator.reports import (
@@ -17,6 +31,7 @@ from orchestrator.reports import (
     hash_own,
     make_folder,
     open_own,
+    read_own,
     remove_folder,
     replace_own,
 )
@@ -24,12 +39,11 @@ from orchestrator.reports import (
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import TextIO
 
     from orchestrator.clock import Clock
-    from orchestrator.events import Event
     from orchestrator.evidence.notes import Note
 
-EVENTS, SAMPLES = "events.jsonl", "witness.jsonl"
 BEGIN = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL
 ADOPT = os.O_RDWR | os.O_APPEND
 Entry = TypeVar("Entry")
@@ -41,7 +55,7 @@ class Record:
     Its events file is locked as long as the process lives that writes it: see `adopt`.
     """
 
-    def __init__(self, folder: Path, clock: Clock, events: int, samples: int) -> None:
+    def __init__(self, folder: Path, clock: Clock, events: int, key: bytes | None = None) -> None:
         self.folder = folder
         self.release = folder.name
         self.trouble = ""
@@ -51,25 +65,30 @@ class Record:
         self._clock = clock
         self._tolerant = False
         self._whole: dict[str, int] = {}  # bytes of each file that could be read
+        self._lines: dict[str, list[str]] = {}  # and what they hold
         self._guard = threading.Lock()  # probes and the witness emit from threads of their own
         self._events = os.fdopen(events, "ab", buffering=0)
-        self._samples = os.fdopen(samples, "a", buffering=1, encoding="utf-8")
+        self._chain = Chain(key, start_events(self.release))
+        self._samples: TextIO | None = None  # once it has begun
+        self._testimony = Chain(key, "")
 
     @classmethod
-    def begin(cls, releases: Path, service: str, version: str, clock: Clock) -> Self:
-        """Make the folder of a release. Raises StackctlError."""
+    def begin(
+        cls, releases: Path, service: str, version: str, clock: Clock, key: bytes | None = None
+    ) -> Self:
+        """Make the folder of a release; `key` chains its lines. Raises StackctlError."""
         # By time, so that names sort in the order of releases.
         folder = find_free(releases, f"{clock.now():%Y%m%d-%H%M%S}-{service}-{version}")
         try:
             make_folder(folder)
-            files = (open_own(folder / name, BEGIN) for name in (EVENTS, SAMPLES))
-            record = cls(folder, clock, *files)
+            record = cls(folder, clock, open_own(folder / EVENTS, BEGIN), key)
+            record.lock()
+            record._begin()
         except OSError as error:
             raise StackctlError(
                 f"no evidence can be written to `{folder}`: {error.strerror}",
                 "a release without evidence is not started: make room or mend the rights",
             ) from error
-        record.lock()
         return record
 
     @classmethod
@@ -79,25 +98,49 @@ class Record:
         Nothing is changed yet: see `cut`. What its death has torn is not read, nor what follows a
         line that is none of ours.
         """
-        events = open_own(folder / EVENTS, ADOPT)
+        record = cls(folder, clock, open_own(folder / EVENTS, ADOPT))
         try:
-            samples = open_own(folder / SAMPLES, ADOPT | os.O_CREAT)
+            if record.lock():
+                record._read()
+                return record
         except OSError:
-            os.close(events)
-            raise
-        record = cls(folder, clock, events, samples)
-        if not record.lock():
             record.close()
-            return None
-        record.events, record._whole[EVENTS] = _read_whole(events, _parse_event)
-        entries, record._whole[SAMPLES] = _read_whole(samples, parse_entry)
-        record.samples, record.notes = split_testimony(entries)
-        return record
+            raise
+        record.close()
+        return None
 
-    def cut(self) -> None:
-        """Cut off what could not be read of a record that was adopted. Raises OSError."""
+    def _begin(self) -> None:
+        chained = KEYED if self._chain.key else PLAIN
+        begun = Begun(self.release, socket.gethostname(), secrets.token_hex(16), chained)
+        # On the disk with the next event: it says nothing by itself.
+        self._write(self._clock.now().isoformat(timespec="milliseconds"), begun)
+        samples = open_own(self.folder / SAMPLES, BEGIN)
+        self._samples = os.fdopen(samples, "a", buffering=1, encoding="utf-8")
+        self._testimony.last = start_samples(self._chain.last)
+
+    def _read(self) -> None:
+        content = read_own(self.folder / EVENTS)
+        self.events, self._lines[EVENTS], self._whole[EVENTS] = _read_whole(content, _parse_event)
+        try:
+            content = read_own(self.folder / SAMPLES)
+        except FileNotFoundError:
+            content = b""  # it died in between
+        entries, self._lines[SAMPLES], self._whole[SAMPLES] = _read_whole(content, parse_entry)
+        self.samples, self.notes = split_testimony(entries)
+
+    def doubt(self, key: bytes | None) -> str | None:
+        """Return why a record that was adopted cannot be one that the owner of a key has begun."""
+        return find_doubt(self.release, self._lines[EVENTS], self._lines[SAMPLES], key)
+
+    def cut(self, key: bytes | None) -> None:
+        """Cut off what could not be read of a record that was adopted; go on after it, with a key.
+
+        Raises OSError.
+        """
         os.ftruncate(self._events.fileno(), self._whole[EVENTS])
-        os.ftruncate(self._samples.fileno(), self._whole[SAMPLES])
+        with os.fdopen(open_own(self.folder / SAMPLES, ADOPT | os.O_CREAT), "ab") as file:
+            file.truncate(self._whole[SAMPLES])
+        self._chain = Chain(key, read_digest(self._lines[EVENTS][-1]))
 
     def lock(self) -> bool:
         """Mark the record as that of a living process; False where another one's it is."""
@@ -112,12 +155,9 @@ class Record:
     def emit(self, event: Event, at: str | None = None) -> None:
         """Append an event; it is on the disk when this returns. It happens now, unless `at`."""
         moment = at or self._clock.now().isoformat(timespec="milliseconds")
-        entry = {"at": moment, **event.facts()}
-        line = json.dumps(entry, separators=(",", ":"), default=str) + "\n"
         with self._guard:
-            self.events.append(entry)
             try:
-                self._events.write(line.encode())
+                self._write(moment, event)
                 os.fsync(self._events.fileno())
             except OSError as error:
                 if not self._tolerant:
@@ -125,6 +165,17 @@ class Record:
                         f"the evidence cannot be written: {error.strerror}"
                     ) from error
                 self.trouble = error.strerror or str(error)
+
+    def _write(self, moment: str, event: Event) -> None:
+        entry = {"at": moment, **event.facts()}
+        self.events.append(entry)
+        last = self._chain.last
+        line = self._chain.link(json.dumps(entry, separators=(",", ":"), default=str))
+        try:
+            self._events.write(line.encode())
+        except OSError:
+            self._chain.last = last  # the next line follows on the last that is there
+            raise
 
     def tolerate(self) -> None:
         """From now on keep events in memory where they cannot be written: `trouble` says why."""
@@ -141,9 +192,10 @@ class Record:
         self._testify(note)
 
     def _testify(self, entry: Sample | Note) -> None:
-        line = json.dumps(entry.facts(), separators=(",", ":")) + "\n"
+        text = json.dumps(entry.facts(), separators=(",", ":"))
         with self._guard:
-            self._samples.write(line)
+            if self._samples is not None:
+                self._samples.write(self._testimony.link(text))
 
     def keep(self, name: str, text: str) -> None:
         """Write a file beside the events."""
@@ -157,14 +209,14 @@ class Record:
         """Nothing more will be recorded."""
         self._events.close()
         try:
-            self._samples.close()
+            if self._samples is not None:
+                self._samples.close()
         except OSError as error:
             raise StackctlError(f"the evidence cannot be written: {error.strerror}") from error
 
     def discard(self) -> None:
         """Leave no trace: nothing was released."""
-        self._events.close()
-        self._samples.close()
+        self.close()
         remove_folder(self.folder)
 
 
@@ -175,19 +227,20 @@ def _parse_event(line: str) -> dict[str, Any]:
     return event
 
 
-def _read_whole(descriptor: int, parse: Callable[[str], Entry]) -> tuple[list[Entry], int]:
-    """Return what lines say up to the first that cannot be read, and how many bytes these have."""
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        file.seek(0)
-        content = file.read()
-    entries, whole = [], 0
+def _read_whole(
+    content: bytes, parse: Callable[[str], Entry]
+) -> tuple[list[Entry], list[str], int]:
+    """Return what lines say up to the first that cannot be read, these lines, and their bytes."""
+    entries, lines, whole = [], [], 0
     while (end := content.find(b"\n", whole)) >= 0:
         try:
-            entries.append(parse(content[whole:end].decode()))
+            line = content[whole:end].decode()
+            entries.append(parse(line))
         except (ValueError, RecursionError):
             break
+        lines.append(line)
         whole = end + 1
-    return entries, whole
+    return entries, lines, whole
 
 
 def hash_text(text: str) -> str:

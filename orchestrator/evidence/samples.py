@@ -161,6 +161,7 @@ def parse_entry(line: str) -> Sample | Note:
     """Read one line of witness.jsonl again. Raises ValueError."""
     try:
         fields = json.loads(line)
+        fields.pop("chain", None)
         if "note" in fields:
             return to_note(fields)
         sample = Sample(**fields)

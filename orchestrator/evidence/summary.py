@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.samples import Sample, count, draw_samples
@@ -11,7 +12,7 @@ from orchestrator.evidence.samples import Sample, count, draw_samples
 if TYPE_CHECKING:
     from orchestrator.evidence.notes import Note
 
-SCHEMA = 4  # since the reasons of what was lost are counted
+SCHEMA = 5  # since lines are chained, and it is told how the record began and who closed it
 
 Event = Mapping[str, Any]
 
@@ -34,11 +35,12 @@ def summarize(
         "schema": SCHEMA,
         "release": started["release"],
         "outcome": ended["outcome"],
-        "verdict": judge(ended["outcome"], witness),
+        "verdict": judge(ended["outcome"], witness, _last(events, "adopted")),
         "what": {key: started[key] for key in ("command", "service", "version")}
         | {key: planned.get(key) for key in ("color", "previous")},
         "who": {key: started[key] for key in ("operator", "host", "ci")},
         "when": {"started": started["at"], "ended": ended["at"], "seconds": ended["seconds"]},
+        **_pick_record(events),
         "image": {key: planned.get(key) for key in ("image", "digest")},
         "replicas": _pick(events, "replica", "name", "container"),
         "phases": _pick(events, "phase_done", "at", "phase", "seconds"),
@@ -50,7 +52,6 @@ def summarize(
         "drain": _pick_drain(events),
         "witness": witness,
         "traffic": traffic,
-        "warnings": [event["text"] for event in events if event["event"] == "warning"],
         "failure": next(iter(_pick(events, "failed", "phase", "reason", "hint", "logs")), None),
         "undone": next(iter(_pick(events, "undone", "text")), None),
         "files": files,
@@ -73,8 +74,13 @@ def read_span(events: Sequence[Event]) -> tuple[float, float]:
     return first, last
 
 
-def judge(outcome: str, witness: Mapping[str, object]) -> dict[str, object]:
-    """Return the verdict: was a request lost, and what that rests on."""
+def judge(
+    outcome: str, witness: Mapping[str, object], adopted: Event = MappingProxyType({})
+) -> dict[str, object]:
+    """Return the verdict: was a request lost, and what that rests on.
+
+    What died may have lost requests that it did not come to write down.
+    """
     sent, lost = int(str(witness["sent"])), int(str(witness["lost"]))
     if witness.get("failure") and not lost:
         return {"lossless": None, "text": f"the witness failed: {witness['failure']}"}
@@ -83,6 +89,9 @@ def judge(outcome: str, witness: Mapping[str, object]) -> dict[str, object]:
     what = "released" if outcome == "deployed" else outcome.replace("_", " ")
     if lost:
         return {"lossless": False, "text": f"{what}, {lost} of {sent} witness requests lost"}
+    if adopted:
+        text = f"{what}, 0 of {sent} witness requests lost before it died"
+        return {"lossless": None, "text": text}
     return {"lossless": True, "text": f"{what}, 0 of {sent} witness requests lost"}
 
 
@@ -92,6 +101,19 @@ def _last(events: Sequence[Event], kind: str) -> Event:
         if event["event"] == kind:
             found = event
     return found
+
+
+def _pick_record(events: Sequence[Event]) -> dict[str, object]:
+    """Return how the record began, who has closed it in a dead release's place, and what it warns of."""
+    warnings = [event["text"] for event in events if event["event"] == "warning"]
+    begun = _pick(events, "begun", "host", "nonce", "chained")
+    adopted = _pick(events, "adopted", "doubt")
+    warnings += [f"it is not signed: {each['doubt']}" for each in adopted if each["doubt"]]
+    return {
+        "begin": begun[0] if begun else None,
+        "adopted": adopted[0] if adopted else None,
+        "warnings": warnings,
+    }
 
 
 def _pick_moves(events: Sequence[Event]) -> dict[str, object]:

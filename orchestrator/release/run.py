@@ -41,7 +41,9 @@ class Run:
         self.house = house
         self.order = order
         self.lease = lease
-        self.record = Record.begin(house.releases, order.service, order.version, house.clock)
+        self.record = Record.begin(
+            house.releases, order.service, order.version, house.clock, house.evidence_key
+        )
         self.plan: Plan | None = None  # once it is decided
         self.switch: Switch | None = None  # once it is opened; closed at the end
         self.witness: Witness | None = None  # once it is called; stopped at the end

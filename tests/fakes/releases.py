@@ -54,7 +54,7 @@ class Releases:
         The times of `notes` are seconds from the start.
         """
         self.clock.sleep(60)
-        record = Record.begin(self.folder, "web", version, self.clock)
+        record = Record.begin(self.folder, "web", version, self.clock, key)
         record.emit(Started(record.release, "deploy", "web", version, "ann", "box", ""))
         record.emit(Planned("green", ("web-green-1",), f"web:{version}", "sha256:1", "v1", False))  # noqa: FBT003
         for attempt, healthy in enumerate((False, False, True), start=1):
@@ -78,11 +78,15 @@ class Releases:
         assert close_record(record, texts, traffic, key, self.clock) == []
         return record.folder
 
-    def leave_killed(self) -> Path:
-        """Begin a release that is never heard of again."""
+    def leave_killed(self, key: bytes | None = None, lost: Sequence[int] = ()) -> Path:
+        """Begin a release that is never heard of again once its witness has sent 40 requests."""
         self.clock.sleep(60)
-        record = Record.begin(self.folder, "web", "v9", self.clock)
+        record = Record.begin(self.folder, "web", "v9", self.clock, key)
         record.emit(Started(record.release, "deploy", "web", "v9", "ann", "box", ""))
+        for number in range(40):
+            record.sample(self._sample(number, "v9", number in lost))
+        for phase in ("promote", "confirm"):
+            record.emit(PhaseBegan(phase))
         record.close()
         return record.folder
 

@@ -170,7 +170,7 @@ def test_a_release_that_lost_its_seal_is_no_old_one(releases: Releases) -> None:
     for version in ("v2", "v4"):
         folder = place(releases, version)
         (folder / "seal.json").unlink()
-        tamper(folder / "evidence.json", '"schema": 4', '"schema": 1')
+        tamper(folder / "evidence.json", '"schema": 5', '"schema": 1')
 
     assert problems(releases) == {"v2": "file missing", "v3": "chain broken", "v4": "file missing"}
 

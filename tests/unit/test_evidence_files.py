@@ -77,7 +77,7 @@ def test_the_events_tell_the_release_in_order(world: World) -> None:
     """From its start to its end, each with the time; every phase begins before it ends."""
     told = events(world, world.deploy("v2"))
 
-    assert [told[0]["event"], told[-1]["event"]] == ["started", "ended"]
+    assert [told[0]["event"], told[1]["event"], told[-1]["event"]] == ["begun", "started", "ended"]
     assert [event["at"] for event in told] == sorted(event["at"] for event in told)
     phases = [phase for phase in Phase if phase is not Phase.CONFIGURE]  # nothing has changed
     assert [e["phase"] for e in told if e["event"] == "phase"] == phases
@@ -89,7 +89,7 @@ def test_the_evidence_has_the_promised_facts(world: World) -> None:
     result = world.deploy("v2")
     facts = world.evidence(result)
 
-    assert (facts["schema"], facts["release"], facts["outcome"]) == (4, result.release, "deployed")
+    assert (facts["schema"], facts["release"], facts["outcome"]) == (5, result.release, "deployed")
     assert facts["what"] == {
         "command": "deploy",
         "service": "notes",
