@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.bench.document import SCHEMA
+from orchestrator.bench.shape import fits_baseline, fits_previous
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.files import find_free
 from orchestrator.reports import (
@@ -59,8 +60,9 @@ class Archive:
             found = _read(folder / "bench.json")
             if (
                 found is not None
-                and found["script"]["name"] == script
-                and found["outcome"] == "completed"
+                and fits_previous(found)
+                and found["script"].get("name") == script
+                and found.get("outcome") == "completed"
             ):
                 return found
         return None
@@ -74,6 +76,11 @@ class Archive:
             raise ConfigurationError(
                 f"there is no baseline `{name}` of `{script}`",
                 f"there is: {told}; make one with `stackctl bench {script} --save-baseline {name}`",
+            )
+        if not fits_baseline(found):
+            raise ConfigurationError(
+                f"the baseline `{name}` of `{script}` is none: a field is missing or of another kind",
+                f"make it anew: `stackctl bench {script} --save-baseline {name}`",
             )
         return found
 

@@ -338,6 +338,72 @@ def test_a_baseline_is_read_as_it_was_saved(tmp_path: Path) -> None:
         archive.read_baseline("notes", "../main")
 
 
+def damage(document: Any, place: str, value: object) -> Any:
+    """Return a document with another value at a dotted place."""
+    copy = inner = json.loads(json.dumps(document))
+    *way, last = place.split(".")
+    for part in way:
+        inner = inner[int(part) if part.isdecimal() else part]
+    inner[last] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("figures", None),
+        ("figures.rate", None),
+        ("figures.p99_ms", "fast"),
+        ("figures.p95_ms", float("nan")),
+        ("script", []),
+        ("script.sha256", None),
+        ("bench", 5),
+        ("overrides", None),
+        ("outcome", {}),
+    ],
+)
+def test_a_load_test_that_none_has_left_is_passed_over(
+    tmp_path: Path, place: str, value: object
+) -> None:
+    """It would end the next one after all of its load, with nothing kept."""
+    folder = tmp_path / "reports" / "bench" / "20300101-000001-notes"
+    folder.mkdir(parents=True)
+    write_whole(folder / "bench.json", to_json(damage(make_document(), place, value)))
+    assert Archive(tmp_path).find_previous("notes", "3") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("name", None),
+        ("bench", None),
+        ("script", None),
+        ("overrides", [1]),
+        ("overrides.vus", "many"),
+        ("overrides.other", 1),
+        ("runs", []),
+        ("runs", {"rate": 1}),
+        ("runs.0.rate", None),
+        ("runs.0.p50_ms", float("inf")),
+        ("runs.0.p50_ms", 10**400),
+        ("runs.0", {}),
+    ],
+)
+def test_a_baseline_that_nobody_has_saved_is_refused(
+    tmp_path: Path, place: str, value: object
+) -> None:
+    """Before there is any load."""
+    archive = Archive(tmp_path)
+    baseline = damage(make_baseline(make_document(5), "main"), "name", "main")
+    if place == "runs.0":
+        baseline["runs"][0] = value
+    else:
+        baseline = damage(baseline, place, value)
+    archive.save_baseline("notes", "main", baseline)
+    with pytest.raises(ConfigurationError, match="the baseline `main` of `notes` is none"):
+        archive.read_baseline("notes", "main")
+
+
 def test_the_newest_report_has_its_place(tmp_path: Path) -> None:
     """`test` is the one without a name."""
     archive = Archive(tmp_path)
