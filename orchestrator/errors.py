@@ -10,12 +10,17 @@
     ├── CandidateError      1    whoever wrote the new version
     ├── UnsafeError         4    a person, now: the state users see is not known to be good
     ├── LockedError         5    whoever holds the lock
-    └── Interrupted         130  nobody (143 where SIGTERM asked for it)
+    └── Interrupted         130  nobody (143 where SIGTERM asked for it, 129 a closed terminal)
 
 A message is lower case and says what, which and the measured fact. A hint is the next command.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class StackctlError(Exception):
@@ -27,6 +32,12 @@ class StackctlError(Exception):
         self.message = show_controls(message)
         self.hint = None if hint is None else show_controls(hint)
         super().__init__(self.message)
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Tell the same in other words."""
+        self.message = change(self.message)
+        self.hint = None if self.hint is None else change(self.hint)
+        self.args = (self.message,)
 
 
 class ConfigurationError(StackctlError):

@@ -5,17 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import SystemClock
+from orchestrator.engine.discretion import keep_discreet
 from orchestrator.engine.docker import DockerEngine
+from orchestrator.engine.marking import put_labels
+from orchestrator.engine.redaction import Redaction
 from orchestrator.evidence.key import take_key
 from orchestrator.gateway.admin import Admin
 from orchestrator.release.house import House
 from orchestrator.reports import require_own_places
+from orchestrator.stack import naming
 from orchestrator.stack.load import load_stack, load_variables
+from orchestrator.stack.withheld import find_withheld, list_public
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.console import Console
+    from orchestrator.engine.ports import Engine
+    from orchestrator.stack.model import Stack
 
 
 def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
@@ -25,12 +32,20 @@ def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
     """
     stack, folder = load_stack(file, outside=outside), file.resolve().parent
     require_own_places(folder)
+    variables = load_variables(file)
     return House(
         stack=stack,
         folder=folder,
-        engine=DockerEngine(),
+        engine=_open_engine(stack, find_withheld(file, stack, variables)),
         admin=Admin(stack.gateway.admin, stack.gateway.listen),
         clock=SystemClock(),
         emit=console.show,
-        variables=take_key(load_variables(file), folder),
+        variables=take_key(variables, folder),
     )
+
+
+def _open_engine(stack: Stack, withheld: tuple[tuple[str, str], ...]) -> Engine:
+    engine = keep_discreet(DockerEngine(), Redaction(withheld, list_public(stack)))
+    if stack.drill_of is None:
+        return engine
+    return put_labels(engine, {naming.DRILL_OF: stack.drill_of})

@@ -93,7 +93,7 @@ def build_image(
             f" {builder.told}",
             INSTALL,
         )
-    redaction = Redaction(order)
+    redaction = Redaction((*order.arguments.items(), *order.secrets.items()), order.tag)
 
     def tell(line: str) -> None:
         report(redaction.apply(line))
@@ -200,10 +200,10 @@ def _follow(steps: Iterable[Mapping[str, Any]], doing: str, report: Callable[[st
     fault = ""
     for step in steps:  # to its end, also after a fault: that closes the connection
         fault = fault or str(step.get("error", "")).strip()
-        line = str(step.get("stream") or step.get("status") or "").rstrip()
-        if line:
-            tail.append(line)
-            report(line)
+        for line in str(step.get("stream") or step.get("status") or "").splitlines():
+            if line.strip():
+                tail.append(line.rstrip())
+                report(line.rstrip())
     if fault:
         raise ImageError("\n  ".join([f"{doing}: {fault}", *tail]))
 

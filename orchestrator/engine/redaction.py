@@ -1,4 +1,4 @@
-"""What a builder says, without the values that it was given."""
+"""What a builder or the engine says, without the values that it was given."""
 
 from __future__ import annotations
 
@@ -9,27 +9,25 @@ from urllib.parse import quote_plus
 from orchestrator.errors import show_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from orchestrator.engine.values import BuildOrder
+    from collections.abc import Iterable, Iterator
 
 # Characters: whatever is shorter stands in any text by chance, and can be guessed.
 SHORTEST = 4
 
 
 class Redaction:
-    """Puts `${NAME}` where a value of a build argument or of a secret stands.
+    """Puts `${NAME}` where a value stands that came from a variable, a build argument or a secret.
 
     BuildKit writes out the arguments of a step, steps print what they like, and an address of the
-    engine's API has all arguments in it. What the image's tag says is no secret.
+    engine's API has all arguments in it. What a `public` text has, such as an image's tag, is no secret.
     """
 
-    def __init__(self, order: BuildOrder) -> None:
+    def __init__(self, values: Iterable[tuple[str, str]], public: str = "") -> None:
         self._names = {
             piece: name
-            for name, value in (*order.arguments.items(), *order.secrets.items())
+            for name, value in values
             for piece in _spell(value)
-            if len(piece) >= SHORTEST and piece not in order.tag
+            if len(piece) >= SHORTEST and piece not in public
         }
         longest_first = sorted(self._names, key=len, reverse=True)
         self._pieces = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.stack.document import read_document
+from orchestrator.stack.model import DRILL_OF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,8 +26,9 @@ def write_copy(
 
     References are filled in, so what is written may be secret: it is for the owner's eyes only.
     """
-    document: Any = read_document(file, variables)[0]
-    document["name"] = name
+    document: Any = read_document(file, variables).data
+    original, document["name"] = str(document["name"]), name
+    document[DRILL_OF] = original
     document["gateway"] |= {"listen": str(doors[0]), "admin": str(doors[1])}
     document.pop("notify", None)
     for service in document["services"].values():

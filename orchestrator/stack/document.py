@@ -20,6 +20,7 @@ from yaml.constructor import SafeConstructor
 from yaml.resolver import Resolver
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.stack.filled import OWN, mark, to_printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,20 +54,28 @@ class Fault(NamedTuple):
         return to_printable(f"{self.path}: {self.message}" if self.path else self.message)
 
 
-def to_printable(text: str) -> str:
-    """Write what a terminal would act upon, such as a line end or an escape, as an escape."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+class Document(NamedTuple):
+    """What a file says, with its references filled in, and the faults met on the way."""
+
+    data: object
+    faults: list[Fault]
+    keys: Mapping[str, str]  # that hold a variable's value: as they are written
 
 
-def read_document(path: Path, variables: Mapping[str, str]) -> tuple[object, list[Fault]]:
-    """Return what the file says, with its references filled in, and the faults met on the way.
+def find_references(path: Path) -> frozenset[str]:
+    """Return the variables that a file refers to. Raises ConfigurationError where it cannot be read."""
+    return frozenset(found[2] for found in _REFERENCE.finditer(_read_text(path)) if found[2])
+
+
+def read_document(path: Path, variables: Mapping[str, str]) -> Document:
+    """Read a file. Values with a variable's value in them are `Filled`.
 
     Raises ConfigurationError where there is no readable YAML document at all.
     """
     text = _read_text(path)
     try:
         loader = _Loader(parse(text), variables)
-        return loader.get_single_data(), loader.faults
+        return Document(loader.get_single_data(), loader.faults, loader.keys)
     except yaml.YAMLError as error:
         raise ConfigurationError(
             f"`{path}` is not valid YAML: {_in_one_line(error)}",
@@ -168,6 +177,8 @@ class _Loader(Composer, SafeConstructor, Resolver):
         SafeConstructor.__init__(self)
         Resolver.__init__(self)
         self.faults: list[Fault] = []
+        self.keys: dict[str, str] = {}
+        self._written: dict[yaml.Node, str] = {}  # of scalars that hold a variable's value
         self._variables = variables
         self._events = deque(events)
 
@@ -183,7 +194,9 @@ class _Loader(Composer, SafeConstructor, Resolver):
     def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         node: yaml.ScalarNode = super().compose_scalar_node(anchor)
         if "$" in node.value:
-            node.value = self._fill_in(node.value, node.start_mark.line + 1)
+            written, node.value = node.value, self._fill_in(node)
+            if self._reveals(written):
+                self._written[node] = written
             if not node.style:  # a plain one, typed as if the value had been written there
                 node.tag = self.resolve(yaml.ScalarNode, node.value, (True, False))  # type: ignore[no-untyped-call]
         return node
@@ -196,17 +209,36 @@ class _Loader(Composer, SafeConstructor, Resolver):
                 continue
             if key.value in seen:
                 line = key.start_mark.line + 1
-                self.faults.append(Fault("", f"line {line}: `{key.value}` is written twice"))
+                told = to_printable(self._written.get(key, str(key.value)))
+                self.faults.append(Fault("", f"line {line}: `{told}` is written twice"))
             seen.add(key.value)
+            if key in self._written:
+                self.keys[key.value] = self._written[key]
         return node
 
-    def _fill_in(self, text: str, line: int) -> str:
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002  PyYAML's
+        made = super().construct_object(node, deep)
+        return mark(made, self._written[node]) if node in self._written else made
+
+    def _reveals(self, text: str) -> bool:
+        """Whether a variable has a value that is filled in; a default stands in the file anyway."""
+        return any(self._variables.get(found[2] or "") for found in _REFERENCE.finditer(text))
+
+    def _fill_in(self, node: yaml.ScalarNode) -> str:
+        line = node.start_mark.line + 1
+
         def fill(match: re.Match[str]) -> str:
             escaped, name, default, broken = match.groups()
             if escaped:
                 return "$"
             if broken:
                 self.faults.append(Fault("", f"line {line}: `${{` without a name and `}}`"))
+                return ""
+            if name.startswith(OWN):
+                told = (
+                    f"line {line}: `${{{name}}}` is stackctl's own, and reaches nothing of a stack"
+                )
+                self.faults.append(Fault("", told))
                 return ""
             value = self._variables.get(name, "")
             if value == "" and default is not None:
@@ -215,7 +247,7 @@ class _Loader(Composer, SafeConstructor, Resolver):
                 self.faults.append(Fault("", f"line {line}: `${{{name}}}` is not set"))
             return value
 
-        return _REFERENCE.sub(fill, text)
+        return _REFERENCE.sub(fill, node.value)
 
 
 for _kind, (_form, _first) in _FORMS.items():

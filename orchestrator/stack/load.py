@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.stack.boundary import ALLOW, allows_outside, find_outside
-from orchestrator.stack.document import MEND, Fault, read_document, to_printable
+from orchestrator.stack.document import MEND, Fault, read_document
 from orchestrator.stack.env_file import read_env_file
+from orchestrator.stack.filled import OWN, quote
 from orchestrator.stack.forms import FORMS
-from orchestrator.stack.model import Stack
+from orchestrator.stack.model import DRILL_OF, Stack
 from orchestrator.stack.relations import find_relation_faults
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def load_stack(
     ConfigurationError with all faults, one a line, each with its path.
     """
     variables = load_variables(path, environment)
-    document, faults = read_document(path, variables)
+    document, faults, keys = read_document(path, variables)
     if not isinstance(document, dict):
         found = "a list" if isinstance(document, list) else f"`{_shorten(document)}`"
         found = "nothing" if document is None else found
@@ -53,16 +54,20 @@ def load_stack(
             f"`{path}`: expected a mapping of keys to values, found {found}", MEND
         )
     version = document.get("version", SCHEMA_VERSION)
-    if type(version) is not int or version != SCHEMA_VERSION:
+    if isinstance(version, bool) or not isinstance(version, int) or version != SCHEMA_VERSION:
         raise ConfigurationError(
             f"`{path}`: version `{_shorten(version)}` is not known, expected {SCHEMA_VERSION}", MEND
         )
-    document = {key: value for key, value in document.items() if not str(key).startswith("x-")}
+    document = {
+        key: value
+        for key, value in document.items()
+        if not str(key).startswith("x-") or key == DRILL_OF
+    }
     faults += find_relation_faults(document)
     try:
         stack = Stack.model_validate(document)
     except ValidationError as error:
-        faults += [_to_fault(detail) for detail in error.errors(include_url=False)]
+        faults += [_to_fault(detail, keys) for detail in error.errors(include_url=False)]
         raise _to_error(path, faults) from error
     if faults:
         raise _to_error(path, faults)
@@ -74,13 +79,18 @@ def load_stack(
 
 
 def load_variables(path: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the variables that `${…}` and `secrets` see: `.env`, overridden by the environment."""
+    """Return the variables that `${…}` and `secrets` see: `.env`, overridden by the environment.
+
+    A `.env` cannot hand on, under another name, what is stackctl's own.
+    """
     environment = os.environ if environment is None else environment
-    return read_env_file(path.parent / ".env", environment) | dict(environment)
+    seen = {name: value for name, value in environment.items() if not name.startswith(OWN)}
+    return read_env_file(path.parent / ".env", seen) | dict(environment)
 
 
-def _to_fault(detail: ErrorDetails) -> Fault:
-    path = ".".join(_shorten(part) for part in detail["loc"] if part != "[key]")
+def _to_fault(detail: ErrorDetails, keys: Mapping[str, str]) -> Fault:
+    parts = (part for part in detail["loc"] if part != "[key]")
+    path = ".".join(_shorten(keys.get(str(part), part)) for part in parts)
     message = _describe(detail)
     value = detail["input"]
     if isinstance(value, str | int | float) and detail["type"] != "extra_forbidden":
@@ -99,7 +109,7 @@ def _describe(detail: ErrorDetails) -> str:
 
 
 def _shorten(value: object) -> str:
-    text = str(value).lower() if isinstance(value, bool) else to_printable(str(value))
+    text = quote(value)
     return text if len(text) <= 60 else text[:57] + "…"
 
 

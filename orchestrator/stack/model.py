@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -19,6 +20,7 @@ from pydantic import (
 )
 
 from orchestrator.stack.fields import STRICT, Port
+from orchestrator.stack.filled import OWN
 from orchestrator.stack.forms import (
     BUILD_SECRET,
     ENVIRONMENT,
@@ -49,6 +51,7 @@ from orchestrator.stack.quantities import (
 from orchestrator.stack.routes import Method, Route
 
 Color = Literal["blue", "green"]
+DRILL_OF = "x-drill-of"  # of all keys that begin so the only one that is read
 
 
 def _scalar_to_text(value: object) -> object:
@@ -61,6 +64,14 @@ def _scalar_to_text(value: object) -> object:
     return str(value) if isinstance(value, int) else value
 
 
+def _refuse_own(entry: str) -> str:
+    """Keep stackctl's own variables, such as the key of the evidence, out of every container and build."""
+    if entry.rpartition(":")[2].startswith(OWN):
+        msg = f"expected a variable other than `{OWN}…`: those are stackctl's own, and reach nothing of a stack"
+        raise ValueError(msg)
+    return entry
+
+
 # A container's name is a host name, `<stack 20>-<service 32>-green-50`: DNS allows 63 characters.
 Name = Annotated[StrictStr, Field(pattern=NAME, max_length=32)]
 Version = Annotated[StrictStr, Field(pattern=VERSION)]
@@ -68,8 +79,10 @@ Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
 VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=255)]
 Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
 Environment = Annotated[StrictStr, Field(pattern=ENVIRONMENT, max_length=200)]
-Secret = Annotated[StrictStr, Field(pattern=SECRET, max_length=200)]
-BuildSecret = Annotated[StrictStr, Field(pattern=BUILD_SECRET, max_length=200)]
+Secret = Annotated[StrictStr, Field(pattern=SECRET, max_length=200), AfterValidator(_refuse_own)]
+BuildSecret = Annotated[
+    StrictStr, Field(pattern=BUILD_SECRET, max_length=200), AfterValidator(_refuse_own)
+]
 Word = Annotated[StrictStr, Field(pattern=WORD, max_length=100)]
 File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
 Metrics = Annotated[StrictStr, Field(pattern=METRICS, max_length=4096)]
@@ -235,3 +248,5 @@ class Stack(_Strict):
     accessories: dict[Name, Accessory] = {}
     network: Network = Network()
     notify: Notify = Notify()
+    # The stack that a drill has made this copy of: it writes the key itself.
+    drill_of: Annotated[Name, Field(max_length=20)] | None = Field(default=None, alias="x-drill-of")

@@ -19,6 +19,7 @@ STACK, ROLE, SERVICE, COLOR = (
 VERSION, RELEASE, REPLICA = PREFIX + "version", PREFIX + "release", PREFIX + "replica"
 ADDRESS, PORT = PREFIX + "address", PREFIX + "port"
 LAYOUT = PREFIX + "layout"  # of the gateway's volume and network
+DRILL_OF = PREFIX + "drill-of"  # the stack whose copy this is a part of: a drill may remove it
 SPEC = PREFIX + "spec"  # hash of what a container was made from: tells 'unchanged' from 'changed'
 
 

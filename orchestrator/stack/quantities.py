@@ -68,7 +68,7 @@ def parse_address(value: object) -> object:
     try:
         ipaddress.IPv4Address(host)
     except ValueError as error:
-        msg = f"expected an IPv4 address before the port, got `{host}`"
+        msg = "expected an IPv4 address before the port"
         raise ValueError(msg) from error
     return Address(host, int(match[2]))
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from pydantic import ValidationError
 
 from orchestrator.stack.document import Fault
+from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
 from orchestrator.stack.quantities import Address, parse_address
 
@@ -50,7 +51,7 @@ def _network_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     if wanted > room:
         yield Fault(
             "network.subnet",
-            f"`{network.subnet}` has room for {room} replicas, and there may be {wanted}: those of"
+            f"`{quote(document['network']['subnet'])}` has room for {room} replicas, and there may be {wanted}: those of"
             " both colors",
         )
 
@@ -63,13 +64,13 @@ def _count_replicas(service: Mapping[str, Any]) -> int:
 def _mappings(value: object) -> dict[str, dict[str, Any]]:
     if not isinstance(value, dict):
         return {}
-    return {str(name): inner for name, inner in value.items() if isinstance(inner, dict)}
+    return {to_text(name): inner for name, inner in value.items() if isinstance(inner, dict)}
 
 
 def _image_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
     for name, service in services.items():
         if (service.get("build") is None) == (service.get("image") is None):
-            yield Fault(f"services.{name}", "expected either `build` or `image`")
+            yield Fault(f"services.{quote(name)}", "expected either `build` or `image`")
 
 
 def _name_faults(
@@ -78,19 +79,23 @@ def _name_faults(
     for name in accessories:
         service, color, number = (*name.rsplit("-", 2), "", "")[:3]
         if name in services:
-            yield Fault(f"accessories.{name}", "expected a name that no service has")
+            yield Fault(f"accessories.{quote(name)}", "expected a name that no service has")
         if service in services and color in get_args(Color) and number.isdecimal():
             yield Fault(
-                f"accessories.{name}", f"expected a name that no replica of `{service}` has"
+                f"accessories.{quote(name)}",
+                f"expected a name that no replica of `{quote(service)}` has",
             )
         migrated = name.removesuffix("-migration")
         if migrated != name and (services.get(migrated) or {}).get("migrate") is not None:
             yield Fault(
-                f"accessories.{name}", f"expected a name that the migration of `{migrated}` has not"
+                f"accessories.{quote(name)}",
+                f"expected a name that the migration of `{quote(migrated)}` has not",
             )
     for group, parts in (("services", services), ("accessories", accessories)):
         for name in parts.keys() & RESERVED:
-            yield Fault(f"{group}.{name}", "is the name of a part of stackctl, expected another")
+            yield Fault(
+                f"{group}.{quote(name)}", "is the name of a part of stackctl, expected another"
+            )
 
 
 def _route_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
@@ -101,15 +106,17 @@ def _route_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
             path = route.get("path") if isinstance(route, dict) else None
             if not isinstance(path, str):
                 continue
-            place = f"services.{name}.routes.{position}"
+            place = f"services.{quote(name)}.routes.{position}"
             trunk = path.rstrip("/")  # `/web` and `/web/` are the same requests
             if trunk in owners:
                 yield Fault(
-                    f"{place}.path", f"`{path}` already belongs to service `{owners[trunk]}`"
+                    f"{place}.path",
+                    f"`{quote(path)}` already belongs to service `{quote(owners[trunk])}`",
                 )
             if route.get("strip_prefix") is True and not path.endswith("/"):
                 yield Fault(
-                    f"{place}.strip_prefix", f"expected a path that ends with `/`, got `{path}`"
+                    f"{place}.strip_prefix",
+                    f"expected a path that ends with `/`, got `{quote(path)}`",
                 )
             yield from _websocket_faults(place, trunk, route)
             owners.setdefault(trunk, name)
@@ -119,7 +126,8 @@ def _websocket_faults(place: str, trunk: str, route: dict[str, Any]) -> Iterator
     path, methods = route.get("websocket"), route.get("methods")
     if isinstance(path, str) and path != route["path"] and not path.startswith(f"{trunk}/"):
         yield Fault(
-            f"{place}.websocket", f"`{path}` is not at or below the route's path `{route['path']}`"
+            f"{place}.websocket",
+            f"`{quote(path)}` is not at or below the route's path `{quote(route['path'])}`",
         )
     if path and isinstance(methods, list) and methods and "GET" not in methods:
         yield Fault(f"{place}.websocket", "opens with a GET, which `methods` does not list")
@@ -136,13 +144,19 @@ def _need_faults(
         )
         for need in wanted:
             if need not in services and need not in accessories:
-                known = ", ".join(sorted(services.keys() | accessories.keys()))
-                yield Fault(f"services.{name}.needs", f"no `{need}` in the stack; there is {known}")
+                known = ", ".join(sorted(map(quote, services.keys() | accessories.keys())))
+                yield Fault(
+                    f"services.{quote(name)}.needs",
+                    f"no `{quote(need)}` in the stack; there is {known}",
+                )
         graph[name] = [need for need in wanted if need in services]
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        yield Fault("services", "`needs` go in a circle: " + " -> ".join(reversed(error.args[1])))
+        yield Fault(
+            "services",
+            "`needs` go in a circle: " + " -> ".join(map(quote, reversed(error.args[1]))),
+        )
 
 
 def _volume_faults(group: str, parts: dict[str, dict[str, Any]]) -> Iterator[Fault]:
@@ -150,10 +164,11 @@ def _volume_faults(group: str, parts: dict[str, dict[str, Any]]) -> Iterator[Fau
         volumes = part.get("volumes")
         for position, mount in enumerate(volumes if isinstance(volumes, list) else ()):
             volume = str(mount).partition(":")[0]
+            told = quote(mount) if isinstance(mount, Filled) else volume
             if volume in RESERVED:
                 yield Fault(
-                    f"{group}.{name}.volumes.{position}",
-                    f"`{volume}` is a volume of stackctl itself, expected another",
+                    f"{group}.{quote(name)}.volumes.{position}",
+                    f"`{told}` is a volume of stackctl itself, expected another",
                 )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from orchestrator.errors import ConfigurationError
 from orchestrator.stack.load import load_stack
 from orchestrator.stack.model import Stack
-from tests.fakes.stacks import SHOP, load_shop
+from tests.fakes.stacks import SHOP, load_shop, shop_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +110,7 @@ def test_a_plain_variable_is_typed_as_if_written_there(tmp_path: Path) -> None:
     assert load(tmp_path, {"P": "8080"}, port="${P}").services["web"].port == 8080
     assert load(tmp_path, {}, port="${P:-8081}").services["web"].port == 8081
     assert load(tmp_path, {"P": "80"}, port="${P}${P}").services["web"].port == 8080
-    with pytest.raises(ConfigurationError, match="expected a whole number, got `8080`"):
+    with pytest.raises(ConfigurationError, match=r"expected a whole number, got `\$\{P\}`"):
         load(tmp_path, {"P": "8080"}, port='"${P}"')
 
 
@@ -258,3 +258,56 @@ def test_any_document_is_a_stack_or_refused(tmp_path: Path, tree: object, inside
     document = {**SHOP, inside: tree} if inside else tree
     text = yaml.safe_dump(document, allow_unicode=True).encode(errors="replace")
     load_or_refuse(write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ("${TOKEN}", "expected a whole number, got `${TOKEN}`"),
+        ("x${TOKEN}y", "expected a whole number, got `x${TOKEN}y`"),
+        ("${TOKEN:-80}", "expected a whole number, got `${TOKEN:-80}`"),
+        ("${UNSET:-eighty}", "expected a whole number, got `eighty`"),
+        ("${NUMBER}", "less than or equal to 65535, got `${NUMBER}`"),
+    ],
+)
+def test_a_fault_shows_a_reference_and_not_its_value(
+    tmp_path: Path, written: str, told: str
+) -> None:
+    """A variable may hold a secret; a default stands in the file anyway."""
+    file = write(tmp_path, MINIMAL.format(port=written, text="a"))
+    message = refuse(file, {"TOKEN": "s3cr3t-token-value", "NUMBER": "99999"})
+    assert told in message
+    assert "s3cr3t" not in message
+    assert "99999" not in message
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("env", {"K": "${STACKCTL_EVIDENCE_KEY}"}),
+        ("env", {"K": "${STACKCTL_EVIDENCE_KEY:-none}"}),
+        ("env", {"K": "a ${STACKCTL_ANYTHING} b"}),
+        ("image", "web:${STACKCTL_EVIDENCE_KEY}"),
+        ("secrets", ["STACKCTL_EVIDENCE_KEY"]),
+        ("secrets", ["KEY:STACKCTL_EVIDENCE_KEY"]),
+        ("build", {"context": ".", "secrets": ["STACKCTL_EVIDENCE_KEY"]}),
+        ("build", {"context": ".", "secrets": ["id:STACKCTL_EVIDENCE_KEY"]}),
+        ("build", {"context": ".", "args": {"K": "${STACKCTL_EVIDENCE_KEY}"}}),
+    ],
+)
+def test_what_is_stackctls_own_reaches_nothing_of_a_stack(
+    tmp_path: Path, place: str, value: object
+) -> None:
+    """The key of the evidence is no variable for containers, images and builds, by whatever way."""
+    document = shop_with(f"services.web.{place}", value)
+    file = write(tmp_path, yaml.safe_dump(document))
+    message = refuse(file, {"STACKCTL_EVIDENCE_KEY": "topsecretkey", "STACKCTL_ANYTHING": "x"})
+    assert "stackctl's own, and reach" in message
+    assert "topsecretkey" not in message
+
+
+def test_env_file_does_not_hand_on_what_is_stackctls_own(tmp_path: Path) -> None:
+    """`.env` cannot give the key of the environment another name."""
+    (tmp_path / ".env").write_text("K=${STACKCTL_EVIDENCE_KEY}\n")
+    with pytest.raises(ConfigurationError, match="line 1: a reference to a variable without a"):
+        load(tmp_path, {"STACKCTL_EVIDENCE_KEY": "topsecretkey"}, text="${K}")
