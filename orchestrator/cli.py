@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import itertools
+import os
 import signal
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 from orchestrator import __version__
+from orchestrator.announce.markers import in_ci
+from orchestrator.announce.quoting import quote_streams
 from orchestrator.commands import COMMANDS
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.settings import Settings, hoist
@@ -29,7 +32,7 @@ app = typer.Typer(
     help="Blue-green releases behind NGINX that lose no request, and prove it.",
     epilog="Exit codes: 0 done or unchanged, 1 failed and users kept their version, 2 usage or"
     " configuration, 3 a bug, 4 a person is needed, 5 locked, 6 an SLO was missed, 10 plan found"
-    " changes, 130/143 interrupted.",
+    " changes, 129/130/143 interrupted.",
 )
 for command in COMMANDS:
     app.command(**command.options)(command.run)
@@ -65,6 +68,8 @@ def main() -> NoReturn:
     gc.set_threshold(GARBAGE)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may be no text
+    if in_ci(os.environ):
+        quote_streams()
     arguments = hoist(sys.argv[1:]) or ["--help"]
     try:
         code = app(arguments, prog_name=app.info.name, standalone_mode=False)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.announce.markers import choose_markers
+from orchestrator.announce.quoting import say
 from orchestrator.errors import show_controls
 from orchestrator.events import (
     Ended,
@@ -26,8 +26,8 @@ from orchestrator.events import (
     Warned,
 )
 from orchestrator.settings import Settings
-from orchestrator.terminal import is_live, open_stream, plain
-from orchestrator.wording import describe, describe_forecast, summarize, timeline
+from orchestrator.terminal import drop_colors, fall_silent, is_live, open_stream, plain
+from orchestrator.wording import describe, describe_forecast, summarize, timeline, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,7 +78,7 @@ class Console:
                 self._probes.clear()
                 title = f"{event.command} {event.service} {event.version}"
                 self._mark(self._markers.begin(title))
-                self._line(f"[bold]{title}[/]")
+                self._line(f"[bold]{plain(title)}[/]")
             case PhaseBegan():
                 self._spin(event.phase)
             case PhaseEnded():
@@ -123,10 +123,10 @@ class Console:
         else:
             parts = {"gateway": done.gateway, **done.accessories}
             for name, state in parts.items():
-                self._out.print(f"{name} {state}")
+                self._write(f"{name} {state}\n")
             for result in done.services:
-                self._out.print(summarize(result))
-            self._out.print(f"listening on {stack.gateway.listen}")
+                self._write(f"{summarize(result)}\n")
+            self._write(f"listening on {stack.gateway.listen}\n")
         for result in done.services:
             if result.error is not None:
                 self.print_error(result.error)
@@ -183,7 +183,7 @@ class Console:
             )
             return
         for name, text in lines:
-            self._write(f"{name} | {text}\n")
+            self._write(f"{name} | {drop_colors(text)}\n")
             if self._out.quiet:
                 return
 
@@ -206,7 +206,7 @@ class Console:
         else:
             from orchestrator.evidence.report import render_page
 
-            self._write(show_controls(render_page(evidence)))
+            self._write(render_page(evidence))
 
     def print_removed(self, removed: Removed) -> None:
         """Print what was taken away."""
@@ -218,7 +218,7 @@ class Console:
             for kind, names in asdict(removed).items()
             for name in names
         ]
-        self._out.print("\n".join(lines) or "nothing to remove")
+        self._write("\n".join(lines or ["nothing to remove"]) + "\n")
 
     def print_either(self, facts: object, text: str) -> None:
         """Print the one JSON document, or the same in words."""
@@ -229,7 +229,12 @@ class Console:
 
     def print_document(self, facts: object) -> None:
         """Print the one JSON document."""
-        self._write(json.dumps(facts, default=str) + "\n")
+        self._write(to_json(facts))
+
+    def print_note(self, text: str) -> None:
+        """Say on stderr how something goes on."""
+        self._still()
+        self._line(plain(text))
 
     def print_error(self, error: StackctlError) -> None:
         """Print an error and its hint on stderr."""
@@ -242,23 +247,25 @@ class Console:
         )
 
     def _write(self, text: str) -> None:
-        self._put(sys.stdout, text)
+        self._still()  # as above
+        try:
+            sys.stdout.write(show_controls(text))
+            sys.stdout.flush()
+        except OSError as error:
+            fall_silent(self._out, error)
 
     def _line(self, text: str) -> None:
         self._err.print(text)
 
     def _mark(self, line: str) -> None:
-        """Print a line for the CI system, as it is: rich would break it."""
-        if line:
-            self._put(sys.stderr, f"{line}\n")
-
-    def _put(self, stream: TextIO, text: str) -> None:
+        """Print a command to the CI system, as it is: rich would break it."""
+        if not line:
+            return
         self._still()  # while rich's line stands, it takes both streams for its own
         try:
-            stream.write(text)
-            stream.flush()
-        except BrokenPipeError:
-            (self._out if stream is sys.stdout else self._err).on_broken_pipe()
+            say(sys.stderr, line)
+        except OSError as error:
+            fall_silent(self._err, error)
 
     def _spin(self, text: str) -> None:
         if not is_live(sys.stderr):

@@ -30,12 +30,12 @@ def draw(status: Status) -> RenderableType:
     if status.lock:
         lock = status.lock
         parts.append(
-            Text(
+            _text(
                 f"locked: {lock['command']} by {lock['holder']} on {lock['host']} since {lock['since']}"
             )
         )
-    parts += [Text(f"drift: {text}", style="yellow") for text in status.drift]
-    parts += [Text(f"left by a dead release: {text}", style="yellow") for text in status.recovery]
+    parts += [_text(f"drift: {text}", "yellow") for text in status.drift]
+    parts += [_text(f"left by a dead release: {text}", "yellow") for text in status.recovery]
     return Group(*parts)
 
 
@@ -45,8 +45,8 @@ def draw_history(releases: Sequence[Mapping[str, Any]]) -> RenderableType:
         ("release", "outcome", "witness", "lost", "seconds"),
         [
             (
-                Text(show_controls(found["release"])),
-                Text(show_controls(found["outcome"])),
+                _text(found["release"]),
+                _text(found["outcome"]),
                 Text(f"{found['witness']['sent']:,}"),
                 Text(
                     str(found["witness"]["lost"]), style="red" if found["witness"]["lost"] else ""
@@ -58,6 +58,11 @@ def draw_history(releases: Sequence[Mapping[str, Any]]) -> RenderableType:
     )
 
 
+def _text(text: str, style: str = "") -> Text:
+    """Return what labels and others say, as words."""
+    return Text(show_controls(text), style=style)
+
+
 def _head(status: Status) -> Text:
     gateway = status.gateway
     line = f"{status.stack}: gateway {gateway.state} on {gateway.listen}"
@@ -65,7 +70,7 @@ def _head(status: Status) -> Text:
         line += f", {gateway.connections} connections, {gateway.requests:,} requests served"
     if gateway.config:
         line += f"\nconfig: {gateway.config}"
-    return Text(line)
+    return _text(line)
 
 
 def _services(services: Sequence[ServiceStatus]) -> Rows:
@@ -73,7 +78,7 @@ def _services(services: Sequence[ServiceStatus]) -> Rows:
         ("service", "active", "healthy", "previous", "candidate"),
         [
             (
-                Text(service.name),
+                _text(service.name),
                 _name(service.active),
                 _health(service.active),
                 _name(service.previous),
@@ -89,8 +94,8 @@ def _accessories(status: Status) -> Rows:
         ("accessory", "state"),
         [
             (
-                Text(found.name),
-                Text(f"{found.state} ({found.health})" if found.health else found.state),
+                _text(found.name),
+                _text(f"{found.state} ({found.health})" if found.health else found.state),
             )
             for found in status.accessories
         ],
@@ -100,7 +105,7 @@ def _accessories(status: Status) -> Rows:
 def _name(color: ColorStatus | None) -> Text:
     if color is None:
         return Text("-")
-    return Text.assemble(color.version, " ", (f"({color.color})", color.color))
+    return Text.assemble(show_controls(color.version), " ", (f"({color.color})", color.color))
 
 
 def _health(color: ColorStatus | None) -> Text:

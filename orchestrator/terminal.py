@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from typing import TYPE_CHECKING, Any
+import re
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from orchestrator.announce.markers import in_ci
 from orchestrator.errors import show_controls
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console as RichConsole
+
+UNREAD = (errno.EPIPE, errno.EIO)
+COLOR = re.compile(r"\x1b\[[0-9;:]*m")  # and bold, and the like: SGR
 
 
 def plain(text: str) -> str:
@@ -17,6 +24,45 @@ def plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(show_controls(text))
+
+
+def drop_colors(text: str) -> str:
+    """Return a line that a container printed without its colors and without the end of a Windows line.
+
+    All else that a terminal would act upon is left, to be shown as an escape.
+    """
+    return COLOR.sub("", text).removesuffix("\r")
+
+
+def fall_silent(stream: RichConsole, error: OSError) -> None:
+    """Print no more where nobody reads: a pipe has no other end, or a terminal is closed."""
+    if error.errno not in UNREAD:
+        raise error
+    stream.on_broken_pipe()
+
+
+class _Told:
+    """A stream that says of a closed terminal what it says of a pipe: rich only knows that."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return int(self._tell(self._stream.write, text))
+
+    def flush(self) -> None:
+        self._tell(self._stream.flush)
+
+    def _tell(self, act: Callable[..., Any], *arguments: str) -> Any:
+        try:
+            return act(*arguments)
+        except OSError as error:
+            if error.errno in UNREAD:
+                raise BrokenPipeError(error.errno, error.strerror) from error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def is_live(stream: Any) -> bool:
@@ -45,7 +91,7 @@ def open_stream(stream: Any, *, color: bool) -> RichConsole:
 
     live = is_live(stream)
     return Unread(
-        file=stream,
+        file=cast("IO[str]", _Told(stream)),
         highlight=False,
         no_color=not color,
         emoji=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from orchestrator.evidence.audit import Finding
     from orchestrator.lifecycle.forecast import Forecast
     from orchestrator.release.result import Result
+
+
+def to_json(facts: object) -> str:
+    """Return the one JSON document, in one line without a word that a CI system would act upon."""
+    text = json.dumps(facts, default=str)
+    return text.replace("##", r"#\u0023").replace("section_", r"section\u005f") + "\n"
 
 
 def summarize(result: Result) -> str:

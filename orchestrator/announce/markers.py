@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from orchestrator.announce.quoting import break_commands, say
+from orchestrator.errors import show_controls
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -39,8 +42,10 @@ def choose_markers(environment: Mapping[str, str]) -> Markers:
 
 def in_ci(environment: Mapping[str, str]) -> bool:
     """Return whether a CI system runs this: it keeps all that is printed, redrawn lines too."""
-    names = ("CI", "GITHUB_ACTIONS", "GITLAB_CI")
-    return any(environment.get(name, "").lower() in TRUE for name in names)
+    names = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD")
+    return any(environment.get(name, "").lower() in TRUE for name in names) or bool(
+        environment.get("TEAMCITY_VERSION")
+    )
 
 
 @contextmanager
@@ -63,8 +68,7 @@ def _write(line: str) -> None:
     if not line:
         return
     try:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        say(sys.stderr, line)
     except OSError:
         return  # nobody reads it any more
 
@@ -112,7 +116,7 @@ class GitLabMarkers:
         """Open a section."""
         name = f"stackctl_{secrets.token_hex(4)}"
         self._open.append(name)
-        return f"\x1b[0Ksection_start:{int(time.time())}:{name}\r\x1b[0K{title}"
+        return f"\x1b[0Ksection_start:{int(time.time())}:{name}\r\x1b[0K{show_controls(title)}"
 
     def end(self) -> str:
         """Close the section that was opened last."""
@@ -126,4 +130,5 @@ class GitLabMarkers:
 
 
 def _escape(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    line = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return break_commands(line)

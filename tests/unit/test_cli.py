@@ -233,3 +233,16 @@ def test_nobody_needs_to_read_the_progress(folder: Path) -> None:
 def test_global_options_are_moved_to_the_front(given: list[str], hoisted: list[str]) -> None:
     """Only they are, with their values, and nothing behind `--`."""
     assert hoist(given) == hoisted
+
+
+CI = {"GITHUB_ACTIONS": "true", "CI": "true"}
+
+
+def test_no_command_of_others_reaches_a_ci_system(folder: Path) -> None:
+    """Whatever is quoted in an error, in words and in JSON; the tool's own annotation is one."""
+    name = "##[stop-commands]t"
+    for arguments in (("--file", name), ("logs", name), ("logs", name, "--output", "json")):
+        done = Run(folder, *arguments, "validate", **CI)
+        assert "##[" not in done.err + done.out
+        assert any(line.startswith("::error title=stackctl::") for line in done.err.splitlines())
+    assert "##[" in Run(folder, "--file", name, "validate").err
