@@ -29,6 +29,7 @@ Versions = Annotated[
     tuple[str, str] | None,
     typer.Option(help="Two versions that take turns; else the service's own and `drill`."),
 ]
+Clean = Annotated[bool, typer.Option("--clean", help="Only remove the copy that a drill has left.")]
 
 
 def drill(  # noqa: PLR0913, PLR0917  one argument an option
@@ -39,16 +40,16 @@ def drill(  # noqa: PLR0913, PLR0917  one argument an option
     during: During = None,
     versions: Versions = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the copy, for a look.")] = False,
-    clean: Annotated[
-        bool, typer.Option("--clean", help="Only remove the copy that a drill has left.")
-    ] = False,
+    clean: Clean = False,
 ) -> int:
-    """Strike releases of a throw-away copy of the stack, under load: do users notice?"""
+    """Strike releases of a throw-away copy of the stack, under load: do users notice?
+
+    It has data of its own, but the same variables: a database that they name elsewhere is written to.
+    """
     from orchestrator.console import Console
-    from orchestrator.drill.copy import remove_copy, throw_away
+    from orchestrator.drill import copy, report
     from orchestrator.drill.exercise import Exercise
     from orchestrator.drill.programme import Wish, draw_up
-    from orchestrator.drill.report import describe_all, describe_case, to_document
     from orchestrator.drill.verdict import find_problems
     from orchestrator.release.result import SLO_MISSED
     from orchestrator.stack.load import load_stack
@@ -56,16 +57,17 @@ def drill(  # noqa: PLR0913, PLR0917  one argument an option
     settings = context.obj
     with Console(settings) as console:
         if clean:
-            remove_copy(settings.file, console)
+            console.print_removed(copy.clean(settings.file, console))
             return 0
         wish = Wish(service or "", versions or (), during or (), fault or (), at or ())
         programme = draw_up(load_stack(settings.file), wish)
         observations = []
-        with throw_away(settings.file, console, keep=keep) as site:
-            typer.echo(f"`{site.house.stack.name}` comes up: {site.file}", err=True)
+        with copy.throw_away(settings.file, console, keep=keep) as site:
+            console.print_note(f"`{site.house.stack.name}` comes up: {site.file}")
             exercise = Exercise(site, programme.service, programme.versions)
             for case in programme.cases:
                 observations.append(exercise.run(case))
-                typer.echo(describe_case(observations[-1]), err=True)
-        console.print_either(to_document(observations), describe_all(observations) + "\n")
+                console.print_note(report.describe_case(observations[-1]))
+        told = f"{report.describe_all(observations)}\n"
+        console.print_either(report.to_document(observations), told)
         return SLO_MISSED if any(any(find_problems(seen)) for seen in observations) else 0

@@ -10,9 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.drill.belongings import (
+    describe_removed,
+    name_copy,
+    refuse_others,
+    remove_copy,
+)
+from orchestrator.drill.outside import find_outside
 from orchestrator.drill.site import Site
 from orchestrator.errors import StackctlError
-from orchestrator.lifecycle.removal import take_down
+from orchestrator.events import Warned
 from orchestrator.stack.boundary import ALLOW_VARIABLE
 from orchestrator.stack.copy import write_copy
 from orchestrator.stack.load import load_stack, load_variables
@@ -23,56 +30,49 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.console import Console
-    from orchestrator.release.house import House
-
-SUFFIX = "-drill"
-LOCK_WAIT = 30.0  # seconds; a drill that breaks off has just killed who held it
-LONGEST_NAME = 20  # of a stack
+    from orchestrator.lifecycle.removal import Removed
 
 
 @contextmanager
 def throw_away(file: Path, console: Console, *, keep: bool = False) -> Iterator[Site]:
-    """Give a copy of a stack with data of its own, on ports of its own; it is removed afterwards.
+    """Give a copy of a stack with volumes of its own, on ports of its own; it is removed afterwards.
 
-    Raises StackctlError where such a copy is there already.
+    Raises StackctlError where such a copy is there already, Conflict where a stack has its name.
     """
     folder = Path(tempfile.mkdtemp(prefix="stackctl-drill-"))
     try:
         site = _copy(file, folder, console)
-        if site.house.engine.containers(site.house.stack.name):
+        if refuse_others(site.house):
             raise StackctlError(
                 f"a copy named `{site.house.stack.name}` is here already",
                 "is another drill at work? else remove it: `stackctl drill --clean`",
             )
+        for place in find_outside(site.house.stack, site.variables):
+            told = (
+                "leads out of the stack, and the copy has it too: the drill reads and writes there"
+            )
+            console.show(Warned(f"{place} {told}"))
         try:
             yield site
         finally:
             if not keep:
-                _remove(site.house)
+                removed = remove_copy(site.house)
+                console.print_note(describe_removed(site.house.stack.name, removed))
     finally:
         if not keep:
             shutil.rmtree(folder)
 
 
-def remove_copy(file: Path, console: Console) -> None:
-    """Remove the copy that a drill has left which died."""
+def clean(file: Path, console: Console) -> Removed:
+    """Remove the copy that a drill has left which died. Raises Conflict where a stack has its name."""
     with tempfile.TemporaryDirectory(prefix="stackctl-drill-") as folder:
-        _remove(_copy(file, Path(folder), console).house)
-
-
-def _remove(house: House) -> None:
-    """Remove a copy with its data and its images."""
-    take_down(house, volumes=True, wait=LOCK_WAIT)
-    for image in house.engine.images(house.stack.name):
-        for tag in image.handles:
-            house.engine.remove_image(tag)
+        return remove_copy(_copy(file, Path(folder), console).house)
 
 
 def _copy(file: Path, folder: Path, console: Console) -> Site:
     stack, variables = load_stack(file), load_variables(file)
-    name = stack.name[: LONGEST_NAME - len(SUFFIX)].rstrip("-") + SUFFIX
     target = folder / file.name
-    write_copy(file, variables, target, name, _find_doors())
+    write_copy(file, variables, target, name_copy(stack.name), _find_doors())
     # The original was checked: its copy lies outside of the repository, and builds from there.
     house = open_house(target, console, outside=True)
     variables[ALLOW_VARIABLE] = "1"  # for the commands that the drill runs
