@@ -13,7 +13,7 @@ from orchestrator.evidence.samples import count
 from orchestrator.release.conclusion import Ending, conclude
 from orchestrator.release.lock import introduce, require_held
 from orchestrator.release.phases import UNDO, Phase, Undo
-from orchestrator.release.undo import give_up, put_back, read_candidate_logs
+from orchestrator.release.undo import give_up, put_back, read_candidate_logs, tell_left
 from orchestrator.signals import held_back
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Run:
         """Undo what is to be undone, and conclude; return whether the error is in the result."""
         self.record.tolerate()  # what follows must come to its end, on a full disk as well
         outcome: Outcome = "unchanged" if self.plan and self.plan.unchanged else "deployed"
-        with held_back() as late:  # undoing is all that a first signal could ask for
+        left = tell_left(self.order, None if error is None else UNDO[self._phase])
+        with held_back(left) as late:  # undoing is all that a first signal could ask for
             if error is not None:
                 outcome, error = self._undo(error)
             known = error if isinstance(error, StackctlError) else None

@@ -19,9 +19,25 @@ from orchestrator.release.phases import Undo
 if TYPE_CHECKING:
     from orchestrator.engine.ports import Lease
     from orchestrator.release.house import House
-    from orchestrator.release.plan import Plan
+    from orchestrator.release.plan import Order, Plan
     from orchestrator.release.result import Outcome
     from orchestrator.release.switch import Switch
+
+LEFT = {
+    Undo.NOTHING: "nothing but its evidence, which is not written yet",
+    Undo.REMOVE: "containers of the new version, which no user gets",
+    Undo.RESTORE: "users with the old version or the new one, and containers of the other one",
+    Undo.FORWARD: "containers of the old version, which no user gets",
+}
+
+
+def tell_left(order: Order, undo: Undo | None) -> str:
+    """Return what is left where the way back, or with None only the evidence, does not come to its end."""
+    left = "its evidence, which is not written yet" if undo is None else LEFT[undo]
+    return (
+        f"`{order.command} {order.service} {order.version}` is being brought to its end; once more ends it"
+        f" here, and leaves {left}: {PUT_RIGHT}"
+    )
 
 
 def read_candidate_logs(house: House, plan: Plan) -> str:
