@@ -37,6 +37,8 @@ def summarize(result: Result) -> str:
             f": {witness.sent:,} witness requests, {witness.lost} lost,"
             f" longest gap {witness.longest_gap_ms:g} ms"
         )
+    if witness.failure:
+        line += f"\nthe witness failed: {show_controls(witness.failure)}"
     if witness.lost:
         line += f"\nlost: {tell_reasons(witness.reasons)}"
         if any(re.match("status [34]", reason) for reason in witness.reasons):

@@ -16,6 +16,7 @@ What = Literal[
     "promised",  # from here on, once this version has answered, no other may
     "answered",  # the promised version, for the first time
     "withdrawn",  # the promise
+    "stood",  # still: the witness itself, for the seconds in `idle` up to then
     "usual",  # a request was answered so by the version of before: it is right to do so
 ]
 MOST_CLOSES = 20  # that are listed one by one

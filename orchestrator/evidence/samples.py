@@ -88,6 +88,8 @@ def count(
     """Return the figures of a release's samples, and of what else its witness noted."""
     good = [sample for sample in samples if sample.lost is None]
     ends = sorted(sample.done for sample in good)
+    woke = [note.at for note in notes if note.note == "stood"]  # nobody looked before
+    gaps = (b - a for a, b in pairwise(ends) if not any(a <= at <= b for at in woke))
     times = sorted(sample.ms for sample in good if sample.client != "slow")
     lost = [sample for sample in samples if sample.lost is not None]
     stale = sum(sample.stale for sample in lost)
@@ -95,7 +97,7 @@ def count(
         sent=len(samples),
         ok=len(good),
         lost=len(lost),
-        longest_gap_ms=round(max((b - a for a, b in pairwise(ends)), default=0.0) * 1000, 1),
+        longest_gap_ms=round(max(gaps, default=0.0) * 1000, 1),
         p50_ms=percentile(times, 50),
         p99_ms=percentile(times, 99),
         closed_early=closed_early,

@@ -3,8 +3,7 @@
 They are stricter than a load generator. A kept connection is never retried: where it closes after a
 request was written, that request is lost, be it a GET or a POST. Their idle gaps run from moments
 to a minute, or to what the gateway announces, and nobody waits for a gap to end: when the witness is
-stopped, every connection that idles sends one last request, to show that it is still there. A release
-may promise its version: see `promise` and `withdraw`.
+stopped, every connection that idles sends one last request, to show that it is still there.
 """
 
 from __future__ import annotations
@@ -12,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from asyncio import FIRST_COMPLETED
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.expectation import Expectation
-from orchestrator.evidence.notes import WEBSOCKET, Note, What
+from orchestrator.evidence.listener import hold
+from orchestrator.evidence.notes import Note, What
 from orchestrator.evidence.patience import (
     PATIENCE,
     SHORTEST_IDLE,
@@ -27,6 +26,7 @@ from orchestrator.evidence.patience import (
     rest,
 )
 from orchestrator.evidence.promise import Promise, find_version, name_version
+from orchestrator.evidence.pulse import BEAT, Pulse, read_awake
 from orchestrator.evidence.samples import (
     Client,
     Figures,
@@ -66,6 +66,7 @@ class Witness:
         promised: str | None = None,
         websockets: Sequence[str] = (),
         on_note: Callable[[Note], None] | None = None,
+        awake: Callable[[], float] = read_awake,  # goes on while this process stands still
     ) -> None:
         """Prepare. `versions` are those of NGINX's upstreams, such as `notes_green`.
 
@@ -86,6 +87,7 @@ class Witness:
         self._over = asyncio.Event()
         self._settled = asyncio.Event()  # whatever has begun by now must come to its end
         self._patience = Patience()
+        self._pulse = Pulse(self._stood_still, awake)
         self._running = threading.Event()
         self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
         self._promise: Promise | None = None
@@ -152,6 +154,7 @@ class Witness:
                 clients.create_task(self._keep(writes[position % len(writes)], gap))
             clients.create_task(self._come_anew(reads))
             clients.create_task(self._dawdle(writes[0]))
+            clients.create_task(self._watch_itself())
             for path in self._websockets:
                 clients.create_task(self._listen(path))
             self._running.set()
@@ -180,7 +183,7 @@ class Witness:
         if not connection.closed:
             return connection
         idle = connection.idle
-        early = idle < self._keepalive
+        early = idle < self._keepalive and not self._pulse.missed(self._pulse.look() - idle)
         self._testimony.closed_early += early
         told = "while idle, before its time" if early else "while idle"
         self._note("closed", "keepalive", errand.name, idle, told)
@@ -208,27 +211,20 @@ class Witness:
 
     async def _listen(self, path: str) -> None:
         """Hold a WebSocket until somebody closes it, or until it would hold a drain up."""
-        settled = asyncio.create_task(self._settled.wait())
-        opening = asyncio.create_task(WebSocket.open(self._address, path, self._host, self._token))
-        await asyncio.wait([opening, settled], timeout=PATIENCE, return_when=FIRST_COMPLETED)
-        opening.cancel()  # if it has not opened by now
-        try:
-            websocket = await opening
-        except (Lost, asyncio.CancelledError) as error:
-            self._note("refused", WEBSOCKET, path, text=str(error) or "no answer")
-            settled.cancel()
-            return
-        self._note("opened", WEBSOCKET, path, text=name_version(websocket.served, self._versions))
-        await asyncio.wait([websocket.end, settled], return_when=FIRST_COMPLETED)
-        idle = time.monotonic() - websocket.quiet_since
-        if websocket.end.done():
-            self._note("closed", WEBSOCKET, path, idle, websocket.end.result())
-        elif await websocket.leave():
-            self._note("left", WEBSOCKET, path, idle, "it was still open")
-        else:
-            self._note("left", WEBSOCKET, path, idle, "nobody answered the goodbye")
-        settled.cancel()
-        websocket.close()
+        opened = WebSocket.open(self._address, path, self._host, self._token)
+        await hold(opened, path, self._settled, self._note, self._versions)
+
+    async def _watch_itself(self) -> None:
+        """Look at the clock, so that a standstill is noticed."""
+        while not self._over.is_set():
+            await rest(BEAT, self._over)
+            self._pulse.look()
+
+    def _stood_still(self, seconds: float) -> None:
+        """Testify no more: what clients of this process did not get, no user may have missed."""
+        told = f"it stood still for {seconds:.1f} s, as a process that is stopped or a machine that sleeps"
+        self._testimony.failure = self._testimony.failure or told
+        self._note("stood", idle=seconds, text=told)
 
     async def _send(
         self,
@@ -241,6 +237,7 @@ class Witness:
         """Send once and note what happened; return the connection where it may be used again."""
         at, started = self._now(), time.monotonic()
         idle = connection.idle if connection else 0.0
+        since = self._pulse.look() - idle
         status, served, lost = None, "", None
         try:
             async with self._patience.bounded():
@@ -252,6 +249,10 @@ class Witness:
             lost = str(error)
         except TimeoutError:
             lost = "no answer in time"
+        if self._pulse.missed(since):  # nobody looked, so nobody is accused
+            if connection is not None:
+                connection.close()
+            return None
         ms = round((time.monotonic() - started) * 1000, 2)
         sample = Sample(at, client, errand.name, round(idle, 3), ms, status, served, lost)
         self._testimony.add(sample)
