@@ -22,11 +22,12 @@ from orchestrator.events import (
     Progress,
     Recovered,
     Started,
+    Unanswered,
     Undone,
     Warned,
 )
 from orchestrator.settings import Settings
-from orchestrator.terminal import drop_colors, fall_silent, is_live, open_stream, plain
+from orchestrator.terminal import Sparing, drop_colors, fall_silent, is_live, open_stream, plain
 from orchestrator.wording import describe, describe_forecast, summarize, timeline, to_json
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Console:
         self._spinner: Spinner | None = None
         self._probes: list[Probed] = []
         self._markers = choose_markers(os.environ)
+        self._sparing = Sparing()
 
     @cached_property
     def _out(self) -> Stream:
@@ -88,6 +90,8 @@ class Console:
             case Probed():
                 self._probes.append(event)
                 self._spin(f"gate  {describe(event)}")
+            case Unanswered():
+                self._show_silence(event)
             case Warned():
                 self._line(f"  [yellow]warning[/] {plain(event.text)}")
                 self._mark(self._markers.annotate("warning", "stackctl", event.text))
@@ -142,23 +146,14 @@ class Console:
 
     def watch_status(self, read: Callable[[], Status], clock: Clock, every: float) -> None:
         """Redraw the dashboard until Ctrl-C; without a terminal print one document a look."""
-        from orchestrator.dashboard import draw
-        from orchestrator.errors import Interrupted
+        from orchestrator.dashboard import watch
 
         if self._json or not is_live(sys.stdout):
             while not self._out.quiet:
                 self.print_status(read())
                 clock.sleep(every)
-            return
-        from rich.live import Live
-
-        try:
-            with Live(draw(read()), console=self._out, screen=True, auto_refresh=False) as live:
-                while True:
-                    clock.sleep(every)
-                    live.update(draw(read()), refresh=True)
-        except Interrupted:
-            return  # Ctrl-C is how one leaves a dashboard
+        else:
+            watch(self._out, read, clock, every)
 
     def print_forecast(self, found: Forecast) -> None:
         """Print what releases would do."""
@@ -279,6 +274,13 @@ class Console:
         if self._spinner is not None:
             self._spinner.stop()
             self._spinner = None
+
+    def _show_silence(self, event: Unanswered) -> None:
+        """Say on a terminal for how long it goes on; a log has a line now and then."""
+        if is_live(sys.stderr):
+            self._still() if event.over else self._spin(event.text)
+        elif self._sparing.is_due(event.seconds, over=event.over):
+            self._line(f"  [yellow]waiting[/] {plain(event.text)}")
 
     def _show_failure(self, event: Failed) -> None:
         for line in timeline(self._probes):

@@ -10,13 +10,14 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.errors import show_controls
+from orchestrator.errors import Interrupted, show_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from orchestrator.clock import Clock
     from orchestrator.lifecycle.status import ColorStatus, ServiceStatus, Status
 
 WIDEST = 10_000  # columns, for a table that is measured as if there were no end of room
@@ -37,6 +38,19 @@ def draw(status: Status) -> RenderableType:
     parts += [_text(f"drift: {text}", "yellow") for text in status.drift]
     parts += [_text(f"left by a dead release: {text}", "yellow") for text in status.recovery]
     return Group(*parts)
+
+
+def watch(screen: Console, read: Callable[[], Status], clock: Clock, every: float) -> None:
+    """Redraw the dashboard every so many seconds, until Ctrl-C: that is how one leaves it."""
+    from rich.live import Live
+
+    try:
+        with Live(draw(read()), console=screen, screen=True, auto_refresh=False) as live:
+            while True:
+                clock.sleep(every)
+                live.update(draw(read()), refresh=True)
+    except Interrupted:
+        return
 
 
 def draw_history(releases: Sequence[Mapping[str, Any]]) -> RenderableType:

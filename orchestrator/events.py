@@ -150,6 +150,23 @@ class Warned(Event):
 
 
 @dataclass(frozen=True)
+class Unanswered(Event):
+    """The engine was asked for something and says nothing; told again and again, until it does."""
+
+    kind = "unanswered"
+    doing: str
+    seconds: float
+    over: bool  # it has answered now, or the call was given up
+
+    @property
+    def text(self) -> str:
+        """Return it in words."""
+        if self.over:
+            return f"the engine was silent for {self.seconds:.0f} s ({self.doing})"
+        return f"the engine has not answered for {self.seconds:.0f} s ({self.doing})"
+
+
+@dataclass(frozen=True)
 class Failed(Event):
     """The release could not go on."""
 

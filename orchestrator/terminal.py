@@ -65,6 +65,20 @@ class _Told:
         return getattr(self._stream, name)
 
 
+class Sparing:
+    """Says when a log gets another line of something that goes on: each time after twice as long."""
+
+    def __init__(self) -> None:
+        self._due = 0.0  # seconds
+
+    def is_due(self, seconds: float, *, over: bool) -> bool:
+        """Whether to say it now. Its end is always said."""
+        if not over and seconds < self._due:
+            return False
+        self._due = 0.0 if over else 2 * seconds
+        return True
+
+
 def is_live(stream: Any) -> bool:
     """Return whether somebody looks at a stream now, so that lines may be drawn over."""
     return bool(stream.isatty()) and not in_ci(os.environ)

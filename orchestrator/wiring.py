@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import SystemClock
+from orchestrator.engine.connection import connect
 from orchestrator.engine.discretion import keep_discreet
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.marking import put_labels
 from orchestrator.engine.redaction import Redaction
+from orchestrator.engine.silence import Silence
+from orchestrator.events import Unanswered
 from orchestrator.evidence.key import take_key
 from orchestrator.gateway.admin import Admin
 from orchestrator.release.house import House
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from orchestrator.console import Console
     from orchestrator.engine.ports import Engine
+    from orchestrator.events import Emit
     from orchestrator.stack.model import Stack
 
 
@@ -36,7 +40,7 @@ def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
     return House(
         stack=stack,
         folder=folder,
-        engine=_open_engine(stack, find_withheld(file, stack, variables)),
+        engine=_open_engine(stack, find_withheld(file, stack, variables), console.show),
         admin=Admin(stack.gateway.admin, stack.gateway.listen),
         clock=SystemClock(),
         emit=console.show,
@@ -44,8 +48,13 @@ def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
     )
 
 
-def _open_engine(stack: Stack, withheld: tuple[tuple[str, str], ...]) -> Engine:
-    engine = keep_discreet(DockerEngine(), Redaction(withheld, list_public(stack)))
+def _open_engine(stack: Stack, withheld: tuple[tuple[str, str], ...], emit: Emit) -> Engine:
+    redaction = Redaction(withheld, list_public(stack))
+
+    def tell(doing: str, seconds: float, over: bool) -> None:  # noqa: FBT001  the form of Silence
+        emit(Unanswered(redaction.apply(doing), seconds, over))
+
+    engine = keep_discreet(DockerEngine(connect(silence=Silence(tell))), redaction)
     if stack.drill_of is None:
         return engine
     return put_labels(engine, {naming.DRILL_OF: stack.drill_of})

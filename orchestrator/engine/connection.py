@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -24,6 +25,8 @@ from orchestrator.errors import Conflict, EngineError, NotFound
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestrator.engine.silence import Silence
+
 PATIENCE = 60  # seconds for an answer of the engine
 UNFIT = (AttributeError, KeyError, TypeError, ValueError)  # what unfit settings make of docker-py
 FOREIGN = (
@@ -36,6 +39,7 @@ FOREIGN = (
     StoreError,
     OSError,
 )
+ASKED = threading.local()  # what each thread asks the engine for
 # How engines from 20.10 to 29 say that somebody else has a port of the host.
 TAKEN = re.compile(
     r"(\d+(?:\.\d+){3}:\d+)(?::[\d.]+:\d+)?(?:/tcp)?(?: failed)?:"
@@ -48,6 +52,7 @@ NO_INIT = re.compile(r'exec: "?[^" ]*docker-init"?: executable file not found')
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Turn whatever docker-py raises into an EngineError that says what was being done."""
+    outer, ASKED.doing = get_doing(), doing
     try:
         yield
     except docker.errors.NotFound as error:
@@ -72,21 +77,32 @@ def translated(doing: str) -> Iterator[None]:
         ) from error
     except FOREIGN as error:
         raise EngineError(f"{doing}: {error}") from error
+    finally:
+        ASKED.doing = outer
 
 
-def connect(patience: int = PATIENCE) -> docker.APIClient:
+def get_doing() -> str:
+    """Return what this thread asks the engine for."""
+    return str(getattr(ASKED, "doing", "connecting"))
+
+
+def connect(patience: int = PATIENCE, silence: Silence | None = None) -> docker.APIClient:
     """Return a client of the engine that is meant; it waits `patience` seconds for each answer.
+
+    `silence` tells who waits.
 
     `DOCKER_HOST` comes first, then `DOCKER_CONTEXT`, then the current Docker context, then the default
     socket. Raises EngineError where that one does not answer.
     """
-    return open_endpoint(find_endpoint(os.environ, Path.home()), patience)
+    return open_endpoint(find_endpoint(os.environ, Path.home()), patience, silence)
 
 
-def open_endpoint(endpoint: Endpoint, patience: int = PATIENCE) -> docker.APIClient:
+def open_endpoint(
+    endpoint: Endpoint, patience: int = PATIENCE, silence: Silence | None = None
+) -> docker.APIClient:
     """Return a client of an engine. Raises EngineError where it does not answer."""
     try:
-        return Client(endpoint, patience)
+        return Client(endpoint, patience, silence)
     except docker.errors.TLSParameterError as error:
         told = str(error).partition(". TLS configurations")[0]
         raise EngineError(
@@ -112,14 +128,26 @@ class Client(docker.APIClient):
 
     _auth_configs: Any  # docker-py's; its stubs do not know it
 
-    def __init__(self, endpoint: Endpoint, patience: int) -> None:
+    def __init__(self, endpoint: Endpoint, patience: int, silence: Silence | None = None) -> None:
         self.endpoint = endpoint
+        self.patience = patience
+        self.silence = silence
         super().__init__(
             base_url=endpoint.host, tls=_to_tls(endpoint), version="auto", timeout=patience
         )
         self.credentials = self._auth_configs = Credentials(self._auth_configs)
         # `.netrc` and proxies would be looked up for each call.
         self.trust_env = not endpoint.local
+
+    def send(self, request: Any, **how: Any) -> Any:
+        """Send a request; tell where its answer does not come."""
+        if self.silence is None:
+            return super().send(request, **how)
+        timeout = how.get("timeout")
+        # The engine is given longer where it is to wait itself, such as for a container's end.
+        allowed = timeout - self.patience if isinstance(timeout, int | float) else 0.0
+        with self.silence.watched(get_doing(), max(0.0, allowed)):
+            return super().send(request, **how)
 
     def merge_environment_settings(self, *arguments: Any) -> Any:
         """Take proxies from the environment, unless the engine is on this machine."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.drill.belongings import name_copy
 from orchestrator.drill.boundary import list_boundaries, parse_boundary
 from orchestrator.drill.faults import Case
 from orchestrator.drill.verdict import find_problems
@@ -116,8 +117,9 @@ def test_a_drill_tells_what_users_noticed_and_leaves_nothing(released: Operator)
     (case,) = document["cases"]
     assert (case["fault"], case["boundary"], case["problems"]) == ("kill", "after gate", [])
     assert case["requests"]["sent"] > 0
+    assert f"`{name_copy(released.name)}` is removed: " in done.stderr
     assert case["put_right"]
     assert released.containers(running=False) == before
-    label = {"label": f"io.stackctl.stack={released.name}-drill"}
+    label = {"label": f"io.stackctl.stack={name_copy(released.name)}"}
     assert released.engine.containers(all=True, filters=label) == []
     assert released.engine.volumes(filters=label)["Volumes"] in (None, [])
