@@ -330,6 +330,9 @@ def test_markers_are_those_of_the_ci_system(environment: dict[str, str], kind: t
         ({"CI": "1"}, True),
         ({"GITHUB_ACTIONS": "true"}, True),
         ({"GITLAB_CI": "True"}, True),
+        ({"TF_BUILD": "True"}, True),
+        ({"TEAMCITY_VERSION": "2026.1"}, True),
+        ({"TEAMCITY_VERSION": ""}, False),
         ({"CI": "false"}, False),
         ({"CI": ""}, False),
         ({}, False),
@@ -339,7 +342,7 @@ def test_markers_are_those_of_the_ci_system(environment: dict[str, str], kind: t
 def test_a_ci_system_is_known_by_its_variables(
     *, environment: dict[str, str], expected: bool
 ) -> None:
-    """Those that nearly all of them set, and those of the two with markers."""
+    """Those that nearly all of them set, and those of four that act upon words of a log."""
     assert in_ci(environment) is expected
 
 
