@@ -29,3 +29,14 @@ class FakeClock:
         with self._lock:
             self.slept.append(seconds)
             self._elapsed += seconds
+
+
+class Sleeper:
+    """A clock that jumps: for so many seconds everybody slept."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        return self.now

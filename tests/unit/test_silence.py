@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from orchestrator.console import Console
-from orchestrator.engine.connection import Client, get_doing, translated
-from orchestrator.engine.endpoint import Endpoint
+from orchestrator.engine.connection import get_doing, translated
 from orchestrator.engine.silence import EVERY, FIRST, Silence
 from orchestrator.errors import EngineError
 from orchestrator.events import Unanswered
 from orchestrator.settings import Settings
-from tests.fakes.server import Request, serving
+from tests.fakes.ear import Ear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 PATIENCE = 30.0  # seconds until a test gives up
-VERSION = b'{"ApiVersion": "1.41", "Version": "20.10"}'
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(VERSION), VERSION)
-
-
-class Ear:
-    """Hears what is told of a silence; time passes at once, so many times."""
-
-    def __init__(self, waits: int) -> None:
-        self.told: list[tuple[str, float, bool]] = []
-        self.waited: list[float] = []
-        self.enough = threading.Event()
-        self._left = waits
-
-    def hear(self, doing: str, seconds: float, over: bool) -> None:  # noqa: FBT001  as it is called
-        """Take it down."""
-        self.told.append((doing, seconds, over))
-        if over or self._left == 0:
-            self.enough.set()
-
-    def wait(self, answered: threading.Event, seconds: float) -> bool:
-        """Let time pass; once that was often enough, wait for the answer."""
-        self.waited.append(seconds)
-        if self._left:
-            self._left -= 1
-            return False
-        return answered.wait(PATIENCE)
 
 
 def test_a_silence_is_told_after_a_moment_and_then_each_second() -> None:
@@ -71,40 +42,6 @@ def test_what_is_answered_in_time_is_not_told() -> None:
     with pytest.raises(KeyError), Silence(ear.hear, ear.wait).watched("starting `x`", 10.0):
         raise KeyError
     assert ear.told == []
-
-
-def ask(ear: Ear, act: Callable[[Client], object]) -> None:
-    """Ask an engine that answers its version at once, and all else once that was missed."""
-
-    def behave(request: Request) -> bool:
-        return ("version" in request.path or ear.enough.wait(PATIENCE)) and request.answer(ANSWER)
-
-    with serving(behave) as server:
-        host, port = server.address
-        client = Client(Endpoint(f"tcp://{host}:{port}"), 60)
-        client.silence = Silence(ear.hear, ear.wait)
-        act(client)
-        client.close()
-
-
-def test_a_call_of_the_engine_is_watched() -> None:
-    """By the words that an error of it would have."""
-
-    def look(client: Client) -> object:
-        with translated("looking at `x`"):
-            return client.inspect_container("x")
-
-    ear = Ear(waits=2)
-    ask(ear, look)
-    assert ear.told[0] == ("looking at `x`", FIRST, False)
-
-
-def test_an_engine_that_is_to_wait_itself_is_given_the_time() -> None:
-    """A container that may take 20 s to stop is no silence."""
-    ear = Ear(waits=1)
-    ask(ear, lambda client: client.stop("x", timeout=20))
-    assert ear.waited[0] == 20 + FIRST
-    assert ear.told[0][1] == 20 + FIRST
 
 
 def test_what_is_asked_is_forgotten_with_the_call() -> None:
