@@ -9,6 +9,7 @@ from docker.types import LogConfig
 
 from orchestrator.engine.values import SCRATCH, Container, ContainerSpec
 from orchestrator.stack import naming
+from orchestrator.stack.quantities import Address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,7 +139,10 @@ def to_container(entry: Mapping[str, Any]) -> Container:
         state=entry.get("State") or "",
         labels=entry.get("Labels") or {},
         address=next((address for address in addresses if address), ""),
-        addresses={name: _to_address(endpoint) for name, endpoint in networks.items()},
+        addresses={
+            name: _to_address(endpoint, runs=entry.get("State") == "running")
+            for name, endpoint in networks.items()
+        },
         health=next(
             (word for word in ("unhealthy", "healthy", "starting") if f"{word})" in status), ""
         ),
@@ -148,15 +152,15 @@ def to_container(entry: Mapping[str, Any]) -> Container:
             for mount in entry.get("Mounts") or ()
             if mount.get("Type") == "volume" and re.fullmatch(UNNAMED, mount.get("Name", ""))
         },
-        published=tuple(
-            sorted(
-                {port["PublicPort"] for port in entry.get("Ports") or () if "PublicPort" in port}
-            )
-        ),
+        doors={
+            port["PrivatePort"]: Address(port["IP"], port["PublicPort"])
+            for port in entry.get("Ports") or ()
+            if "PublicPort" in port and ":" not in port.get("IP", ":")
+        },
     )
 
 
-def _to_address(endpoint: Mapping[str, Any]) -> str:
+def _to_address(endpoint: Mapping[str, Any], *, runs: bool) -> str:
     """Return where a container is in a network, or will be where it has a fixed address there."""
     fixed = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
-    return str(endpoint.get("IPAddress") or fixed or "")
+    return str(endpoint.get("IPAddress") or (not runs and fixed) or "")

@@ -131,10 +131,17 @@ class Container:
         default_factory=dict
     )  # of all its networks, by their names
     health: str = ""  # healthy, unhealthy, starting; empty without a health command
-    published: tuple[int, ...] = ()  # ports on the host
+    doors: Mapping[int, Address] = field(
+        default_factory=dict
+    )  # where its ports are published on the host; none while it does not run
     exit_code: int | None = None  # once its process has ended
     # Volumes without a name of ours, by the paths where its image wants some: there its data are.
     unnamed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def published(self) -> tuple[int, ...]:
+        """Return its ports on the host."""
+        return tuple(sorted({door.port for door in self.doors.values()}))
 
     @property
     def running(self) -> bool:

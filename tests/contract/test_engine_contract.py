@@ -112,6 +112,7 @@ def test_a_port_on_the_host_has_one_owner(bench: Bench) -> None:
     address = Address("127.0.0.1", free_port())
     container = bench.run("first", ports=((8080, address),))
     assert bench.look(container).published == (address.port,)
+    assert bench.look(container).doors == {8080: address}
 
     with pytest.raises(EngineError, match=f"`{address}` is taken"):
         bench.run("second", ports=((8080, address),))
@@ -426,6 +427,21 @@ def test_a_running_container_is_taken_into_another_network_and_out_again(bench: 
     finally:
         bench.engine.remove(container)
         bench.engine.remove_network(edge)
+
+
+def test_a_container_taken_out_of_its_own_network_is_taken_in_at_its_address(bench: Bench) -> None:
+    """It is listed as being nowhere meanwhile, however fixed its address was."""
+    network = bench.engine.network(naming.network_name(bench.stack))
+    assert network is not None
+    address = next(network.addresses)
+    container = bench.run("app", address=address)
+    bench.engine.disconnect(container, network.name)
+    assert (bench.look(container).addresses.get(network.name), bench.look(container).running) == (
+        None,
+        True,
+    )
+    bench.engine.connect(container, network.name, address=address)
+    assert bench.look(container).addresses[network.name] == address
 
 
 def test_a_container_is_on_both_networks_and_known_by_its_own(bench: Bench) -> None:

@@ -92,7 +92,7 @@ class Box:
             health=health,
             exit_code=self.exit_code,
             unnamed=self.unnamed,
-            published=tuple(address.port for _, address in self.spec.ports) if running else (),
+            doors=dict(self.spec.ports) if running and self.addresses else {},
         )
 
     def find(self, path: str) -> tuple[Disk, PurePosixPath]:
