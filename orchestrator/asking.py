@@ -98,6 +98,16 @@ def ask_once(
             raise Unanswered("ReadError") from error
 
 
+def has_address(host: str) -> bool:
+    """Whether this machine has an IPv4 address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+        return True
+
+
 class _Link:
     """What http.client writes to and reads from: a socket until a moment, for so many bytes.
 

@@ -121,6 +121,7 @@ class Console:
                     "gateway": done.gateway,
                     "accessories": done.accessories,
                     "services": [result.facts() for result in done.services],
+                    "mended": list(done.mended),
                     "warnings": list(done.warnings),
                 }
             )

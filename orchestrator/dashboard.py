@@ -84,7 +84,8 @@ def _head(status: Status) -> Text:
         line += f", {gateway.connections} connections, {gateway.requests:,} requests served"
     if gateway.config:
         line += f"\nconfig: {gateway.config}"
-    return _text(line)
+    trouble = f"\n{gateway.trouble}: {gateway.hint}" if gateway.trouble else ""
+    return Text.assemble(_text(line), _text(trouble, "red"))
 
 
 def _services(services: Sequence[ServiceStatus]) -> Rows:

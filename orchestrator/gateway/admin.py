@@ -7,11 +7,11 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.asking import Answer, Ask, Unanswered, ask_once
+from orchestrator.asking import Answer, Ask, Unanswered, ask_once, has_address
 from orchestrator.gateway.lane import parse_lane
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from orchestrator.gateway.lane import Lane
     from orchestrator.stack.model import Color
@@ -39,9 +39,17 @@ class Connections(NamedTuple):
 class Admin:
     """Asks over fresh connections only: a kept one may belong to a worker of an older config."""
 
-    def __init__(self, address: Address, door: Address, ask: Ask = ask_once) -> None:
+    def __init__(
+        self,
+        address: Address,
+        door: Address,
+        ask: Ask = ask_once,
+        has: Callable[[str], bool] = has_address,
+    ) -> None:
+        self.has = has  # whether the machine that asks has an address
         self._ask = partial(ask, address)
-        self._knock = partial(ask, door.reachable, method="HEAD", headers=WITNESS)
+        self._door = door.reachable
+        self._knock = partial(ask, headers=WITNESS)
 
     def serving(self) -> str | None:
         """Return the id of the config that NGINX serves; None where it does not answer."""
@@ -126,10 +134,21 @@ class Admin:
         None where the door answers and does not say, as where another gateway stands before it.
         """
         try:
-            said = self._knock(path, PATIENCE).header(SERVED)
+            said = self._knock(self._door, path, PATIENCE, method="HEAD").header(SERVED)
         except Unanswered:
             return ""
         return "" if said == NOWHERE else said or None
+
+    def opens(self, door: Address | None = None) -> bool:
+        """Whether anything is answered at the public door, or at another way to the same listener.
+
+        NGINX answers this by itself, so it does not matter how any service is.
+        """
+        try:
+            self._knock(door or self._door, "/", PATIENCE, method="TRACE")
+        except Unanswered:
+            return False
+        return True
 
     def _text(self, path: str) -> str:
         try:

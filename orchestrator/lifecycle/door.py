@@ -4,35 +4,53 @@ the config and the links that it should have.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.clock import poll
 from orchestrator.errors import EngineError, GatewayError, NotFound
-from orchestrator.events import Progress
+from orchestrator.events import Progress, Recovered
 from orchestrator.gateway.addresses import AddressTable
 from orchestrator.gateway.config import Config, Earlier, parse_config
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, pack_config, pack_current
-from orchestrator.lifecycle.drift import warn_of_drift
+from orchestrator.lifecycle.drift import tell_of_lost_address, warn_of_drift
 from orchestrator.release.diagnosis import adopt_running
+from orchestrator.release.lock import require_held
 from orchestrator.release.observe import fit_config, observe, to_table
+from orchestrator.release.reach import Door, describe_door, find_missing_networks, look_at_door
 from orchestrator.release.recovery import await_gateway, recover, stamp, sweep
 from orchestrator.release.specs import is_made_from
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from orchestrator.engine.ports import Lease
     from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
-    from orchestrator.release.replica import Replica
+
+OPEN_EVERY = 0.1  # seconds
+OPEN_PATIENCE = 2.0  # seconds; what is only busy for a moment is not restarted
+
+
+@dataclass
+class Findings:
+    """What `up` tells at its end."""
+
+    warnings: list[str] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
 
 
 def bring_up_gateway(
-    house: House, lease: Lease, snapshot: Snapshot, warnings: list[str], *, allow_downtime: bool
+    house: House, lease: Lease, snapshot: Snapshot, findings: Findings, *, allow_downtime: bool
 ) -> str:
-    """Bring up the gateway; return what that took: started, unchanged, reconfigured and the like."""
+    """Bring up the gateway; return what that took: started, unchanged, reconfigured and the like.
+
+    Raises GatewayError where users do not get in however it is started.
+    """
     spec, found = gateway_spec(house.stack), snapshot.gateway
     outdated = found is not None and not is_made_from(found, spec)
     unborn = found is not None and found.state == "created"  # its maker died before it was whole
@@ -45,17 +63,84 @@ def bring_up_gateway(
         recover(house, lease)
         return "recreated" if found else "started"
     if outdated:
-        warnings.append(warn_of_drift(spec.name))
+        findings.warnings.append(warn_of_drift(spec.name))
     if not found.running:
         house.engine.start(found.id)
+    _join_networks(house, spec, found, findings)
     await_gateway(house)
-    moved = _move_over(house, spec, found)
+    reopened = _reopen(house, spec, lease, findings, allow_downtime=allow_downtime)
+    moved = _move_over(house, found)
     recover(house, lease)
     sweep(house, found)  # a release that could not put its own away has said so
     if moved:
         return "moved over"
-    changed = _reconfigure(house)
+    changed = _reconfigure(house, findings)
+    if reopened:
+        return "restarted"
     return "reconfigured" if changed else "unchanged" if found.running else "started"
+
+
+def _join_networks(
+    house: House, spec: ContainerSpec, container: Container, findings: Findings
+) -> None:
+    """Take the gateway into the networks that it is not in, whoever took it out."""
+    for network in find_missing_networks(house, container):
+        aliases = spec.aliases if network == spec.network else ()
+        house.engine.connect(container.id, network, aliases=aliases)
+        tell_mended(house, findings, f"the gateway was not in the network `{network}`: it is now")
+
+
+def _reopen(
+    house: House, spec: ContainerSpec, lease: Lease, findings: Findings, *, allow_downtime: bool
+) -> bool:
+    """Restart a gateway that nobody gets to; return whether that was needed.
+
+    Nobody is locked out by that who was not before. Who got in earlier has `drain_timeout` to be
+    answered. Raises GatewayError where users do not get in afterwards.
+    """
+    if _opens(house):
+        return False
+    snapshot = observe(house)
+    door = look_at_door(house, snapshot)
+    trouble = describe_door(house, snapshot, door)
+    if trouble is None or snapshot.gateway is None:
+        return False
+    if door is Door.SHUT or (door is Door.HALF and allow_downtime):
+        require_held(lease)
+        house.emit(Progress(f"{trouble.text}: restarting {spec.name}"))
+        with put_off():  # users would be left without a door
+            house.engine.stop(snapshot.gateway.id, spec.stop_grace)
+            house.engine.start(snapshot.gateway.id)
+        await_gateway(house)
+        if not _opens(house):
+            raise GatewayError(
+                f"{trouble.text} and was restarted",
+                "is a firewall in the way (`iptables -S`), or another program (`ss -ltnp`)?",
+            )
+        tell_mended(house, findings, f"{trouble.text}: it was restarted")
+        return True
+    if door in (Door.GONE, Door.DEAF):
+        raise GatewayError(trouble.text, trouble.hint)
+    if door is not Door.MOVED:  # that is told as drift
+        findings.warnings.append(f"{trouble.text}: {trouble.hint}")
+    return False
+
+
+def _opens(house: House) -> bool:
+    """Whether users get in, at once or after a moment."""
+    opened = poll(
+        lambda: house.admin.opens() or None,
+        clock=house.clock,
+        every=OPEN_EVERY,
+        within=OPEN_PATIENCE,
+    )
+    return opened is not None
+
+
+def tell_mended(house: House, findings: Findings, text: str) -> None:
+    """Say what was put right, now and at the end."""
+    house.emit(Recovered(text))
+    findings.mended.append(text)
 
 
 def _boot(house: House, spec: ContainerSpec) -> None:
@@ -70,7 +155,7 @@ def _boot(house: House, spec: ContainerSpec) -> None:
         config = fit_config(house.stack, snapshot, _to_table(snapshot, left))
         house.engine.write(container, FOLDER, pack_config(config))
         house.engine.write(container, FOLDER, pack_current(config.id))
-        _attach(house, snapshot, config)
+        tuple(_attach(house, snapshot, config))
         house.engine.start(container)
         await_gateway(house)
         _adopt(house, left)
@@ -112,7 +197,7 @@ def _adopt(house: House, left: Config | Earlier | None) -> None:
                 gateway.move(service, f"{stamp(house)}.boot", found)
 
 
-def _move_over(house: House, spec: ContainerSpec, container: Container) -> bool:
+def _move_over(house: House, container: Container) -> bool:
     """Move a stack that an earlier stackctl brought up to the layout of this one.
 
     Nobody notices: replicas get a second address, in the new network, before NGINX knows of it, and
@@ -122,10 +207,8 @@ def _move_over(house: House, spec: ContainerSpec, container: Container) -> bool:
     if not isinstance(snapshot.strange, Earlier):
         return False
     house.emit(Progress("moving the stack over from an earlier stackctl"))
-    if spec.network is not None and spec.network not in container.addresses:
-        house.engine.connect(container.id, spec.network, aliases=spec.aliases)
     config = fit_config(house.stack, snapshot, AddressTable())
-    _attach(house, snapshot, config)
+    tuple(_attach(house, snapshot, config))
     with house.open_gateway(container) as gateway:
         gateway.stage(config)
         for service, lane in snapshot.strange.lanes.items():
@@ -136,31 +219,35 @@ def _move_over(house: House, spec: ContainerSpec, container: Container) -> bool:
     return True
 
 
-def _attach(house: House, snapshot: Snapshot, config: Config) -> None:
-    """See to it that every running replica is at the address that the config has for it."""
+def _attach(house: House, snapshot: Snapshot, config: Config) -> Iterator[str]:
+    """See to it that every running replica is at the address that the config has for it.
+
+    Yields what was wrong. One whose address somebody else has stays as it is: its service is then
+    released again, at other addresses.
+    """
     network = naming.network_name(house.stack.name)
+    holders = snapshot.network.holders if snapshot.network else {}
     for replica in snapshot.replicas:
+        container = replica.container
         address = config.table.address(replica.service, replica.color, replica.number)
-        if address and replica.container.running:
-            _attach_one(house, replica, network, address)
+        has = container.addresses.get(network)
+        if not address or not container.running or has == address or address in holders:
+            continue
+        if has is not None:
+            house.engine.disconnect(container.id, network)
+        house.engine.connect(container.id, network, address=address)
+        text = tell_of_lost_address(container.name, network, has, address)
+        yield f"{text}: it is connected again at {address}"
 
 
-def _attach_one(house: House, replica: Replica, network: str, address: str) -> None:
-    now = replica.container.addresses.get(network)
-    if now == address:
-        return
-    if now is not None:
-        house.engine.disconnect(replica.container.id, network)
-    house.engine.connect(replica.container.id, network, address=address)
-
-
-def _reconfigure(house: House) -> bool:
+def _reconfigure(house: House, findings: Findings) -> bool:
     """Bring changed settings of stack.yaml into the config that serves, if there are any."""
     snapshot = observe(house)
     if snapshot.gateway is None or snapshot.config is None:
         return False
     config = fit_config(house.stack, snapshot, snapshot.table)
-    _attach(house, snapshot, config)
+    for text in _attach(house, snapshot, config):
+        tell_mended(house, findings, text)
     if config.id == snapshot.config.id:
         return False
     with house.open_gateway(snapshot.gateway) as gateway:

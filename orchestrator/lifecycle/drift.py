@@ -39,6 +39,13 @@ def warn_of_drift(container: str) -> str:
     return f"`{container}` {OTHER}; `stackctl up --allow-downtime` recreates it"
 
 
+def tell_of_lost_address(container: str, network: str, has: str | None, address: str) -> str:
+    """Say that a container runs where the gateway does not reach it."""
+    if has:
+        return f"`{container}` is at {has}, and not at {address}"
+    return f"`{container}` runs, and is not in the network `{network}`"
+
+
 def find_drift_of_parts(
     stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
 ) -> list[str]:
@@ -98,7 +105,7 @@ def _compare_service(
         address = snapshot.table.address(name, replica.color, replica.number)
         has = replica.container.addresses.get(network)
         if address and has != address:
-            yield f"`{replica.container.name}` is at {has}, and not at {address}"
+            yield tell_of_lost_address(replica.container.name, network, has, address)
 
 
 def _is_other(

@@ -10,13 +10,14 @@ from orchestrator.lifecycle.drift import find_drift
 from orchestrator.release.diagnosis import diagnose
 from orchestrator.release.lock import describe_lock
 from orchestrator.release.observe import Snapshot, observe
-from orchestrator.release.reach import require_reachable
+from orchestrator.release.reach import describe_door, look_at_door, require_reachable
 from orchestrator.release.wellbeing import find_healthy
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
     from orchestrator.gateway.admin import Connections
     from orchestrator.release.house import House
+    from orchestrator.release.reach import Door, Trouble
     from orchestrator.release.replica import Replica
 
 
@@ -60,6 +61,9 @@ class GatewayStatus:
     listen: str
     connections: int | None = None
     requests: int | None = None
+    door: str = ""  # how the public door is: open, shut and the like; empty where nobody can ask
+    trouble: str = ""  # what is wrong with it
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class Status:
 
 
 def read_status(house: House) -> Status:
-    """Look at the stack once: a fixed number of engine calls, and one probe a running replica.
+    """Look at the stack once: a fixed number of engine calls, one question at the public door, and one
+    probe a running replica.
 
     Raises GatewayError where nothing can be asked from here: nobody knows how healthy it is then.
     """
@@ -88,15 +93,17 @@ def read_status(house: House) -> Status:
     if snapshot.silent and snapshot.gateway:
         require_reachable(house, snapshot.gateway)
     connections: Connections | None = None
+    door: Door | None = None
     healthy: frozenset[str] = frozenset()
     if snapshot.gateway and snapshot.gateway.running:
-        with ThreadPoolExecutor(max_workers=1) as beside:
+        with ThreadPoolExecutor(max_workers=2) as beside:
             asked = beside.submit(house.admin.connections)
+            looked = beside.submit(look_at_door, house, snapshot)
             healthy = find_healthy(house, snapshot.replicas)
-            connections = asked.result()
+            connections, door = asked.result(), looked.result()
     return Status(
         stack=house.stack.name,
-        gateway=_to_gateway(house, snapshot, connections),
+        gateway=_to_gateway(house, snapshot, connections, door),
         lock=describe_lock(snapshot.lock),
         services=tuple(
             _to_service(name, service.replicas, snapshot, healthy)
@@ -116,13 +123,19 @@ def read_status(house: House) -> Status:
     )
 
 
-def _to_gateway(house: House, snapshot: Snapshot, connections: Connections | None) -> GatewayStatus:
+def _to_gateway(
+    house: House, snapshot: Snapshot, connections: Connections | None, door: Door | None
+) -> GatewayStatus:
+    trouble: Trouble | None = describe_door(house, snapshot, door) if door else None
     return GatewayStatus(
         state=snapshot.gateway.state if snapshot.gateway else "absent",
         config=snapshot.config.id if snapshot.config else None,
         listen=str(house.stack.gateway.listen),
         connections=connections.open if connections else None,
         requests=connections.requests if connections else None,
+        door=door or "",
+        trouble=trouble.text if trouble else "",
+        hint=trouble.hint if trouble else "",
     )
 
 

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 from orchestrator.clock import poll
 from orchestrator.errors import EngineError, Interrupted
 from orchestrator.events import Progress, Warned
-from orchestrator.lifecycle.door import bring_up_gateway
+from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
 from orchestrator.lifecycle.drift import warn_of_drift
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, refuse_newer
-from orchestrator.release.reach import require_reachable
+from orchestrator.release.reach import find_missing_networks, require_reachable
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
 from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets
 from orchestrator.release.unnamed import refuse_loss, tell_of_left, warn_of_uncovered
+from orchestrator.release.wellbeing import find_unreached
 from orchestrator.signals import put_off
 from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack import naming
@@ -41,10 +42,11 @@ READY_EVERY = 0.2  # seconds
 class Convergence:
     """What `up` did."""
 
-    gateway: str  # started, unchanged, reconfigured, recreated, moved over
+    gateway: str  # started, unchanged, reconfigured, restarted, recreated, moved over
     accessories: dict[str, str]
     services: tuple[Result, ...]
     warnings: tuple[str, ...] = field(default=())
+    mended: tuple[str, ...] = field(default=())
 
     @property
     def exit_code(self) -> int:
@@ -60,22 +62,28 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
     """
     images = _fetch_images(house)
     with hold_lock(house, "up", wait) as lease:
-        gateway, accessories, warnings = _bring_up_parts(
+        gateway, accessories, findings = _bring_up_parts(
             house, lease, images, allow_downtime=allow_downtime
         )
         services: list[Result] = []
-        for order in _orders(house, observe(house)):
+        snapshot = observe(house)
+        unreached = _find_unreached(house, snapshot)
+        for order in _orders(house, snapshot, unreached):
             if services and services[-1].error and lease.held:
                 recover(house, lease)  # or the next release would pass over what this one left
             result = release(house, order, lease)
             services.append(result)
             served = result.outcome in ("deployed", "unchanged")
+            for name in sorted(order.unreached) if served else ():
+                text = f"`{name}` ran, and was not reached: `{order.service}` was made anew"
+                tell_mended(house, findings, text)
             if not served or isinstance(result.error, Interrupted):
                 break  # whatever needs it would fail as well
         _forget_network(house)
-    for warning in warnings:
+    for warning in findings.warnings:
         house.emit(Warned(warning))
-    return Convergence(gateway, accessories, tuple(services), tuple(warnings))
+    told = tuple(findings.warnings), tuple(findings.mended)
+    return Convergence(gateway, accessories, tuple(services), *told)
 
 
 def refit(house: House, wait: float = 0.0) -> None:
@@ -87,10 +95,10 @@ def refit(house: House, wait: float = 0.0) -> None:
 
 def _bring_up_parts(
     house: House, lease: Lease, images: Mapping[str, Image], *, allow_downtime: bool
-) -> tuple[str, dict[str, str], list[str]]:
-    """Bring up all but the services; return what that took, and what was left as it is."""
+) -> tuple[str, dict[str, str], Findings]:
+    """Bring up all but the services; return what that took, and what is to be told."""
     specs = {name: _spec(house, name) for name in house.stack.accessories}
-    warnings = _look_first(house, specs, images, allow_downtime=allow_downtime)
+    findings = Findings(_look_first(house, specs, images, allow_downtime=allow_downtime))
     _ensure_networks(house)
     snapshot = observe(house)
     fit_config(house.stack, snapshot, snapshot.table)  # or it says now that addresses are missing
@@ -99,12 +107,12 @@ def _bring_up_parts(
         require_held(lease)
         found = snapshot.accessories.get(name)
         accessories[name] = _bring_up_accessory(
-            house, spec, found, warnings, allow_downtime=allow_downtime
+            house, spec, found, findings, allow_downtime=allow_downtime
         )
     require_held(lease)
-    gateway = bring_up_gateway(house, lease, snapshot, warnings, allow_downtime=allow_downtime)
+    gateway = bring_up_gateway(house, lease, snapshot, findings, allow_downtime=allow_downtime)
     _await_accessories(house)
-    return gateway, accessories, warnings
+    return gateway, accessories, findings
 
 
 def _look_first(
@@ -117,8 +125,9 @@ def _look_first(
     """Return what is to be warned of. Raises StackctlError for what must not even begin."""
     snapshot = observe(house)
     refuse_newer(house.stack, snapshot)
-    if snapshot.silent and snapshot.gateway:
-        require_reachable(house, snapshot.gateway)
+    gateway = snapshot.gateway
+    if snapshot.silent and gateway and not find_missing_networks(house, gateway):
+        require_reachable(house, gateway)
     there = refuse_foreign(house, names_of_stack(house.stack))
     warnings = warn_of_unowned(there)
     volumes = {one.name for one in there if one.kind == "volume"}
@@ -160,7 +169,34 @@ def _forget_network(house: House) -> None:
         house.engine.remove_network(name)
 
 
-def _orders(house: House, snapshot: Snapshot) -> Iterator[Order]:
+def _find_unreached(house: House, snapshot: Snapshot) -> frozenset[str]:
+    """Return the replicas that users should get, run, and are not reached by the gateway.
+
+    One that has only just been started has as long as its service gives a candidate.
+    """
+    stack = house.stack
+    running = [r for name in stack.services for r in snapshot.active(name) if r.container.running]
+    lost = frozenset(r.container.name for r in running if not snapshot.reaches(r))
+
+    def find_silent() -> frozenset[str]:
+        return find_unreached(house, [r for r in running if r.container.name not in lost])
+
+    silent = find_silent()
+    if silent:
+        late = [r for r in running if r.container.name in silent]
+        within = max(stack.services[replica.service].health.deadline for replica in late)
+        names = " and ".join(sorted(silent))
+        house.emit(Progress(f"waiting until {names} is reached, at most {within:g} s"))
+        gone = poll(
+            lambda: not find_silent() or None, clock=house.clock, every=READY_EVERY, within=within
+        )
+        silent = frozenset() if gone else find_silent()
+    return lost | silent
+
+
+def _orders(
+    house: House, snapshot: Snapshot, unreached: frozenset[str] = frozenset()
+) -> Iterator[Order]:
     """Yield a release for each service, those that others need first.
 
     What serves keeps its version; with nothing to change its release ends as 'unchanged'.
@@ -173,7 +209,8 @@ def _orders(house: House, snapshot: Snapshot) -> Iterator[Order]:
     for name in TopologicalSorter(needs).static_order():
         active = snapshot.lane(name).active
         version = active.version if active else services[name].version
-        yield Order(name, version, command="up", build=active is None)
+        own = unreached & {replica.container.name for replica in snapshot.active(name)}
+        yield Order(name, version, command="up", build=active is None, unreached=own)
 
 
 def _fetch_images(house: House) -> dict[str, Image]:
@@ -189,7 +226,7 @@ def _bring_up_accessory(
     house: House,
     spec: ContainerSpec,
     found: Container | None,
-    warnings: list[str],
+    findings: Findings,
     *,
     allow_downtime: bool,
 ) -> str:
@@ -204,9 +241,12 @@ def _bring_up_accessory(
                 house.engine.remove(found.id)
                 _run(house, spec)
             return "recreated"
-        warnings.append(warn_of_drift(spec.name))
-    if spec.network is not None and spec.network not in found.addresses:
-        house.engine.connect(found.id, spec.network, aliases=spec.aliases)  # of an earlier stackctl
+        findings.warnings.append(warn_of_drift(spec.name))
+    network = spec.network
+    if network is not None and network not in found.addresses:  # or it is of an earlier stackctl
+        house.engine.connect(found.id, network, aliases=spec.aliases)
+        text = f"`{spec.name}` was not in the network `{network}`: it is now"
+        tell_mended(house, findings, text)
     if not found.running:
         house.engine.start(found.id)
         return "started"

@@ -62,6 +62,12 @@ class Snapshot:
         own = (replica.container.labels.get(naming.ADDRESS, "") for replica in replicas)
         return frozenset((*holders, *own))
 
+    def reaches(self, replica: Replica) -> bool:
+        """Whether a replica runs, at the address that the gateway has for it."""
+        address = self.table.address(replica.service, replica.color, replica.number)
+        has = replica.container.addresses.get(self.network.name) if self.network else address
+        return replica.container.running and address in (None, has)
+
     def lane(self, service: str) -> Lane:
         """Return who gets a service's traffic."""
         return self.lanes.get(service, Lane())

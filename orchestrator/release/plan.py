@@ -34,6 +34,7 @@ class Order:
     version: str
     command: str = "deploy"  # deploy, rollback or up
     build: bool = True
+    unreached: frozenset[str] = frozenset()  # replicas that run, and that nobody gets to
 
 
 @dataclass(frozen=True)
@@ -265,10 +266,14 @@ def _serves(stack: Stack, served: Config) -> bool:
 
 
 def _runs(snapshot: Snapshot, order: Order, specs: tuple[ContainerSpec, ...]) -> bool:
-    """Whether users get the version, and from just these specs, which are of the other color."""
+    """Whether users get the version, and from just these specs, which are of the other color.
+
+    A replica that runs where the gateway does not reach it is as good as none.
+    """
     if snapshot.version(order.service) != order.version:
         return False
-    running = [r for r in snapshot.active(order.service) if r.container.running]
+    running = [r for r in snapshot.active(order.service) if snapshot.reaches(r)]
+    running = [r for r in running if r.container.name not in order.unreached]
     return [replica.number for replica in running] == [*range(1, len(specs) + 1)] and all(
         is_made_from(replica.container, spec) for replica, spec in zip(running, specs, strict=True)
     )

@@ -1,28 +1,134 @@
-"""Whether the gateway can be asked from here, and what it says of itself where it cannot.
+"""Whether the gateway can be asked from here, what it says of itself where it cannot, and whether
+users get in.
 
 Its admin address is on the loopback of the engine's host. In a container with the engine's socket, or
 with an engine elsewhere, another loopback is asked, and whatever is healthy would seem to be gone.
+
+That it answers there says nothing of the public door: what leads to that one can be gone alone, as
+the engine's proxy or a firewall's rule.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, GatewayError
-from orchestrator.gateway.render import ADMIN_PORT
+from orchestrator.gateway.container import gateway_spec
+from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
+from orchestrator.release.observe import observe
 from orchestrator.sockets import SOCKETS, listens
+from orchestrator.stack.quantities import Address
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container
+    from orchestrator.gateway.admin import Admin
     from orchestrator.release.house import House
+    from orchestrator.release.observe import Snapshot
 
 LINES = 200  # of the log's end are looked through
 SHOWN = 3  # lines
 CLIENT = ", client: "  # from here on a line of NGINX's error log is about who asked for what
+MENDS = "`stackctl up` mends it"
+RECREATES = "`stackctl up --allow-downtime` recreates the gateway"
+
+
+class Door(StrEnum):
+    """How the public door is: who comes as users do is answered, or why not."""
+
+    OPEN = "open"
+    SHUT = "shut"  # NGINX answers behind it, and nothing leads there
+    HALF = "half open"  # from this machine only nothing does; others come another way
+    MOVED = "moved"  # it is published at another address than stack.yaml has
+    GONE = "gone"  # the machine does not have its address any more
+    DEAF = "deaf"  # NGINX does not answer behind it
+    AWAY = "away"  # it is on another machine, and not reached from here
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What is wrong with a door, and the next command."""
+
+    text: str
+    hint: str
+
+
+def look_at_door(house: House, snapshot: Snapshot) -> Door:
+    """Ask at the public door once; more only where nobody answers. The gateway must run."""
+    if snapshot.gateway is None or house.admin.opens():
+        return Door.OPEN
+    listen = house.stack.gateway.listen
+    host = snapshot.network.gateway if snapshot.network else ""  # the engine's own address
+    if host and not house.admin.has(host):
+        return Door.AWAY
+    if snapshot.gateway.doors.get(PUBLIC_PORT, listen) != listen:
+        return Door.MOVED
+    if not listen.everywhere and not house.admin.has(listen.host):
+        return Door.GONE
+    return _look_behind(house.admin, listen, snapshot.gateway, host)
+
+
+def _look_behind(admin: Admin, listen: Address, gateway: Container, host: str) -> Door:
+    """Ask at the other ways to the same listener."""
+    if gateway.address and not admin.opens(Address(gateway.address, PUBLIC_PORT)):
+        return Door.DEAF
+    # What comes to the loopback takes another way into the container than what comes from outside.
+    if listen.everywhere and host and admin.opens(Address(host, listen.port)):
+        return Door.HALF
+    return Door.SHUT
+
+
+def describe_door(house: House, snapshot: Snapshot, door: Door) -> Trouble | None:
+    """Say what is wrong with the public door; None where nothing is."""
+    listen = house.stack.gateway.listen
+    gateway = snapshot.gateway
+    published = gateway.doors.get(PUBLIC_PORT, listen) if gateway else listen
+    return {
+        Door.OPEN: None,
+        Door.SHUT: Trouble(f"nobody is answered at {listen}, though the gateway runs", MENDS),
+        Door.HALF: Trouble(
+            f"nobody on this machine is answered at {listen.reachable}; users of other machines are",
+            "`stackctl up --allow-downtime` restarts the gateway",
+        ),
+        Door.MOVED: Trouble(
+            f"the gateway is published at {published}, and stack.yaml says {listen}", RECREATES
+        ),
+        Door.GONE: Trouble(
+            f"nobody is answered at {listen}: this machine does not have that address",
+            f"give it back, or name another as `gateway.listen`: then {RECREATES}",
+        ),
+        Door.DEAF: Trouble(
+            f"NGINX does not answer at {listen}, nor behind it at port {PUBLIC_PORT}",
+            "it may have more to do than it can: `stackctl logs gateway`",
+        ),
+        Door.AWAY: Trouble(
+            f"{listen.reachable} is not reached from here: the engine is on another machine",
+            "run stackctl on that machine, or forward this address to it as the admin address is",
+        ),
+    }[door]
+
+
+def require_door(house: House, service: str) -> None:
+    """Raise GatewayError where whoever comes to a service as its users do is not answered.
+
+    It is one question where all is well. Nobody comes to a service without routes.
+    """
+    wanted = house.stack.services[service]
+    if not (wanted.routes or wanted.witness) or house.admin.opens():
+        return
+    snapshot = observe(house)
+    if snapshot.gateway is None or not snapshot.gateway.running:
+        return  # that is told by who needs it
+    trouble = describe_door(house, snapshot, look_at_door(house, snapshot))
+    if trouble is not None:
+        raise GatewayError(trouble.text, trouble.hint)
 
 
 def require_reachable(house: House, gateway: Container) -> None:
     """Raise GatewayError where NGINX takes connections, and none from here gets there."""
+    for network in find_missing_networks(house, gateway):
+        raise GatewayError(f"the gateway runs, and is not in the network `{network}`", MENDS)
     try:
         takes = listens(house.engine.execute(gateway.id, SOCKETS).text, ADMIN_PORT)
     except EngineError:  # it does not run any more, or has just begun to
@@ -33,6 +139,13 @@ def require_reachable(house: House, gateway: Container) -> None:
             "run stackctl on the engine's host: that address is on its loopback; in a container, with"
             " the network of the host (`docker run --network host`)",
         )
+
+
+def find_missing_networks(house: House, gateway: Container) -> tuple[str, ...]:
+    """Return the networks that a gateway should be in and is not."""
+    spec = gateway_spec(house.stack)
+    wanted = (spec.network, spec.edge)
+    return tuple(name for name in wanted if name and name not in gateway.addresses)
 
 
 def read_complaints(house: House, gateway: Container) -> str:

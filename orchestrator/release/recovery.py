@@ -14,7 +14,7 @@ from orchestrator.release.diagnosis import Diagnosis, Repair, adopt, diagnose, n
 from orchestrator.release.lock import require_held
 from orchestrator.release.observe import observe
 from orchestrator.release.plan import find_drain_timeout
-from orchestrator.release.reach import read_complaints, require_reachable
+from orchestrator.release.reach import read_complaints, require_door, require_reachable
 from orchestrator.release.switch import Switch, warn_of_cut
 from orchestrator.release.wellbeing import find_healthy
 from orchestrator.signals import put_off
@@ -142,9 +142,11 @@ def _carry_out(
     with house.open_gateway(container) as gateway:
         if found.astray and snapshot.config is not None:
             gateway.turn(snapshot.config.id)
-        for service, repair in found.repairs.items():
-            if repair.lane != snapshot.lane(service):
-                _move(house, gateway, service, repair)
+        moved = [name for name, found in found.repairs.items() if found.lane != snapshot.lane(name)]
+        for service in moved:
+            require_door(house, service)  # or nobody could confirm the move
+        for service in moved:
+            _move(house, gateway, service, found.repairs[service])
         for service, repair in found.repairs.items():
             _clear(house, snapshot, gateway, service, repair, lease)
         in_parallel(house.engine.remove, [migration.id for migration in found.migrations])

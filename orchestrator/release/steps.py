@@ -28,6 +28,7 @@ from orchestrator.release.ownership import names_of_service, refuse_foreign
 from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Plan, plan_release, require_gateway
 from orchestrator.release.preview import prove_preview
+from orchestrator.release.reach import require_door
 from orchestrator.release.specs import pick_secrets
 from orchestrator.release.switch import Switch, open_switch, warn_of_cut
 from orchestrator.release.symptoms import explain
@@ -64,19 +65,25 @@ class Promoted(Candidate):
 
 
 def build(run: Run) -> Built:
-    """Build the version's image, or find it; meanwhile the gateway is made ready."""
+    """Build the version's image, or find it; meanwhile the gateway is made ready.
+
+    Where users do not get in, nothing is built: no witness could tell what they get.
+    """
     with run.phase(Phase.BUILD), _beside() as pool:
         house, order = run.house, run.order
         if order.build:
             refuse_foreign(house, names_of_service(house.stack, order.service))
         opening = pool.submit(_open_switch, run)
+        if order.build:
+            require_door(house, order.service)
         image = prepare_image(house, order.service, order.version, run.emit, build=order.build)
         return Built(image, opening.result())
 
 
 def plan(run: Run, built: Built) -> Candidate:
     """Look at the stack and decide what to do."""
-    with run.phase(Phase.PLAN):
+    with run.phase(Phase.PLAN), _beside() as pool:
+        door = pool.submit(require_door, run.house, run.order.service)
         house, order, image = run.house, run.order, built.image
         wanted = house.stack.services[order.service].secrets
         secrets = pick_secrets(wanted, house.variables, f"services.{order.service}")
@@ -92,6 +99,8 @@ def plan(run: Run, built: Built) -> Candidate:
                 unchanged=made.unchanged,
             )
         )
+        if not made.unchanged:
+            door.result()
         if made.start and not order.build:  # what is only woken needs no name: it has one
             refuse_foreign(house, names_of_service(house.stack, order.service))
         for text in made.warn_of_uncovered(image):
@@ -127,7 +136,8 @@ def migrate(run: Run, candidate: Candidate) -> Candidate:
 def start(run: Run, candidate: Candidate) -> Candidate:
     """Start the witness and the candidate, once its color is quiet."""
     made = candidate.plan
-    with run.phase(Phase.START):
+    with run.phase(Phase.START), _beside() as pool:
+        door = pool.submit(require_door, run.house, made.order.service)
         run.witness = call_witness(
             run.house,
             made,
@@ -137,6 +147,7 @@ def start(run: Run, candidate: Candidate) -> Candidate:
             promised=made.order.version,
         )
         _await_quiet_color(run, candidate)
+        door.result()
         if made.previous is not None:  # where nobody serves, a lane would lead users to it
             candidate.switch.move("stage", made.staged)
         start_candidate(run.house.engine, made, run.emit)
@@ -177,6 +188,7 @@ def preview(run: Run, candidate: Candidate) -> Candidate:
             color = made.candidate.color
             candidate.switch.gateway.empty_cache(naming.upstream_name(made.order.service, color))
         prove_preview(house.admin, house.clock, made)
+        require_door(house, made.order.service)  # the last look before the switch
         kept.result()
     return candidate
 

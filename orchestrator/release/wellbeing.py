@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from orchestrator.asking import Unanswered
+from orchestrator.gateway.admin import UNREACHED
 from orchestrator.health import judge
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from orchestrator.release.replica import Replica
 
 PATIENCE = 2.0  # seconds for an answer
+CONNECTED = 6.0  # seconds within which NGINX says that it gets no connection
 AT_ONCE = 128  # so many sick replicas are waited for together
 
 
@@ -28,6 +31,28 @@ def find_healthy(house: House, replicas: Sequence[Replica]) -> frozenset[str]:
             for replica, healthy in zip(running, verdicts, strict=True)
             if healthy
         )
+
+
+def find_unreached(house: House, replicas: Sequence[Replica]) -> frozenset[str]:
+    """Return the names of those that run and that NGINX gets no connection to."""
+    running = [replica for replica in replicas if replica.container.running]
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        reached = pool.map(lambda replica: _is_reached(house, replica), running)
+        return frozenset(
+            replica.container.name
+            for replica, connected in zip(running, reached, strict=True)
+            if not connected
+        )
+
+
+def _is_reached(house: House, replica: Replica) -> bool:
+    """Whether anything answers; what takes a connection and is silent does as well."""
+    health = house.stack.services[replica.service].health
+    try:
+        answer = house.admin.probe(replica.probed, health.path, CONNECTED, health.headers)
+    except Unanswered:
+        return True
+    return answer.status != HTTPStatus.BAD_GATEWAY or answer.text != UNREACHED
 
 
 def _is_healthy(house: House, replica: Replica) -> bool:

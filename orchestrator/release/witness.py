@@ -30,9 +30,12 @@ def call_witness(
     """Return a witness that runs; None where nobody is served yet or the service has no route.
 
     `promised` is the version that all users are to get in one step, if that is so. Where the active
-    color does not run, nobody is served: what its users do not get now is not this release's doing.
+    color does not run, or is not reached, nobody is served: what its users do not get now is not this
+    release's doing.
     """
-    if not any(replica.container.running for replica in plan.outgoing):
+    unreached = plan.order.unreached
+    serving = (r for r in plan.outgoing if r.container.running)
+    if all(replica.container.name in unreached for replica in serving):
         return None
     service = plan.order.service
     versions = {

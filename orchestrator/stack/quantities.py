@@ -46,10 +46,14 @@ class Address(NamedTuple):
     port: int
 
     @property
+    def everywhere(self) -> bool:
+        """Whether it is at all addresses of the host."""
+        return self.host == "0.0.0.0"  # noqa: S104  compared only
+
+    @property
     def reachable(self) -> Address:
         """Return where this host finds it: what listens everywhere is also on the loopback."""
-        everywhere = self.host == "0.0.0.0"  # noqa: S104  compared only
-        return Address("127.0.0.1", self.port) if everywhere else self
+        return Address("127.0.0.1", self.port) if self.everywhere else self
 
     def __str__(self) -> str:
         """Return `host:port`."""

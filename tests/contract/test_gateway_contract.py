@@ -16,7 +16,7 @@ from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, LIVE, lane_file, pack_config, pack_current
 from orchestrator.gateway.lane import Lane, Target
-from orchestrator.gateway.render import ADMIN_PORT, render
+from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT, render
 from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack import naming
 from orchestrator.stack.model import Stack
@@ -47,6 +47,11 @@ class Health(BaseHTTPRequestHandler):
 
 HTTPServer(("", 8000), Health).serve_forever()
 """,
+)
+HANGING = (
+    "python",
+    "-c",
+    "import socket, time; kept = socket.create_server(('', 8000), backlog=128); time.sleep(600)",
 )
 BLUE, GREEN = Target("blue", "v1", 1, "first"), Target("green", "v2", 1, "second")
 
@@ -259,6 +264,28 @@ def test_a_gateway_takes_connections_that_come_from_elsewhere(door: Door) -> Non
 
     nowhere = Address("127.0.0.1", free_port())
     assert Admin(nowhere, nowhere).refused()
+
+
+def test_the_public_door_answers_by_itself(door: Door) -> None:
+    """As users come, and behind what leads there; no replica has to run for that."""
+    behind = Address(door.bench.look(door.container).address, PUBLIC_PORT)
+    assert door.admin.opens()
+    assert door.admin.opens(behind)
+    assert not door.admin.opens(Address("127.0.0.1", free_port()))
+
+
+@pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
+def test_the_public_door_answers_however_a_service_hangs(door: Door) -> None:
+    """Or no release could help a version that takes requests and never answers one."""
+    (address,) = door.config.table.require("app", "blue").addresses
+    door.bench.run("app-blue-1", HANGING, address=address)
+    door.gateway.move("app", "1.retire", Lane(BLUE))
+
+    def hangs() -> bool | None:
+        return door.admin.served("/") == "" or None
+
+    assert door.bench.until(hangs)
+    assert door.admin.opens()
 
 
 def test_a_replica_is_probed_by_its_name(door: Door) -> None:

@@ -16,6 +16,7 @@ import httpx
 
 from orchestrator.engine.values import Network
 from orchestrator.errors import Conflict, EngineError, NotFound
+from orchestrator.gateway.render import PUBLIC_PORT
 from orchestrator.sockets import ESTABLISHED, LISTENING
 from orchestrator.stack import naming
 from tests.fakes.apps import App
@@ -53,6 +54,9 @@ class FakeHost:
     changes: list[Change] = field(default_factory=list)
     cut: list[str] = field(default_factory=list)  # containers that ended while users were on them
     elsewhere: bool = False  # whoever asks the gateway is on another machine's loopback
+    proxy_died: bool = False  # nothing on the host itself reaches the public door, until a restart
+    blocked: bool = False  # nor does anybody else, whatever is restarted
+    foreign: set[str] = field(default_factory=set)  # addresses that this machine does not have
     silent: int = 0  # so many of the next requests to the admin listener get no answer
 
     def __post_init__(self) -> None:
@@ -124,6 +128,7 @@ class FakeHost:
             if door.port in taken:
                 raise EngineError(f"`{door}` is taken by somebody else")
         self.changed("start", spec.name)
+        self.proxy_died = self.proxy_died and not spec.ports
         box.addresses = {name: address or self.pick(name) for name, address in box.fixed.items()}
         box.started, box.asked = self.clock.monotonic(), 0
         box.say(self.clock.now(), *box.app.prints)
@@ -181,14 +186,37 @@ class FakeHost:
             self.forget(box, data=True)
 
     def listen(self, request: httpx.Request) -> httpx.Response:
-        """Answer for the gateway's admin listener: what `ask_by` asks."""
+        """Answer for the gateway's two listeners: what `ask_by` asks."""
         with self.guard:
+            box = next((box for box in self.boxes.values() if box.nginx), None)
+            asks_door = "X-Stackctl-Witness" in request.headers
+            if box is not None and asks_door and not self._leads_in(box, request):
+                raise httpx.ConnectError("connection refused", request=request)
+            if box is not None and not box.addresses:
+                raise httpx.ConnectError("connection refused", request=request)
             if self.silent and not self.elsewhere:
                 self.silent -= 1
                 raise httpx.ReadTimeout("it is busy", request=request)
             if not self.elsewhere and self.nginx is not None:
                 return self.nginx.answer(request)
         raise httpx.ConnectError("connection refused", request=request)
+
+    def has(self, host: str) -> bool:
+        """Whether this machine has an address."""
+        return host not in self.foreign
+
+    def _leads_in(self, box: Box, request: httpx.Request) -> bool:
+        """Whether a question gets to the gateway's public listener."""
+        where = (request.url.host, request.url.port or 80)
+        if where[0] in box.addresses.values():
+            return where[1] == PUBLIC_PORT and not self.habits.deaf
+        door = next((door for inside, door in box.spec.ports if inside == PUBLIC_PORT), None)
+        if door is None or not box.addresses or self.blocked or self.habits.deaf:
+            return False
+        if where == door.reachable:
+            return not self.proxy_died and self.has(door.host)
+        hosts = {network.gateway for network in self.networks.values()}
+        return door.everywhere and where[0] in hosts and where[1] == door.port
 
     def serving(self, service: str) -> set[str]:
         """Return the versions that users of a service get from NGINX at this moment."""

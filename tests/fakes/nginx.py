@@ -55,6 +55,7 @@ class NginxHabits:
     keeps_out: bool = False  # takes its own host for a stranger
     keeps_links: bool = False  # the process that moves links says it did, and did not
     blind: bool = False  # its users see no link moved
+    deaf: bool = False  # it takes no connections at its public port
     deaf_upstreams: bool = False  # it reaches nobody through an upstream
     clings_to: dict[str, float] = field(default_factory=dict)  # versions, and until when users wait
 

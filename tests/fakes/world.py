@@ -82,7 +82,9 @@ class World:
             stack=stack,
             folder=self.folder,
             engine=self.engine,
-            admin=Admin(stack.gateway.admin, stack.gateway.listen, ask_by(self.host.listen)),
+            admin=Admin(
+                stack.gateway.admin, stack.gateway.listen, ask_by(self.host.listen), self.host.has
+            ),
             clock=self.clock,
             emit=self._emit,
             variables=self.variables,

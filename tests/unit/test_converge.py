@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.engine.values import ContainerSpec
 from orchestrator.errors import GatewayError
-from orchestrator.events import Event, PhaseBegan, Started
+from orchestrator.events import Event, PhaseBegan, Recovered, Started
+from orchestrator.lifecycle.status import ColorStatus
 from tests.fakes.faults import Fault
 from tests.fakes.world import World, open_pair
 
@@ -202,3 +205,96 @@ def test_a_config_that_nginx_does_not_take_up_is_taken_back(running: World) -> N
     config = running.engine.read("shop-gateway", "/etc/stackctl/current/nginx.conf")
     assert running.host.nginx is not None
     assert config == running.host.nginx.text
+
+
+def test_a_replica_taken_out_of_the_network_is_taken_in_again(running: World) -> None:
+    """At its own address, which nobody else has got meanwhile; no release is needed for that."""
+    before = running.host.box("shop-notes-blue-2").addresses["shop-net"]
+    running.engine.disconnect("shop-notes-blue-2", "shop-net")
+    status = running.status()
+    assert status.services[1].active is not None
+    assert (status.services[1].active.healthy, status.drift) == (
+        1,
+        ("`shop-notes-blue-2` runs, and is not in the network `shop-net`",),
+    )
+    done = running.up()
+
+    told = f"{status.drift[0]}: it is connected again at {before}"
+    assert (done.mended, [result.outcome for result in done.services]) == (
+        (told,),
+        ["unchanged", "unchanged"],
+    )
+    assert Recovered(told) in running.events
+    assert running.host.box("shop-notes-blue-2").addresses["shop-net"] == before
+    assert running.status().drift == ()
+
+
+def test_a_replica_at_another_address_is_brought_to_its_own(running: World) -> None:
+    """As where somebody has connected it again by hand."""
+    before = running.host.box("shop-notes-blue-2").addresses["shop-net"]
+    running.engine.disconnect("shop-notes-blue-2", "shop-net")
+    running.engine.connect("shop-notes-blue-2", "shop-net")
+    done = running.up()
+
+    assert [text.endswith(f"it is connected again at {before}") for text in done.mended] == [True]
+    assert running.host.box("shop-notes-blue-2").addresses["shop-net"] == before
+
+
+def test_a_replica_whose_address_is_taken_is_made_anew_at_another(running: World) -> None:
+    """Its users are moved to a whole set of replicas; whoever has its address keeps that."""
+    address = running.host.box("shop-notes-blue-2").addresses["shop-net"]
+    running.engine.disconnect("shop-notes-blue-2", "shop-net")
+    running.engine.run(ContainerSpec("intruder", "nginx:1.30", {}, "shop-net", address=address))
+    done = running.up()
+
+    notes = next(result for result in done.services if result.service == "notes")
+    assert (notes.outcome, notes.version, notes.color) == ("deployed", "v1", "green")
+    assert done.mended == ("`shop-notes-blue-2` ran, and was not reached: `notes` was made anew",)
+    assert running.serving() == {"v1"}
+    assert running.host.cut == []
+
+
+def test_a_replica_that_takes_no_connections_any_more_is_made_anew(running: World) -> None:
+    """The engine takes it for well: its process runs, and its address is the right one."""
+    box = running.host.box("shop-notes-blue-2")
+    box.app = replace(box.app, listens="127.0.0.1")
+    done = running.up()
+
+    notes = next(result for result in done.services if result.service == "notes")
+    assert (notes.outcome, notes.color) == ("deployed", "green")
+    assert done.mended == ("`shop-notes-blue-2` ran, and was not reached: `notes` was made anew",)
+    assert running.status().services[1].active == ColorStatus("v1", "green", 2, 2)
+    assert running.host.cut == []
+
+
+def test_a_replica_that_is_still_starting_is_waited_for(running: World) -> None:
+    """As after a reboot: nothing is made anew that comes by itself."""
+    box = running.host.box("shop-notes-blue-2")
+    box.app, box.started = replace(box.app, ready_after=4.0), running.clock.monotonic()
+    done = running.up()
+
+    assert (done.mended, running.changes()) == ((), [])
+
+
+def test_a_database_taken_out_of_the_network_is_taken_in_again(running: World) -> None:
+    """Its data and its process stay."""
+    running.engine.disconnect("shop-db", "shop-net")
+    done = running.up()
+
+    told = "`shop-db` was not in the network `shop-net`: it is now"
+    assert (done.accessories, done.mended) == ({"db": "unchanged"}, (told,))
+    assert "shop-net" in running.host.box("shop-db").addresses
+
+
+def test_no_witness_is_called_where_no_replica_is_reached(running: World) -> None:
+    """Nobody is served before: that is what the release mends, and not what it has lost."""
+    running.document["services"]["notes"]["routes"] = [{"path": "/notes/"}]
+    running.up()
+    for number in (1, 2):
+        box = running.host.box(f"shop-notes-blue-{number}")
+        box.app = replace(box.app, listens="127.0.0.1")
+    done = running.up()
+
+    notes = next(result for result in done.services if result.service == "notes")
+    assert (notes.outcome, notes.witness.sent, notes.exit_code) == ("deployed", 0, 0)
+    assert len(done.mended) == 2

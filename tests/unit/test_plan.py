@@ -53,7 +53,17 @@ def color(
     upstream = TABLE.require("notes", name)
     specs = replica_specs(of or stack(), "notes", target, image, {}, upstream)
     found = (
-        to_replica(Container(spec.name, spec.name, image, state, spec.labels)) for spec in specs
+        to_replica(
+            Container(
+                spec.name,
+                spec.name,
+                image,
+                state,
+                spec.labels,
+                addresses={NETWORK.name: spec.address or ""},
+            )
+        )
+        for spec in specs
     )
     return tuple(replica for replica in found if replica)
 
