@@ -11,8 +11,10 @@ from orchestrator.gateway.config import LAYOUT
 from orchestrator.gateway.files import CURRENT, FOLDER, SCRATCH
 from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.stack import naming
+from orchestrator.stack.model import parse_resources
 
 if TYPE_CHECKING:
+    from orchestrator.engine.values import Container
     from orchestrator.stack.model import Stack
 
 NGINX_USER = "101:101"  # of the official image
@@ -43,5 +45,24 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
         stop_grace=wanted.drain_timeout,
         stop_signal="QUIT",  # a HUP with every reload is none
     )
-    labels = naming.labels(stack.name, "gateway", spec=template.fingerprint, layout=str(LAYOUT))
+    labels = naming.labels(
+        stack.name,
+        "gateway",
+        spec=template.fingerprint,
+        layout=str(LAYOUT),
+        resources=wanted.resources.model_dump_json(),
+    )
     return replace(template, labels=labels)
+
+
+def fit_resources(stack: Stack, container: Container | None) -> Stack:
+    """Return the stack with the resources that the gateway's container has.
+
+    Other ones in stack.yaml count once it is made anew: until then NGINX must not take on more than
+    fits. A container of an earlier stackctl does not tell them.
+    """
+    resources = parse_resources(container.labels.get(naming.RESOURCES, "") if container else "")
+    if resources is None:
+        return stack
+    gateway = stack.gateway.model_copy(update={"resources": resources})
+    return stack.model_copy(update={"gateway": gateway})

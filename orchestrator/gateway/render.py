@@ -5,18 +5,21 @@ wish. Who gets the traffic is not in it: NGINX looks at a link for that, with ea
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.gateway.addresses import COLORS, AddressTable
 from orchestrator.gateway.admission import ADMITTED, HOST
+from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import Config, identify, to_head
 from orchestrator.gateway.files import CURRENT, LIVE, WITNESSES, cache_folder, config_folder
 from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
+from orchestrator.stack.routes import Buffering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,6 +32,14 @@ if TYPE_CHECKING:
 
 PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
 ADMIN_PORT = 8081
+OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
+MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
+# `Cache-Control` of a request that wants no stored answer. What is possessive (`++`) is never tried
+# again in another way, so a long header takes no longer than its length.
+_WORD = r"[!#$%&\x27*+.^_`|~0-9A-Za-z-]++"
+_OTHERS = rf'(?:[ \x09]*+(?:{_WORD}(?:=(?:{_WORD}|"(?:[^"\x5c]|\x5c.)*+"))?+[ \x09]*+)?+,)*'
+_WANTED = r'(?:no-cache|no-store|max-age=(?:0++|"0++"))'
+FRESH = rf"^{_OTHERS}[ \x09]*+{_WANTED}[ \x09]*+(?:,|$)"
 
 
 class Block(NamedTuple):
@@ -38,6 +49,7 @@ class Block(NamedTuple):
     service: str
     color: str
     servers: tuple[str, ...]
+    health: str  # the path that the gate asks
     probed: tuple[str, ...]  # where each of them is asked for its health
 
 
@@ -62,6 +74,7 @@ class Location(NamedTuple):
     service: str
     again: str | None  # name of the location that looks at the link again
     limits: tuple[Limit, ...]
+    crowd: str  # name of the zone that counts requests in flight; where the route bounds them
     known: str | None  # the variable that says whether the client has said who it is; where cached
 
     @property
@@ -108,6 +121,10 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             witnesses=WITNESSES,
             buckets=range(ALL - 1),
             gateway=stack.gateway,
+            capacity=find_capacity(stack.gateway),
+            disk=Buffering().disk,
+            fresh=FRESH,
+            hosts=list(_name_hosts(stack)),
             blocks=blocks,
             locations=locations,
             limits=[limit for location in locations for limit in location.limits],
@@ -132,7 +149,16 @@ def _to_blocks(stack: Stack, table: AddressTable) -> Iterator[Block]:
             if upstream is not None:
                 probed = replace(upstream, port=service.health.port or upstream.port)
                 upstream_name = naming.upstream_name(name, color)
-                yield Block(upstream_name, name, color, upstream.servers, probed.servers)
+                path = service.health.path
+                yield Block(upstream_name, name, color, upstream.servers, path, probed.servers)
+
+
+def _name_hosts(stack: Stack) -> Iterator[str]:
+    """Yield the names that probes call services by, as NGINX writes them: no port, no capitals."""
+    asked = (service.health.host for service in stack.services.values())
+    named = {re.sub(r":[0-9]+$", "", host).lower() for host in asked if host}
+    for name in sorted(named - OWN_HOSTS):
+        yield f"\\{name}" if name in MAP_WORDS else name
 
 
 def _name_callers(stack: Stack) -> dict[tuple[str, ...], str]:
@@ -162,6 +188,7 @@ def _to_location(
         # What is passed on as it comes cannot be sent twice.
         again=f"again_{service}_{position}" if route.buffering.requests else None,
         limits=tuple(_to_limits(route.rate_limit, f"{service}_{position}")),
+        crowd=f"{service}_{position}_connections",
         known=callers.get(_identify_caller(route)),
     )
 

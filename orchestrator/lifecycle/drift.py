@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.config import Earlier, Newer
-from orchestrator.gateway.container import gateway_spec
+from orchestrator.gateway.container import fit_resources, gateway_spec
 from orchestrator.gateway.render import render
 from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets, replica_specs
 from orchestrator.stack import naming
@@ -65,7 +65,8 @@ def _compare_config(stack: Stack, snapshot: Snapshot) -> Iterator[str]:
     config = snapshot.config
     if config is None:
         return
-    if not config.table.has(stack) or render(stack, config.table).id != config.id:
+    fitted = fit_resources(stack, snapshot.gateway)
+    if not config.table.has(stack) or render(fitted, config.table).id != config.id:
         yield "the NGINX config is not the one that stack.yaml renders to"
     if snapshot.current != config.id:
         yield "NGINX serves another config than the one it would start with"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.engine.values import Image
 from orchestrator.errors import NotFound, StackctlError
 from orchestrator.gateway.addresses import fit_table
+from orchestrator.gateway.container import fit_resources
 from orchestrator.gateway.render import render
 from orchestrator.lifecycle.drift import find_drift_of_parts
 from orchestrator.release.observe import Snapshot, observe
@@ -74,7 +75,7 @@ def render_current(house: House) -> str:
     snapshot = observe(house)
     pool = snapshot.network.addresses if snapshot.network else EXAMPLE.hosts()
     fitted = fit_table(snapshot.table, house.stack, map(str, pool), snapshot.taken)
-    return render(house.stack, fitted).text
+    return render(fit_resources(house.stack, snapshot.gateway), fitted).text
 
 
 def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) -> ServiceForecast:

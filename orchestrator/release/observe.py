@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import NotFound
 from orchestrator.gateway.addresses import AddressTable, Upstream, fit_table
 from orchestrator.gateway.config import Config, Earlier, Newer, parse_config
+from orchestrator.gateway.container import fit_resources
 from orchestrator.gateway.files import CURRENT, lane_file
 from orchestrator.gateway.lane import Lane, parse_lane
 from orchestrator.gateway.render import render
@@ -144,7 +145,8 @@ def fit_config(
     pool = snapshot.network.addresses if snapshot.network else ()
     back = to_table(r for r in snapshot.replicas if r.service not in table.upstreams)
     known = AddressTable({**back.upstreams, **table.upstreams})
-    return render(stack, fit_table(known, stack, pool, snapshot.taken, candidate))
+    table = fit_table(known, stack, pool, snapshot.taken, candidate)
+    return render(fit_resources(stack, snapshot.gateway), table)
 
 
 def to_table(replicas: Iterable[Replica]) -> AddressTable:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, StackctlError
 from orchestrator.gateway.config import Earlier, Newer
+from orchestrator.gateway.container import fit_resources
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
 from orchestrator.release.observe import fit_config
@@ -195,7 +196,7 @@ def plan_release(
         clear=tuple(replica for replica in found if replica not in (*wake, *aside)),
         outgoing=snapshot.active(order.service),
         drain_timeout=find_drain_timeout(stack, order.service),
-        unchanged=not wake and _runs(snapshot, order, specs) and _serves(stack, served),
+        unchanged=not wake and _runs(snapshot, order, specs) and _serves(stack, gateway, served),
     )
 
 
@@ -260,9 +261,9 @@ def _is_at_home(replica: Replica, table: AddressTable) -> bool:
     return home is not None and home == replica.container.labels.get(naming.ADDRESS)
 
 
-def _serves(stack: Stack, served: Config) -> bool:
+def _serves(stack: Stack, gateway: Container, served: Config) -> bool:
     """Whether NGINX serves what stack.yaml says, with the addresses that are given out."""
-    return render(stack, served.table).id == served.id
+    return render(fit_resources(stack, gateway), served.table).id == served.id
 
 
 def _runs(snapshot: Snapshot, order: Order, specs: tuple[ContainerSpec, ...]) -> bool:

@@ -17,6 +17,7 @@ from pydantic import (
     StrictFloat,
     StrictInt,
     StrictStr,
+    ValidationError,
 )
 
 from orchestrator.stack.fields import STRICT, Port
@@ -192,6 +193,20 @@ class Accessory(_Strict):
     init: StrictBool = False  # databases handle SIGTERM as they are
 
 
+class GatewayResources(Resources):
+    """The most NGINX may take. With less memory it could not be reloaded."""
+
+    memory: Annotated[Bytes, Field(ge=32 * 1024**2)] = 512 * 1024**2
+
+
+def parse_resources(text: str) -> GatewayResources | None:
+    """Read resources from JSON; None where they are none."""
+    try:
+        return GatewayResources.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
 class Gateway(_Strict):
     """The NGINX in front of everything: the only container with published ports."""
 
@@ -202,7 +217,9 @@ class Gateway(_Strict):
     drain_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 30.0
     gzip: StrictBool = True
     trusted_proxies: tuple[Proxies, ...] = ()  # believed in what they say of clients
-    resources: Resources = Resources()
+    # Requests in flight of one client address; None: as the memory allows, see gateway/capacity.py.
+    connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
+    resources: GatewayResources = GatewayResources()
 
     @property
     def trusts_host(self) -> bool:

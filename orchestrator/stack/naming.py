@@ -20,6 +20,7 @@ VERSION, RELEASE, REPLICA = PREFIX + "version", PREFIX + "release", PREFIX + "re
 ADDRESS, PORT = PREFIX + "address", PREFIX + "port"
 LAYOUT = PREFIX + "layout"  # of the gateway's volume and network
 DRILL_OF = PREFIX + "drill-of"  # the stack whose copy this is a part of: a drill may remove it
+RESOURCES = PREFIX + "resources"  # that the gateway's container has
 SPEC = PREFIX + "spec"  # hash of what a container was made from: tells 'unchanged' from 'changed'
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -58,11 +59,20 @@ class Cache(_Strict):
     )  # who says it with these
 
 
+def _refuse_tiny(size: int) -> int:
+    if 0 < size < 1024**2:
+        msg = "expected 0, or at least `1m`"  # NGINX takes no less than two of its buffers
+        raise ValueError(msg)
+    return size
+
+
 class Buffering(_Strict):
     """Whether NGINX takes a whole request before it passes it on, and a whole answer."""
 
     requests: StrictBool = True
     responses: StrictBool = True
+    # Bytes of an answer that are kept on disk for a client that reads slowly, beside 140 KiB in memory.
+    disk: Annotated[Bytes, Field(ge=0), AfterValidator(_refuse_tiny)] = 4 * 1024**2
 
 
 def _rate_to_limit(value: object) -> object:
@@ -80,6 +90,8 @@ class Route(_Strict):
     strip_prefix: StrictBool = False
     methods: tuple[Method, ...] = ()  # none: all
     rate_limit: Annotated[RateLimit, BeforeValidator(_rate_to_limit)] | None = None
+    # Requests in flight of one client address, WebSockets among them; None: as many as the gateway says.
+    connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     cache: Cache | None = None
     max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
     timeouts: Timeouts = Timeouts()

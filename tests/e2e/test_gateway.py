@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 import yaml
 
+from orchestrator.asking import Unanswered
 from tests.e2e.operator import Operator, wait_until
 
 if TYPE_CHECKING:
@@ -342,6 +343,14 @@ def count_in_flight(operator: Operator) -> int:
     """Return how many requests both replicas are at, without those that ask this."""
     asked = [operator.ask_replica(number).json() for number in (1, 2)]
     return sum(int(answer["in_flight"]) - 1 for answer in asked)
+
+
+def is_up(operator: Operator, number: int) -> bool:
+    """Whether a replica answers; it may not listen yet."""
+    try:
+        return operator.ask_replica(number).good
+    except Unanswered:
+        return False
 
 
 def send_raw(operator: Operator, head: str) -> Answer:
@@ -746,7 +755,7 @@ def test_replicas_that_are_back_are_asked_at_once(gateway: Operator) -> None:
         assert ask(gateway, "/app/").status in (502, 504)
     for name in names:
         gateway.engine.start(name)
-    wait_until(lambda: all(gateway.ask_replica(n).good for n in (1, 2)) or None)
+    wait_until(lambda: all(is_up(gateway, number) for number in (1, 2)) or None)
 
     assert [ask(gateway, "/app/").status for _ in range(20)] == [200] * 20
 

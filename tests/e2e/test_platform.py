@@ -110,7 +110,7 @@ def test_each_replica_says_who_it_is_to_the_gateway_only(
         for number in (1, 2):
             replica = f"{service}-blue-{number}"
             assert admin.probe(replica, "/health", 10).json() == {"status": "ok", **who}
-            assert admin.probe(replica, "/livez", 10).json() == {"status": "alive", **who}
+            assert platform.ask_at(replica, "/livez").json() == {"status": "alive", **who}
         for path in ("/health", f"/{service}/health"):
             assert_problem(anybody.get(path), 404)
 

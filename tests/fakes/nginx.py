@@ -166,9 +166,9 @@ class FakeNginx:
             waits = self._reach.unfinished(_servers(self.text, busy[1]))
             return httpx.Response(200, headers={BUSY: "REJECTED_DRY_RUN" if waits else NOBODY})
         if probe := re.fullmatch(r"/probe/([a-z0-9-]+)(/.*)", path):
-            return self._probe(probe[1])
+            return self._probe(probe[1], probe[2])
         if preview := re.fullmatch(r"/preview/([a-z0-9-]+)/(blue|green)(/.*)", path):
-            return self._preview(f"{preview[1]}_{preview[2]}")
+            return self._preview(path, f"{preview[1]}_{preview[2]}")
         return self._answer_itself(path)
 
     def _serve(self, path: str) -> httpx.Response:
@@ -220,17 +220,17 @@ class FakeNginx:
             text = None
         return httpx.Response(404) if text is None else httpx.Response(200, text=text)
 
-    def _probe(self, replica: str) -> httpx.Response:
-        """Ask the one replica of that name."""
-        found = re.search(rf"\n +{replica} ([\d.]+):(\d+);", self.text)
+    def _probe(self, replica: str, path: str) -> httpx.Response:
+        """Ask the one replica of that name, for its health and nothing else."""
+        found = re.search(rf"\n +{replica}{re.escape(path)} ([\d.]+):(\d+);", self.text)
         if found is None:
             return httpx.Response(404)
         answer = self._pass_on([(found[1], int(found[2]))])
         return httpx.Response(502, text=UNREACHED) if answer.status_code == 502 else answer
 
-    def _preview(self, upstream: str) -> httpx.Response:
+    def _preview(self, path: str, upstream: str) -> httpx.Response:
         servers = _servers(self.text, upstream)
-        if not servers:
+        if not servers or f"location = {path} {{" not in self.text:
             return httpx.Response(404)
         if self._habits.deaf_upstreams:
             return httpx.Response(502, text="no live upstreams")

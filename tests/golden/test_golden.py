@@ -268,22 +268,24 @@ def test_a_client_keeps_its_bucket(case: Case, tmp_path: Path) -> None:
 
 @each_case
 def test_the_host_can_ask_each_color_and_replica(case: Case, tmp_path: Path) -> None:
-    """A preview goes through the upstream; a probe only to replicas that the config lists."""
+    """For its health only. A preview goes through the upstream, a probe to replicas that are listed."""
     config = read_config(case.expected, tmp_path)
     admin = locations(config.admin)
-    previews = {path: say(block) for path, block in admin.items() if path.startswith("/preview/")}
+    previews = {path: say(block) for path, block in admin.items() if path.startswith("= /preview/")}
     assert previews == {
-        f"/preview/{service}/{color}/": [
-            ("proxy_pass", f"http://{service}_{color}/"),
+        f"= /preview/{service}/{color}{path}": [
+            ("set", "$args", ""),
+            ("proxy_pass", f"http://{service}_{color}{path}"),
             ("add_header", "X-Stackctl-Upstream", "$upstream_addr", "always"),
         ]
         for service, color, _ in colors(case)
+        for path in [case.stack.services[service].health.path]
     }
     assert rows(config.http, "$stackctl_address") == {"default": ""} | {
-        f"{service}-{color}-{number}": f"{address}:{port}"
+        f"{service}-{color}-{number}{health.path}": f"{address}:{health.port or upstream.port}"
         for service, color, upstream in colors(case)
         for number, address in enumerate(upstream.addresses, start=1)
-        for port in [case.stack.services[service].health.port or upstream.port]
+        for health in [case.stack.services[service].health]
     }
     (probe,) = (say(block) for path, block in admin.items() if "/probe/" in path)
     assert probe[0] == ("if", "$stackctl_address", "=", "", "return", "404")
@@ -330,14 +332,24 @@ def test_the_admin_listener_tells_who_gets_traffic(case: Case, tmp_path: Path) -
 
 @each_case
 def test_the_admin_listener_is_for_the_host(case: Case, tmp_path: Path) -> None:
-    """Before any location is looked for, whoever is not let in by address is refused."""
+    """Before any location is looked for: by its address, by the name it uses, and no page of others."""
     config = read_config(case.expected, tmp_path)
     known = pairs(config.http, "map", "$stackctl_stranger")
     assert known == [("default", "1"), ("include", ADMITTED)]
     assert named(config.public, "listen")[0]["args"][0] == str(PUBLIC_PORT)
     assert [listen["args"] for listen in named(config.admin, "listen")] == [[str(ADMIN_PORT)]]
-    (door,) = named(config.admin, "if")
-    assert say([door]) == [("if", "$stackctl_stranger", "return", "403")]
+    assert say(named(config.admin, "if")) == [
+        ("if", "$stackctl_stranger", "return", "403"),
+        ("if", "$stackctl_misnamed", "return", "403"),
+        ("if", "$stackctl_led", "return", "403"),
+        ("if", "$request_method", "!~", "^(GET|HEAD)$", "return", "405"),
+    ]
+    called = rows(config.http, "$stackctl_misnamed")
+    hosts = {one.health.host for one in case.stack.services.values() if one.health.host}
+    assert called == {"default": "1", "localhost": "0", "[::1]": "0", r"~^127\.[0-9.]+$": "0"} | {
+        host.partition(":")[0].lower(): "0" for host in hosts
+    }
+    assert rows(config.http, "$stackctl_led") == {"default": "1", ";": "0", ";none": "0"}
 
 
 def colors(case: Case) -> Iterator[tuple[str, str, Upstream]]:

@@ -16,6 +16,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.gateway.addresses import COLORS
+from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import parse_config
 from orchestrator.gateway.files import LIVE, WITNESSES
 from orchestrator.gateway.render import render
@@ -97,16 +98,17 @@ def test_the_rest_of_the_config_says_what_was_meant(
     assert {
         path: say(block)
         for path, block in locations(config.admin).items()
-        if path.startswith("/preview/")
+        if path.startswith("= /preview/")
     } == {
-        f"/preview/{name}/{color}/": [
-            ("proxy_pass", f"http://{name}_{color}/"),
+        f"= /preview/{name}/{color}{health_of(stack, name)}": [
+            ("set", "$args", ""),
+            ("proxy_pass", f"http://{name}_{color}{health_of(stack, name)}"),
             ("add_header", "X-Stackctl-Upstream", "$upstream_addr", "always"),
         ]
         for name, color, _ in list_colors(stack, table)
     }
     assert rows(config.http, "$stackctl_address") == {"default": ""} | {
-        f"{name}-{color}-{number}": f"{address}:{upstream.port}"
+        f"{name}-{color}-{number}{health_of(stack, name)}": f"{address}:{upstream.port}"
         for name, color, upstream in list_colors(stack, table)
         for number, address in enumerate(upstream.addresses, start=1)
     }
@@ -115,6 +117,16 @@ def test_the_rest_of_the_config_says_what_was_meant(
         (f"$stackctl_{client}", f"zone={zone}:2m", f"rate={rate.requests}r/{rate.per}")
         for zone, client, rate, _ in list_limits(stack)
     }
+    crowds = [tuple(zone["args"]) for zone in named(config.http, "limit_conn_zone")]
+    assert [zone for zone in crowds if zone[1].partition(":")[0].endswith("_connections")] == [
+        (
+            "$stackctl_counted",
+            f"zone={name}_{place}_connections:{find_capacity(stack.gateway).zone}m",
+        )
+        for name, service in stack.services.items()
+        for place, route in enumerate(service.routes)
+        if route.connections
+    ]
     caches = [tuple(cache["args"][:2]) for cache in named(config.http, "proxy_cache_path")]
     assert caches == [
         (f"/tmp/cache_{name}_{color}", f"keys_zone={name}_{color}:4m")
@@ -169,16 +181,23 @@ class Told(NamedTuple):
     gzip: bool  # without a word of the route
     caches: bool  # whether any route is cached
     callers: list[tuple[str, ...]]  # lists of what says who a caller is
+    each_address: int  # requests in flight
 
 
 def told_by(stack: Stack) -> Told:
     """Return how clients come: a proxy that is trusted may know better."""
     routes = [route for service in stack.services.values() for route in service.routes]
     caches = any(route.cache for route in routes)
-    rest = (stack.gateway.gzip, caches, list(dict.fromkeys(filter(None, map(callers_of, routes)))))
+    callers = list(dict.fromkeys(filter(None, map(callers_of, routes))))
+    rest = (stack.gateway.gzip, caches, callers, find_capacity(stack.gateway).each_address)
     if stack.gateway.trusted_proxies:
         return Told("$stackctl_proto", "$stackctl_outer_host", *rest)
     return Told("$scheme", "$stackctl_host", *rest)
+
+
+def health_of(stack: Stack, service: str) -> str:
+    """Return the path that a service is asked for its health at."""
+    return stack.services[service].health.path
 
 
 def callers_of(route: Route) -> tuple[str, ...]:
@@ -216,9 +235,8 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
     for _, client, rate, _ in limits:
         pause = math.ceil((60 if rate.per == "m" else 1) / rate.requests)
         yield ("set", f"$stackctl_{client}_pause", str(pause))
-    if limits:
-        yield ("set", "$stackctl_counted", "$binary_remote_addr")
-        yield ("if", "-f", f"{WITNESSES}/$stackctl_token", "set", "$stackctl_counted", "")
+    yield ("set", "$stackctl_counted", "$binary_remote_addr")
+    yield ("if", "-f", f"{WITNESSES}/$stackctl_token", "set", "$stackctl_counted", "")
     if route.methods:
         kept = ("set", "$stackctl_allow", ", ".join(route.methods))
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
@@ -228,6 +246,9 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
     yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *refused)
     yield from expect_path(route)
     yield ("limit_conn", "stackctl_lanes", "65535")
+    yield ("limit_conn", "stackctl_clients", str(told.each_address))
+    if route.connections:
+        yield ("limit_conn", f"{name}_{place}_connections", str(route.connections))
     for zone, _, _, burst in limits:
         # NGINX knows no burst of 0.
         yield ("limit_req", f"zone={zone}", *((f"burst={burst}", "nodelay") if burst else ()))
@@ -244,9 +265,8 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
         yield from CACHED
         known = callers_of(route)
         caller = [f"$stackctl_caller_{told.callers.index(known)}"] if known else []
-        yield ("proxy_cache_bypass", *caller, "$stackctl_fresh")
-        if caller:
-            yield ("proxy_no_cache", *caller)
+        yield ("proxy_cache_bypass", *caller, "$stackctl_fresh", "$stackctl_witness")
+        yield ("proxy_no_cache", *caller, "$stackctl_huge")
         yield ("proxy_cache_key", f"{told.scheme} {told.host} $stackctl_host $request_uri")
         yield ("proxy_cache_valid", "200", f"{route.cache.ttl:.0f}s")
 
@@ -339,6 +359,8 @@ def expect_patience(route: Route, told: Told) -> Iterator[Said]:
         yield (f"proxy_{kind}_timeout", f"{math.ceil(seconds * 1000)}ms")
     if not route.buffering.responses:
         yield ("proxy_buffering", "off")
+    elif route.buffering.disk != 4 * 1024**2:
+        yield ("proxy_max_temp_file_size", str(route.buffering.disk))
 
 
 def limits_of(place: str, route: Route) -> Iterator[tuple[str, str, Rate, int]]:

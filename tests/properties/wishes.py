@@ -63,6 +63,8 @@ LIMITS = (
 )
 SPANS = st.integers(100, 999_999).map("{}ms".format) | st.floats(0.1, 3600)
 SHORT = st.integers(100, 75_000).map("{}ms".format) | st.floats(0.1, 75)
+NAMED = ["shop.example", "Shop.Example:80", "localhost:8000", "[::1]:1", "[fd00::1]", "127.0.0.1"]
+HOSTS = st.sampled_from([*NAMED, "default", "hostnames", "include", "volatile", "test", "a"])
 ROUTES = st.fixed_dictionaries(
     {"path": PATHS},
     optional={
@@ -85,15 +87,25 @@ ROUTES = st.fixed_dictionaries(
             {}, optional={"connect": SHORT, "read": SPANS, "send": SPANS}
         ),
         "websocket": st.booleans(),
+        "connections": st.none() | st.integers(1, 65535),
         "buffering": st.booleans()
         | st.fixed_dictionaries(
-            {}, optional={"requests": st.booleans(), "responses": st.booleans()}
+            {},
+            optional={
+                "requests": st.booleans(),
+                "responses": st.booleans(),
+                "disk": st.sampled_from([0, "1m", "4m"]) | st.integers(1024**2, 10**15),
+            },
         ),
     },
 )
 SERVICES = st.fixed_dictionaries(
     {"image": st.just("web"), "port": st.integers(1, 65535)},
-    optional={"replicas": st.integers(1, 50), "routes": st.lists(ROUTES, max_size=4)},
+    optional={
+        "replicas": st.integers(1, 50),
+        "routes": st.lists(ROUTES, max_size=4),
+        "health": st.fixed_dictionaries({}, optional={"path": PATHS, "host": HOSTS}),
+    },
 )
 GATEWAYS = st.fixed_dictionaries(
     {"image": st.just("nginx:1.30")},
@@ -101,6 +113,15 @@ GATEWAYS = st.fixed_dictionaries(
         "keepalive": st.integers(1, 300),
         "drain_timeout": st.integers(2, 3600),
         "gzip": st.booleans(),
+        "connections": st.none() | st.integers(1, 65535),
+        "resources": st.fixed_dictionaries(
+            {},
+            optional={
+                "memory": st.integers(32, 10**6).map("{}m".format),
+                "cpus": st.floats(0.01, 256),
+                "pids": st.integers(1, 10**6),
+            },
+        ),
         "trusted_proxies": st.lists(
             st.ip_addresses().map(str)
             | st.sampled_from(["127.0.0.1", "::1", "10.0.0.0/8", "fd00::/8", "0.0.0.0/1", "::/1"]),

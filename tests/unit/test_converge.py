@@ -173,6 +173,24 @@ def test_another_setting_of_the_gateways_container_is_only_a_warning(running: Wo
     assert running.changes() == []
 
 
+def test_nginx_takes_on_what_its_container_can_hold(running: World) -> None:
+    """More memory in stack.yaml is no promise of the container, until it has it."""
+    running.document["gateway"]["resources"] = {"memory": "1g", "cpus": 2}
+    running.document["gateway"]["keepalive"] = "30s"
+    nginx = running.host.nginx
+    assert nginx is not None
+    before = "worker_connections 2184;"
+    assert before in nginx.text
+    assert running.up().gateway == "reconfigured"
+    assert before in nginx.text
+    assert running.status().drift == ("the gateway runs with other settings than stack.yaml has",)
+    assert running.up(allow_downtime=True).gateway == "recreated"
+    nginx = running.host.nginx
+    assert nginx is not None
+    assert {"worker_processes 2;", "    worker_connections 2184;"} <= {*nginx.text.splitlines()}
+    assert running.up().gateway == "unchanged"
+
+
 def test_a_recreated_gateway_serves_what_it_served(running: World) -> None:
     """The routing comes along: users get the version that was deployed last."""
     running.deploy("v2")
