@@ -39,7 +39,8 @@ MOST = 8000
 # Of all workers: what the counter of a color counts to. So it never refuses anybody.
 COUNTED = 65535
 # Of all connections, for the requests of one address where stack.yaml does not say: a third, and each
-# request has two. Forty people behind one address can have four in flight each with 256 MiB.
+# request has two. With 512 MiB that is more than 40 people behind one address or a load test with 300
+# users has in flight while a service stalls, and with 256 MiB it is four for each of these people.
 OF_ONE_ADDRESS = 6
 ENTRIES = 16_000  # addresses in a MiB of a zone that counts connections, at 64 bytes each
 

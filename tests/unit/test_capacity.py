@@ -53,7 +53,8 @@ def test_files_stay_below_what_engines_allow() -> None:
 
 
 def test_one_address_gets_a_third_or_what_is_said() -> None:
-    """Forty people behind one address have four requests each with the reference stack's memory."""
+    """With the reference stack's memory 40 people behind one address have nine requests each."""
+    assert capacity(memory="512m", cpus=2) == Capacity(2, 1092, 364)
     assert capacity(memory="256m", cpus=2) == Capacity(2, 546, 182)
     assert capacity().each_address == 364
     assert capacity(memory="256m", connections=1000).each_address == 1000
