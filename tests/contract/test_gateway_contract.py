@@ -298,8 +298,13 @@ def test_a_replica_is_probed_by_its_name(door: Door) -> None:
 
 @pytest.mark.parametrize("kind", [pytest.param("docker", marks=pytest.mark.engine)])
 def test_a_probe_and_a_preview_may_name_a_host(door: Door) -> None:
-    """For apps that answer by the name that they are called by."""
+    """For apps that answer by the name that they are called by, which stack.yaml gives."""
+    app = door.stack.services["app"]
+    health = app.health.model_copy(update={"host": "shop.example"})
+    services = {**door.stack.services, "app": app.model_copy(update={"health": health})}
     door.start_app("blue")
+    config = render(door.stack.model_copy(update={"services": services}), door.config.table)
+    door.gateway.change_config(config, door.config, 5, ())
     named = {"Host": "shop.example:8443"}
     for answer in (
         door.admin.probe("app-blue-1", "/health", 10, named),
