@@ -312,13 +312,20 @@ def test_a_route_takes_only_its_methods(gateway: Operator) -> None:
     assert refused.headers["Allow"] == "GET, HEAD"
 
 
-@pytest.mark.parametrize(("route", "busy"), [("/app/", False), ("/unbuffered/", True)])
+@pytest.mark.parametrize(
+    ("route", "size", "busy"),
+    [
+        ("/app/", 3_000_000, False),
+        ("/app/", 80_000_000, True),  # more than the 4 MiB that wait on disk
+        ("/unbuffered/", 80_000_000, True),
+    ],
+)
 def test_a_slow_client_costs_the_service_nothing_where_answers_are_buffered(
-    gateway: Operator, route: str, *, busy: bool
+    gateway: Operator, route: str, size: int, *, busy: bool
 ) -> None:
-    """The service is done with 80 MB although the client has not read any of it."""
+    """The service is done with 3 MB although the client has not read any of it."""
     with client(gateway) as slow:
-        slow.request("GET", f"{route}?size=80000000")
+        slow.request("GET", f"{route}?size={size}")
         slow.getresponse()
         wait_until(lambda: bool(count_in_flight(gateway)) is busy or None)
 
