@@ -64,6 +64,7 @@ class Record:
         self.notes: list[Note] = []
         self._clock = clock
         self._tolerant = False
+        self._torn = ""  # why requests of the witness are missing in their file
         self._whole: dict[str, int] = {}  # bytes of each file that could be read
         self._lines: dict[str, list[str]] = {}  # and what they hold
         self._guard = threading.Lock()  # probes and the witness emit from threads of their own
@@ -192,10 +193,15 @@ class Record:
         self._testify(note)
 
     def _testify(self, entry: Sample | Note) -> None:
+        """Append it. A full disk breaks neither the release nor its witness: `close` tells of it."""
         text = json.dumps(entry.facts(), separators=(",", ":"))
         with self._guard:
-            if self._samples is not None:
+            if self._samples is None or self._torn:
+                return
+            try:
                 self._samples.write(self._testimony.link(text))
+            except OSError as error:
+                self._torn = error.strerror or str(error)
 
     def keep(self, name: str, text: str) -> None:
         """Write a file beside the events."""
@@ -206,13 +212,16 @@ class Record:
         return hash_own(self.folder / name)
 
     def close(self) -> None:
-        """Nothing more will be recorded."""
+        """Nothing more will be recorded. Raises StackctlError, once, where something is missing."""
         self._events.close()
+        torn, self._torn = self._torn, ""
         try:
             if self._samples is not None:
                 self._samples.close()
         except OSError as error:
-            raise StackctlError(f"the evidence cannot be written: {error.strerror}") from error
+            torn = error.strerror or str(error)
+        if torn:
+            raise StackctlError(f"the evidence cannot be written: {torn}")
 
     def discard(self) -> None:
         """Leave no trace: nothing was released."""

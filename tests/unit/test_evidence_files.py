@@ -16,7 +16,9 @@ from orchestrator.events import Ended, Started
 from orchestrator.evidence.archive import find_release, read_releases, write_index
 from orchestrator.evidence.audit import Audit
 from orchestrator.evidence.closing import close_record, to_document
+from orchestrator.evidence.notes import Note
 from orchestrator.evidence.record import Record, write_whole
+from orchestrator.evidence.samples import Sample
 from orchestrator.gateway.lane import parse_lane
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
@@ -305,6 +307,24 @@ def test_a_full_disk_is_a_failure_like_any_other(
     assert (result.outcome, world.serving()) == (outcome, {version})
     assert any("File too large" in warning for warning in result.warnings)
     assert world.host.cut == []
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_a_disk_without_room_for_the_witness_breaks_no_release(tmp_path: Path) -> None:
+    """Its requests count although no file holds them; the record's end says once what is missing."""
+    record = Record.begin(tmp_path / "reports" / "releases", "notes", "v2", FakeClock())
+    note = Note(0.0, "promised", "", "", 0.0, "v2")
+    sample = Sample(0.0, "fresh", "GET /", 0.0, 1.0, 200, "notes_green", None)
+    record.note(note)
+    fill_disk()
+    for _ in range(2):
+        record.sample(sample)
+        record.note(note)
+
+    assert (record.samples, record.notes) == ([sample] * 2, [note] * 3)
+    with pytest.raises(StackctlError, match="the evidence cannot be written: File too large"):
+        record.close()
+    record.close()
 
 
 def test_the_index_lists_releases_newest_first(world: World) -> None:
