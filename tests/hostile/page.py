@@ -15,8 +15,9 @@ HEAD = """# Attacks
 log in and send files from another. It wrote this page.
 """
 LEGEND = """*Lost* are honest requests without the right answer within 20 seconds; 429 and 503 count. *Memory* is
-NGINX's own, *disk* what the engine's disk held more than at rest: both at most. *Earlier* is the same attack,
-by the same script, on the design before these bounds (commit f631061).
+NGINX's own, *disk* what the engine's disk held more than at rest: both at most. *Earlier* is the same attack
+on the design before these bounds (commit f631061); its users did not yet look whether a stream was cut off, and
+sent small files at once.
 """
 NONE = "\N{EN DASH}"
 
