@@ -33,12 +33,12 @@ def find_outside(stack: Stack, folder: Path) -> Iterator[Fault]:
     root = find_repository(folder)
     for place, path in _list_paths(stack, folder):
         try:
-            found = path.resolve()
-        except (OSError, RuntimeError):  # links in a circle
-            yield Fault(place, "is a link that leads nowhere")
+            inside = path.resolve().is_relative_to(root)
+        except (OSError, RuntimeError):  # links in a circle, or a name that is too long
+            yield Fault(place, "leads nowhere")
             continue
-        if not found.is_relative_to(root):
-            yield Fault(place, f"`{found}` lies outside of `{root}`")
+        if not inside:  # where it leads to is not said: it may hold the value of a variable
+            yield Fault(place, f"lies outside of `{root}`, links followed")
 
 
 def find_repository(folder: Path) -> Path:
@@ -54,7 +54,14 @@ def _list_paths(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:
             yield f"{place}.context", context
             yield f"{place}.dockerfile", context / service.build.dockerfile
             for file in (".dockerignore", f"{service.build.dockerfile}.dockerignore"):
-                if (context / file).is_symlink():  # what is read there is sent along
+                if _is_link(context / file):  # what is read there is sent along
                     yield f"{place}.context", context / file
     if stack.notify.metrics is not None:
         yield "notify.metrics", folder / stack.notify.metrics
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # a name that is too long
+        return False

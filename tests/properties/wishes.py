@@ -38,6 +38,9 @@ NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4}){0,2}", fullmatch=True
 WORDS = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,20}", fullmatch=True) | st.sampled_from(
     ["v" * 128, "default", "hostnames", "volatile", "include", "_", "0", "v1..2", "v1--"]
 )
+PARTS = st.from_regex(r"[A-Za-z0-9._~-]{1,5}", fullmatch=True).filter(
+    lambda part: part not in (".", "..")  # which are refused
+)
 PATHS = st.sampled_from(
     [
         "/",
@@ -50,9 +53,9 @@ PATHS = st.sampled_from(
         "/a.b",
         "/" + "a" * 199,
     ]
-) | st.lists(st.from_regex(r"[A-Za-z0-9._~-]{1,5}", fullmatch=True), min_size=1, max_size=4).map(
-    lambda parts: "/" + "/".join(parts)
-).flatmap(lambda path: st.sampled_from([path, path + "/"]))
+) | st.lists(PARTS, min_size=1, max_size=4).map(lambda parts: "/" + "/".join(parts)).flatmap(
+    lambda path: st.sampled_from([path, path + "/"])
+)
 RATES = st.builds("{}/{}".format, st.integers(1, 9_999_999), st.sampled_from("sm"))
 LIMITS = (
     st.none()

@@ -60,7 +60,7 @@ def test_no_build_takes_in_what_lies_outside(stack: Path, build: Any, place: str
     outside = str(stack.parent.parent / "private")
     text = yaml.safe_dump(build).replace("{outside}", outside)
     write(stack, yaml.safe_load(text))
-    with pytest.raises(ConfigurationError, match=f"{place}: `/.*` lies outside of `") as raised:
+    with pytest.raises(ConfigurationError, match=f"{place}: lies outside of `/") as raised:
         load_stack(stack, {})
     assert raised.value.exit_code == 2
     assert f"`{ALLOW}=1`" in str(raised.value.hint)
@@ -73,7 +73,7 @@ def test_no_patterns_are_read_outside(stack: Path, name: str) -> None:
     """A builder is sent the text of that file too."""
     (stack.parent / "web" / name).symlink_to(stack.parent.parent / "private" / "Dockerfile")
     write(stack)
-    with pytest.raises(ConfigurationError, match=r"build\.context: `/.*/private/Dockerfile` lies"):
+    with pytest.raises(ConfigurationError, match=r"build\.context: lies outside"):
         load_stack(stack, {})
 
 
@@ -86,7 +86,7 @@ def test_no_metrics_are_written_outside(stack: Path, metrics: str) -> None:
     (stack.parent / "a.prom").symlink_to(stack.parent.parent / "private" / "a.prom")
     metrics = metrics.replace("{outside}", str(stack.parent.parent / "private"))
     write(stack, notify={"metrics": metrics})
-    with pytest.raises(ConfigurationError, match=r"notify\.metrics: `/.*` lies outside of `"):
+    with pytest.raises(ConfigurationError, match=r"notify\.metrics: lies outside of `/"):
         load_stack(stack, {})
     assert load_stack(stack, {ALLOW: "yes"}).notify.metrics == metrics
 
@@ -126,5 +126,5 @@ def test_a_link_in_a_circle_is_named(stack: Path) -> None:
     """And is no bug of stackctl."""
     (stack.parent / "circle").symlink_to("circle")
     write(stack, "circle")
-    with pytest.raises(ConfigurationError, match=r"services\.web\.build\.context: is a link"):
+    with pytest.raises(ConfigurationError, match=r"services\.web\.build\.context: leads nowhere"):
         load_stack(stack, {})

@@ -1,7 +1,7 @@
 """The image as a release runs it: read-only, without rights, and with little memory."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_network
 from typing import Any
@@ -79,15 +79,21 @@ class Replica:
 
 @contextmanager
 def replica(
-    engine: Any, image: str, database: Database, issuer: Issuer, **options: Any
+    engine: Any,
+    image: str,
+    database: Database,
+    issuer: Issuer,
+    settings: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> Iterator[Replica]:
     """Run a container as stackctl does, and remove it with its volumes."""
+    environment = {**database.environment, "ASSETS_JWKS_URL": issuer.url, **(settings or {})}
     container = engine.containers.run(
         image,
         detach=True,
         name=f"stackctl-test-assets-{uuid4().hex[:12]}",
         network="bridge",
-        environment={**database.environment, "ASSETS_JWKS_URL": issuer.url},
+        environment=environment,
         read_only=True,
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
@@ -146,7 +152,8 @@ def test_a_full_disk_is_507_and_leaves_nothing(
 ) -> None:
     """A file that does not fit is refused and removed; a smaller one still fits."""
     small = {"/tmp": "size=64m", "/data": "size=4m,uid=10001,gid=10001,mode=0750"}  # noqa: S108
-    with replica(engine, image, database, bridged_issuer, tmpfs=small) as one:
+    no_reserve = {"ASSETS_FREE_PERCENT": "0", "ASSETS_FREE_BYTES": "0"}
+    with replica(engine, image, database, bridged_issuer, no_reserve, tmpfs=small) as one:
         for _ in range(3):
             assert_problem(post(one.client, form(os.urandom(6 * 2**20))), 507)
         assert database.rows() == 0
