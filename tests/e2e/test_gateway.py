@@ -66,7 +66,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         # A release takes a second to its switch, and kept connections outlive that by far.
         gate = {"interval": "100ms", "successes": 10}
         service = {"routes": ROUTES, "witness": [{"path": "/app/"}], "health": gate}
-        operator.write_stack(service, keepalive="12s", drain_timeout="24s")
+        operator.write_stack(service, keepalive="40s", drain_timeout="44s")
         operator.up()
         yield operator
     finally:
