@@ -112,6 +112,8 @@ class DockerEngine:
             with translated(f"starting `{container[:12]}`"):
                 self._client.start(container)
         except EngineError as error:
+            if networks.rejoin(self._client, container, error):
+                return self.start(container)
             networks.explain_taken_address(self._client, container, error)
             raise
 

@@ -7,6 +7,7 @@ none, the engine chooses one, and the network is made again with it.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Any
 
 from docker.types import IPAMConfig, IPAMPool
@@ -25,6 +26,7 @@ TRIES = 8  # somebody else may take the subnet between the two makings
 OVERLAPS = "overlaps"  # the engine's word where a subnet is taken
 EXHAUSTED = "non-overlapping"  # and where it has none left to choose from
 TAKEN = "Address already in use"  # and where a fixed address is taken
+GONE = "network .* not found"  # and where a container's network is not there any more
 NAME_ONE = "name one that is free: `network: {subnet: 10.77.0.0/24}` in stack.yaml"
 
 
@@ -102,6 +104,35 @@ def explain_taken_address(client: docker.APIClient, container: str, error: Engin
                 f"the address {address} of a replica is taken by `{holder}`",
                 f"start it without `--ip`, or stop it: `docker stop {holder}`",
             ) from error
+
+
+def rejoin(client: docker.APIClient, container: str, error: EngineError) -> bool:
+    """Take a container that does not start into networks that were made anew; return whether any was.
+
+    The engine knows a container's networks by their ids: one of the same name is another one to it.
+    Raises EngineError where a fixed address is not of the new network's.
+    """
+    if not re.search(GONE, error.message):
+        return False
+    with translated("looking at a container"):
+        endpoints = client.inspect_container(container)["NetworkSettings"]["Networks"]
+        ids = {one["Name"]: one["Id"] for one in client.networks(names=[*endpoints])}
+    anew = [
+        name
+        for name, one in endpoints.items()
+        if ids.get(name, one["NetworkID"]) != one["NetworkID"]
+    ]
+    for name in anew:
+        address = (endpoints[name].get("IPAMConfig") or {}).get("IPv4Address")
+        aliases = [
+            alias for alias in endpoints[name].get("Aliases") or () if alias != container[:12]
+        ]
+        with translated(f"connecting `{container[:12]}` to `{name}`, which was made anew"):
+            client.disconnect_container_from_network(container, name, force=True)
+            client.connect_container_to_network(
+                container, name, ipv4_address=address, aliases=aliases
+            )
+    return bool(anew)
 
 
 def _refuse_other(

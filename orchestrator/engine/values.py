@@ -184,6 +184,12 @@ class Network:
             if address not in pool and str(address) != self.gateway:
                 yield str(address)
 
+    def owns(self, address: str) -> bool:
+        """Whether a fixed address lies in this network, and the engine gives it to nobody."""
+        given = self.pool and ipaddress.IPv4Address(address) in ipaddress.IPv4Network(self.pool)
+        inside = ipaddress.IPv4Address(address) in ipaddress.IPv4Network(self.subnet)
+        return inside and not given and address != self.gateway
+
 
 @dataclass(frozen=True)
 class Image:

@@ -15,7 +15,7 @@ from orchestrator.gateway.lane import MOST_REPLICAS
 from orchestrator.stack.model import Color
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from orchestrator.stack.model import Service, Stack
 
@@ -69,6 +69,19 @@ class AddressTable:
             for colors in self.upstreams.values()
             for upstream in colors.values()
             for address in upstream.addresses
+        )
+
+    def only(self, owned: Callable[[str], bool]) -> AddressTable:
+        """Return the table without the colors that have an address which is not `owned`."""
+        return AddressTable(
+            {
+                service: {
+                    color: upstream
+                    for color, upstream in colors.items()
+                    if all(map(owned, upstream.addresses))
+                }
+                for service, colors in self.upstreams.items()
+            }
         )
 
     def has(self, stack: Stack) -> bool:

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.values import Image
+from orchestrator.engine.values import Image, Network
 from orchestrator.errors import NotFound, StackctlError
-from orchestrator.gateway.addresses import fit_table
-from orchestrator.gateway.container import fit_resources
-from orchestrator.gateway.render import render
 from orchestrator.lifecycle.drift import find_drift_of_parts
-from orchestrator.release.observe import Snapshot, observe
+from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, Plan, plan_release
 from orchestrator.release.rollout import require_service
@@ -28,7 +24,10 @@ if TYPE_CHECKING:
     from orchestrator.release.house import House
 
 UNBUILT = Image("not built yet", (), {})
-EXAMPLE = ipaddress.IPv4Network("10.77.0.0/20")  # where no network is there to take addresses from
+# Where no network is there to take addresses from.
+EXAMPLE = Network(
+    "", {}, internal=False, subnet="10.77.0.0/20", pool="10.77.12.0/22", gateway="10.77.15.254"
+)
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,9 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
 
 def render_current(house: House) -> str:
     """Return nginx.conf as stack.yaml wants it, with the addresses that the stack has."""
-    snapshot = observe(house)
-    pool = snapshot.network.addresses if snapshot.network else EXAMPLE.hosts()
-    fitted = fit_table(snapshot.table, house.stack, map(str, pool), snapshot.taken)
-    return render(fit_resources(house.stack, snapshot.gateway), fitted).text
+    found = observe(house)
+    snapshot = replace(found, network=found.network or EXAMPLE)
+    return fit_config(house.stack, snapshot, snapshot.table).text
 
 
 def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) -> ServiceForecast:

@@ -140,11 +140,14 @@ def fit_config(
     """Return the config of stack.yaml, in which colors keep what `table` gives them.
 
     A service that the table does not list, since it has come back to stack.yaml, keeps the addresses
-    that its containers have. Raises ConfigurationError where addresses are missing.
+    that its containers have. A color whose addresses are of a network that is gone gets others: the
+    next one may have another subnet. Raises ConfigurationError where addresses are missing.
     """
-    pool = snapshot.network.addresses if snapshot.network else ()
+    network = snapshot.network
+    pool = network.addresses if network else ()
     back = to_table(r for r in snapshot.replicas if r.service not in table.upstreams)
     known = AddressTable({**back.upstreams, **table.upstreams})
+    known = known.only(network.owns) if network else known
     table = fit_table(known, stack, pool, snapshot.taken, candidate)
     return render(fit_resources(stack, snapshot.gateway), table)
 

@@ -127,6 +127,27 @@ def test_a_fixed_address_has_a_mac_made_from_it(bench: Bench) -> None:
 
 
 @ON_DOCKER
+def test_a_network_made_anew_knows_a_container_by_its_aliases(bench: Bench) -> None:
+    """And the container keeps its MAC: services find their database by the alias."""
+    name = naming.network_name(bench.stack)
+    network = bench.engine.network(name)
+    assert network is not None
+    container = bench.run("app", address=next(network.addresses), aliases=("known",))
+
+    def endpoint() -> tuple[str, str, str]:
+        found = inspected(container)["NetworkSettings"]["Networks"][name]
+        asked = ("python", "-c", "import socket; print(socket.gethostbyname('known'))")
+        return found["IPAddress"], found["MacAddress"], bench.engine.execute(container, asked).text
+
+    before = endpoint()
+    bench.engine.stop(container, 0)
+    bench.engine.remove_network(name)
+    bench.engine.ensure_network(name, network.labels, subnet=network.subnet)
+    bench.engine.start(container)
+    assert endpoint() == before
+
+
+@ON_DOCKER
 def test_the_engine_brings_back_what_is_persistent_and_nothing_else(bench: Bench) -> None:
     """Whatever it was made as; `unless-stopped` would leave all down after a kill of the engine."""
     container = bench.run("app", persistent=False)

@@ -376,6 +376,24 @@ def test_a_container_keeps_its_fixed_address(bench: Bench) -> None:
     assert bench.look(container).addresses[network.name] == address
 
 
+def test_a_stopped_container_is_taken_into_a_network_that_was_made_anew(bench: Bench) -> None:
+    """At its own address: `docker network prune` takes what nobody runs in."""
+    name = naming.network_name(bench.stack)
+    network = bench.engine.network(name)
+    assert network is not None
+    address = next(network.addresses)
+    fixed, plain = bench.run("fixed", address=address), bench.run("plain")
+    for container in (fixed, plain):
+        bench.engine.stop(container, 0)
+    bench.engine.remove_network(name)
+    bench.engine.ensure_network(name, network.labels, subnet=network.subnet)
+    for container in (fixed, plain):
+        bench.engine.start(container)
+
+    assert bench.look(fixed).addresses[name] == address
+    assert not network.owns(bench.look(plain).addresses[name])
+
+
 def test_a_renamed_container_leaves_its_name_and_its_address_to_another(bench: Bench) -> None:
     """While it is stopped; afterwards it has both again."""
     network = bench.engine.network(naming.network_name(bench.stack))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from docker.types import IPAMConfig, IPAMPool
+
 from tests.e2e.operator import IMPATIENT
 
 if TYPE_CHECKING:
@@ -161,6 +163,41 @@ def test_down_leaves_nothing_but_the_data(app: Operator) -> None:
     assert app.engine.volumes(filters=label)["Volumes"]
     assert app.run("down", "--volumes").code == 0
     assert not app.engine.volumes(filters=label)["Volumes"]
+
+
+def test_up_comes_back_in_another_subnet(app: Operator) -> None:
+    """Where another network has got the one of before while the stack was down."""
+    before = find_subnet(app, f"{app.name}-net")
+    assert app.run("down").code == 0
+    app.engine.create_network(
+        f"{app.name}-other", ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=before)])
+    )
+    try:
+        again = app.up()
+    finally:
+        app.engine.remove_network(f"{app.name}-other")
+
+    assert find_subnet(app, f"{app.name}-net") != before
+    assert [service["outcome"] for service in again.document["services"]] == ["deployed"]
+    assert app.deploy("v2").document["witness"]["lost"] == 0
+    assert app.run("rollback", "app").code == 0
+    assert (app.serving(), app.status()["drift"]) == ("v1", [])
+
+
+def test_up_brings_back_a_stopped_stack_whose_network_is_gone(app: Operator) -> None:
+    """As after `docker network prune`, which takes each network in which nobody runs."""
+    for container in app.containers(running=True):
+        app.engine.stop(container, timeout=2)
+    app.engine.remove_network(f"{app.name}-net")
+    app.up()
+
+    assert (app.serving(), app.status()["drift"]) == ("v1", [])
+
+
+def find_subnet(app: Operator, network: str) -> str:
+    """Return a network's subnet."""
+    subnet: str = app.engine.inspect_network(network)["IPAM"]["Config"][0]["Subnet"]
+    return subnet
 
 
 def test_an_image_that_runs_as_root_is_refused(operator: Operator) -> None:

@@ -118,6 +118,7 @@ class FakeHost:
         for network, address in box.fixed.items():
             if network not in self.networks:
                 raise NotFound(f"network {network} not found")
+            self.require_inside(network, address)
             holder = self.holders(network).get(address or "")
             if holder is not None:
                 raise EngineError(f"the address {address} of a replica is taken by `{holder}`")
@@ -163,11 +164,18 @@ class FakeHost:
             raise NotFound(f"network {network} not found")
         if network in box.fixed:
             raise Conflict(f"container {box.spec.name} is in network {network} already")
+        self.require_inside(network, address)
         if address in self.holders(network):
             raise EngineError(f"the address {address} is taken")
         box.fixed[network] = address
         if box.state == "running":
             box.addresses[network] = address or self.pick(network)
+
+    def require_inside(self, network: str, address: str | None) -> None:
+        """Raise EngineError where a fixed address is none of a network's."""
+        subnet = ipaddress.IPv4Network(self.networks[network].subnet)
+        if address is not None and ipaddress.IPv4Address(address) not in subnet:
+            raise EngineError(f"the address {address} does not belong to `{network}`")
 
     def pick(self, network: str) -> str:
         """Return an address of the engine's own that nobody has."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orchestrator.engine.values import Network
 from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.addresses import (
     COLORS,
@@ -174,6 +176,29 @@ def test_a_table_tells_what_it_lacks() -> None:
     assert not make_table(blue=blue, green=green).has(make_stack({"api": (80, 1)}))
     with pytest.raises(KeyError):
         half.require("web", "green")
+
+
+@PROPERTY
+@given(wishes=WISHES, prefix=st.integers(22, 28), third=st.integers(0, 255))
+def test_no_address_of_a_network_that_is_gone_is_kept(
+    wishes: dict[str, tuple[int, int]], prefix: int, third: int
+) -> None:
+    """A color keeps all its addresses, or none where one is not given out by the next network."""
+    subnet = ipaddress.IPv4Network(f"10.77.{third}.0/{prefix}", strict=False)
+    *_, pool = subnet.subnets(prefixlen_diff=2)
+    gateway = str(subnet.broadcast_address - 1)
+    network = Network(
+        "net", {}, internal=False, subnet=str(subnet), pool=str(pool), gateway=gateway
+    )
+    given_out = {*network.addresses}
+    assert given_out == {str(host) for host in subnet.hosts() if network.owns(str(host))}
+    served = fit_table(AddressTable(), make_stack(wishes), POOL, ())
+    kept = served.only(network.owns)
+    for name in wishes:
+        for color in COLORS:
+            upstream = served.require(name, color)
+            fits = {*upstream.addresses} <= given_out
+            assert kept.of(name, color) == (upstream if fits else None)
 
 
 @PROPERTY

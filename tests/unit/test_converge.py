@@ -316,3 +316,33 @@ def test_no_witness_is_called_where_no_replica_is_reached(running: World) -> Non
     notes = next(result for result in done.services if result.service == "notes")
     assert (notes.outcome, notes.witness.sent, notes.exit_code) == ("deployed", 0, 0)
     assert len(done.mended) == 2
+
+
+def test_a_stack_comes_up_again_in_another_subnet(running: World) -> None:
+    """As where another network has got the one of before while the stack was down."""
+    running.deploy("v2")
+    before = running.host.networks["shop-net"].subnet
+    running.take_down()
+    done = running.up()
+
+    assert running.host.networks["shop-net"].subnet != before
+    assert [result.outcome for result in done.services] == ["deployed", "deployed"]
+    assert (running.serving(), running.serving("web")) == ({"v1"}, {"v1"})
+    running.deploy("v2")
+    running.rollback()
+    assert (running.serving(), running.status().drift) == ({"v1"}, ())
+
+
+def test_replicas_whose_network_was_made_anew_are_brought_into_it(running: World) -> None:
+    """In another subnet, they get other addresses; what was kept is made anew by a rollback."""
+    running.deploy("v2")
+    for name in ("gateway", "db", "web-blue-1", "notes-green-1", "notes-green-2"):
+        running.engine.disconnect(f"shop-{name}", "shop-net")
+    running.engine.remove_network("shop-net")
+    done = running.up()
+
+    assert done.exit_code == 0
+    assert running.serving() == {"v2"}
+    assert running.status().drift == ()
+    assert running.rollback().version == "v1"
+    assert running.serving() == {"v1"}
