@@ -100,7 +100,7 @@ class Operator:
             }
         )
 
-    def write_platform(self, *services: str) -> None:
+    def write_platform(self, *services: str, address: str = "127.0.0.1") -> None:
         """Write the shipped stack.yaml with these services, or all, under this name and ports."""
         stack = yaml.safe_load((REPOSITORY / "stack.yaml").read_text())
         for name in set(stack["services"]) - set(services or stack["services"]):
@@ -111,7 +111,7 @@ class Operator:
             service["needs"] = [need for need in service["needs"] if need in known]
         stack["name"] = self.name
         stack["gateway"] |= {
-            "listen": f"127.0.0.1:{self.public}",
+            "listen": f"{address}:{self.public}",
             "admin": f"127.0.0.1:{self.admin}",
             "keepalive": "2s",
             "drain_timeout": "8s",

@@ -34,6 +34,7 @@ from tests.e2e.users import (
     store,
     upload,
 )
+from tests.hostile.trial import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -340,6 +341,16 @@ def test_what_happens_is_told_as_it_happens(platform: Operator, user: User) -> N
         live.send("ping")
         while live.recv(timeout=10) != "pong":
             continue
+
+
+@pytest.mark.parametrize("attack", ["sockets", "uploads"])
+def test_honest_users_lose_nothing_under_an_attack(platform: Operator, attack: str) -> None:
+    """A slice of `make hostile`, which has all attacks, and longer ones."""
+    outcome = attempt(platform, attack, seconds=5)
+
+    assert (outcome.lost, outcome.killed) == ({}, 0)
+    assert outcome.sent > 200
+    assert outcome.got["sent"] > 50
 
 
 @pytest.mark.parametrize(

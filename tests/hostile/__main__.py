@@ -14,12 +14,14 @@ from pathlib import Path
 from orchestrator.clock import SystemClock
 from tests.e2e.operator import REPOSITORY, Operator
 from tests.faults.page import describe_machine
-from tests.hostile.attacker import ATTACKS
+from tests.hostile.attacker import ATTACKS, heads
+from tests.hostile.outside import read_rule
 from tests.hostile.page import write_page
 from tests.hostile.trial import Outcome, attempt, read_outcomes, write_outcomes
 
 NAMES = [each.__name__ for each in ATTACKS]
 EARLIER = Path(__file__).with_name("earlier.json")
+SECURITY = REPOSITORY / "SECURITY.md"
 PAGE = REPOSITORY / "reports" / "HOSTILE.md"
 
 
@@ -48,16 +50,24 @@ def try_all(names: list[str]) -> list[Outcome]:
     with tempfile.TemporaryDirectory(prefix="stackctl-hostile-") as folder:
         operator = Operator(Path(folder), f"h{secrets.token_hex(3)}")
         try:
-            operator.write_platform()
+            operator.write_platform(address="0.0.0.0")
             operator.up()
             outcomes = []
-            for name in names:
-                outcomes.append(attempt(operator, name))
+            for name, rule in list_trials(names):
+                outcomes.append(attempt(operator, name, rule=rule))
                 sys.stdout.write(f"{describe(outcomes[-1])}\n")
                 sys.stdout.flush()
         finally:
             operator.remove_everything()
     return outcomes
+
+
+def list_trials(names: list[str]) -> list[tuple[str, list[str]]]:
+    """Return the attacks, each with the firewall's rule that stands in its way, if any."""
+    trials: list[tuple[str, list[str]]] = [(name, []) for name in names]
+    if heads.__name__ in names:
+        trials.insert(names.index(heads.__name__) + 1, (heads.__name__, read_rule(SECURITY)))
+    return trials
 
 
 def describe(outcome: Outcome) -> str:

@@ -17,7 +17,8 @@ log in and send files from another. It wrote this page.
 LEGEND = """*Lost* are honest requests without the right answer within 20 seconds; 429 and 503 count. *Memory* is
 NGINX's own, *disk* what the engine's disk held more than at rest: both at most. *Earlier* is the same attack
 on the design before these bounds (commit f631061); its users did not yet look whether a stream was cut off, and
-sent small files at once.
+sent small files at once. *Behind the firewall*: from outside of the host, which has the rule of
+[SECURITY.md](../SECURITY.md).
 """
 NONE = "\N{EN DASH}"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,9 +18,10 @@ from tests.e2e.users import open_client, sign_up, upload
 from tests.hostile import attacker
 from tests.hostile.gauge import Gauge
 from tests.hostile.honest import Honest
+from tests.hostile.outside import enforcing, going_outside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.e2e.operator import Operator
@@ -28,6 +31,7 @@ BEFORE, SECONDS, AFTER = 4, 20, 4  # seconds of a trial: without, with and witho
 LARGE = 64  # MiB of the file that slow readers ask for
 DESCRIPTORS = 19_900  # that the attacker may have open
 SCRIPT = inspect.getsource(attacker)
+BEHIND = "behind the firewall"
 KILLED = "exited on signal 9"
 
 
@@ -50,8 +54,10 @@ class Outcome(NamedTuple):
         return sum(self.lost.values())
 
 
-def attempt(operator: Operator, name: str, seconds: int = SECONDS) -> Outcome:
-    """Let the users live through an attack of so many seconds."""
+def attempt(
+    operator: Operator, name: str, seconds: int = SECONDS, rule: Sequence[str] = ()
+) -> Outcome:
+    """Let the users live through an attack of so many seconds, from behind a firewall's rule if any."""
     clock = SystemClock()
     with open_client(operator) as client:
         owner = sign_up(client)
@@ -60,10 +66,14 @@ def attempt(operator: Operator, name: str, seconds: int = SECONDS) -> Outcome:
         gauge = Gauge(operator)
         with Honest(operator.public, owner).living() as account, gauge.watching():
             clock.sleep(BEFORE)
-            got = attack(operator, name, target, seconds)
+            got = (
+                attack_from_outside(operator, name, target, seconds, rule)
+                if rule
+                else attack(operator, name, target, seconds)
+            )
             clock.sleep(AFTER)
     return Outcome(
-        attack=name,
+        attack=f"{name}, {BEHIND}" if rule else name,
         what=inspect.getdoc(getattr(attacker, name)) or "",
         got=got,
         sent=account.sent,
@@ -89,6 +99,22 @@ def attack(operator: Operator, name: str, target: str, seconds: int) -> dict[str
         printed = operator.engine.logs(container, stderr=False).decode()
         assert done["StatusCode"] == 0, operator.engine.logs(container).decode()
     got: dict[str, int] = json.loads(printed)
+    return got
+
+
+def attack_from_outside(
+    operator: Operator, name: str, target: str, seconds: int, rule: Sequence[str]
+) -> dict[str, int]:
+    """Attack from beyond the host, through its firewall."""
+    with going_outside() as outside, enforcing(rule):
+        facts = (name, outside.host, str(operator.public), str(seconds), target)
+        done = subprocess.run(
+            outside.within(sys.executable, "-c", SCRIPT, *facts),
+            check=True,
+            stdout=subprocess.PIPE,
+            timeout=seconds + 120,
+        )
+    got: dict[str, int] = json.loads(done.stdout)
     return got
 
 
