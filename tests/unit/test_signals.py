@@ -136,6 +136,15 @@ def test_the_third_one_ends_it() -> None:
     assert (code, out, err) == (-signal.SIGINT, "stopped\non\n", "this is left")
 
 
+def test_the_first_one_in_what_leaves_something_is_held_back_like_any() -> None:
+    """What failed by itself is being undone: the second one says what would be left."""
+    code, out, err = run(
+        "with held_back('this is left'):\n  press(2)\n  print('on', flush=True)\n"
+        "  press(2)\n  print('still on', flush=True)\n  press(2)\n  print('never')"
+    )
+    assert (code, out, err) == (-signal.SIGINT, "on\nstill on\n", "this is left")
+
+
 def test_the_second_one_ends_what_leaves_nothing() -> None:
     """Where nothing is being undone, or nothing is said to be left."""
     assert run(STOPPED + "press(2)\nprint('never')")[:2] == (-signal.SIGINT, "stopped\n")
