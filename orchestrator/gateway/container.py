@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Stack
 
 NGINX_USER = "101:101"  # of the official image
+OLDEST_NGINX = (1, 29, 8)  # the first with all that the config says, such as `max_headers`
 
 
 def gateway_spec(stack: Stack) -> ContainerSpec:

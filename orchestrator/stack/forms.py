@@ -20,6 +20,16 @@ HEADER = r"^[A-Za-z][A-Za-z0-9_-]*$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
 METRICS = r"^[^\x00-\x1f\x7f]+\.prom$"
 TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
+DURATION = r"^([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)$"
+SIZE = r"^([0-9]{1,9})([bkmgBKMG]?)$"
+ADDRESS = r"^(?:([0-9.]+):)?([0-9]{1,5})$"
+RATE = r"^([1-9][0-9]{0,6})/([sm])$"
+NETWORK = r"^[0-9A-Fa-f:.]+(/[0-9.]+)?$"  # and what the ipaddress module takes for one
+SUBNET = r"^[0-9.]+/[0-9.]+$"  # as above
+SMALLEST, LARGEST = (
+    28,
+    16,
+)  # prefixes of a subnet: 8 addresses for replicas, more than anybody needs
 
 FORMS = {  # as faults describe them
     NAME: "lower-case letters, digits and single hyphens, a letter first",
@@ -40,4 +50,10 @@ FORMS = {  # as faults describe them
     FILE: "a path",
     METRICS: "a file such as `stackctl.prom`: its collector reads no other ending",
     TEXT: "text without NUL",
+    DURATION: "a duration such as `500ms`, `1.5s` or `2m`",
+    SIZE: "a size such as `512k`, `16m` or `1g`",
+    ADDRESS: "a port from 1 to 65535, or `address:port` with an IPv4 address",
+    RATE: "a rate such as `100/s` or `30/m`",
+    NETWORK: "an address or a network such as `10.0.0.7`, `10.0.0.0/8` or `fd00::/8`",
+    SUBNET: f"a private IPv4 network of /{LARGEST} to /{SMALLEST} such as `10.77.0.0/24`",
 }

@@ -32,7 +32,10 @@ class Health(BaseModel):
     path: UrlPath = "/health"
     port: Port | None = None  # None: the service's
     host: Annotated[StrictStr, Field(pattern=HOST, max_length=255)] | None = None  # Host of a probe
-    expect: Annotated[tuple[Status, ...], BeforeValidator(_status_to_list)] = ()  # none: any 2xx
+    expect: Annotated[
+        tuple[Status, ...],
+        BeforeValidator(_status_to_list, json_schema_input_type=Status | tuple[Status, ...]),
+    ] = ()  # none: any 2xx
     version: Literal["check", "ignore"] = "check"  # what an answer says of its version
     interval: Interval = 0.1
     timeout: Patience = 2.0  # for a whole answer

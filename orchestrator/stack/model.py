@@ -88,7 +88,11 @@ Word = Annotated[StrictStr, Field(pattern=WORD, max_length=100)]
 File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
 Metrics = Annotated[StrictStr, Field(pattern=METRICS, max_length=4096)]
 Argument = Annotated[StrictStr, Field(pattern=TEXT)]
-Text = Annotated[StrictStr, Field(pattern=TEXT), BeforeValidator(_scalar_to_text)]
+Text = Annotated[
+    StrictStr,
+    Field(pattern=TEXT),
+    BeforeValidator(_scalar_to_text, json_schema_input_type=Argument | int | bool),
+]
 Mount = Annotated[StrictStr, Field(pattern=MOUNT, max_length=255)]
 
 
@@ -127,6 +131,9 @@ class WitnessRequest(_Strict):
     expect: Annotated[StrictInt, Field(ge=100, le=599)] | None = None
 
 
+Command = Annotated[tuple[Argument, ...], Field(min_length=1)]
+
+
 def _context_to_build(value: object) -> object:
     return {"context": value} if isinstance(value, str) else value
 
@@ -134,7 +141,7 @@ def _context_to_build(value: object) -> object:
 class Migration(_Strict):
     """A command that runs once, in a container of the new version, before its replicas start."""
 
-    command: Annotated[tuple[Argument, ...], Field(min_length=1)]
+    command: Command
     deadline: Annotated[Seconds, Field(ge=1, le=86400)] = 300.0
 
 
@@ -145,7 +152,10 @@ def _command_to_migration(value: object) -> object:
 class Service(_Strict):
     """Something that is released blue-green."""
 
-    build: Annotated[Build | None, BeforeValidator(_context_to_build)] = None
+    build: Annotated[
+        Build | None,
+        BeforeValidator(_context_to_build, json_schema_input_type=File | Build | None),
+    ] = None
     image: VersionedImage | None = None
     version: Version = "v1"
     port: Port
@@ -157,7 +167,13 @@ class Service(_Strict):
     needs: tuple[Name, ...] = ()
     volumes: tuple[Mount, ...] = ()
     resources: Resources = Resources()
-    migrate: Annotated[Migration, BeforeValidator(_command_to_migration)] | None = None
+    migrate: (
+        Annotated[
+            Migration,
+            BeforeValidator(_command_to_migration, json_schema_input_type=Command | Migration),
+        ]
+        | None
+    ) = None
     health: Health = Health()
     routes: tuple[Route, ...] = ()
     keep: Literal["stopped", "running", "removed"] = "stopped"

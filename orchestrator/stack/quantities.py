@@ -9,7 +9,19 @@ import ipaddress
 import re
 from typing import Annotated, NamedTuple
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
+
+from orchestrator.stack.forms import (
+    ADDRESS,
+    DURATION,
+    FORMS,
+    LARGEST,
+    NETWORK,
+    RATE,
+    SIZE,
+    SMALLEST,
+    SUBNET,
+)
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -19,24 +31,34 @@ def parse_seconds(value: object) -> object:
     """Turn `1.5s`, `200ms`, `2m` or `1h` into seconds; leave anything else to the type check."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    match = isinstance(value, str) and re.fullmatch(
-        r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)", value
-    )
+    match = isinstance(value, str) and re.fullmatch(DURATION, value)
     if not match:
-        msg = "expected a duration such as `500ms`, `1.5s` or `2m`"
-        raise ValueError(msg)
+        raise ValueError(f"expected {FORMS[DURATION]}")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def write_seconds(seconds: float) -> str:
+    """Return a duration as a person would write it: `100ms`, `1.5s`, `60s`, `5m`, `24h`."""
+    if seconds < 1:
+        return f"{seconds * 1000:g}ms" if seconds else "0s"
+    unit = next((unit for unit in "hm" if seconds > 60 and not seconds % _SECONDS[unit]), "s")
+    return f"{seconds / _SECONDS[unit]:g}{unit}"
 
 
 def parse_bytes(value: object) -> object:
     """Turn `512k`, `16m` or `1g` into bytes (powers of 1024)."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    match = isinstance(value, str) and re.fullmatch(r"([0-9]{1,9})([bkmgBKMG]?)", value)
+    match = isinstance(value, str) and re.fullmatch(SIZE, value)
     if not match:
-        msg = "expected a size such as `512k`, `16m` or `1g`"
-        raise ValueError(msg)
+        raise ValueError(f"expected {FORMS[SIZE]}")
     return int(match[1]) * _BYTES[match[2].lower()]
+
+
+def write_bytes(count: int) -> str:
+    """Return a size as a person would write it: `16m`, `1g`."""
+    unit = next((unit for unit in "gmk" if count and not count % _BYTES[unit]), "")
+    return f"{count // _BYTES[unit]}{unit}"
 
 
 class Address(NamedTuple):
@@ -64,10 +86,9 @@ def parse_address(value: object) -> object:
     """Turn `8080` or `127.0.0.1:8080` into an Address; a bare port means every interface."""
     if isinstance(value, Address):
         return value
-    match = not isinstance(value, bool) and re.fullmatch(r"(?:([0-9.]+):)?([0-9]{1,5})", str(value))
+    match = not isinstance(value, bool) and re.fullmatch(ADDRESS, str(value))
     if not match or not 1 <= int(match[2]) <= 65535:
-        msg = "expected a port from 1 to 65535, or `address:port` with an IPv4 address"
-        raise ValueError(msg)
+        raise ValueError(f"expected {FORMS[ADDRESS]}")
     host = match[1] or "0.0.0.0"  # noqa: S104  the public door
     try:
         ipaddress.IPv4Address(host)
@@ -104,14 +125,10 @@ class Rate(NamedTuple):
 
 def parse_rate(value: object) -> object:
     """Turn `100/s` or `30/m` into a rate."""
-    match = isinstance(value, str) and re.fullmatch(r"([1-9][0-9]{0,6})/([sm])", value)
+    match = isinstance(value, str) and re.fullmatch(RATE, value)
     if not match:
-        msg = "expected a rate such as `100/s` or `30/m`"
-        raise ValueError(msg)
+        raise ValueError(f"expected {FORMS[RATE]}")
     return Rate(int(match[1]), match[2])
-
-
-SMALLEST, LARGEST = 28, 16  # prefix lengths: 8 addresses for replicas, and more than anybody needs
 
 
 def parse_subnet(value: object) -> object:
@@ -123,8 +140,7 @@ def parse_subnet(value: object) -> object:
     except ValueError:
         network = None
     if network is None or not LARGEST <= network.prefixlen <= SMALLEST or not network.is_private:
-        msg = f"expected a private IPv4 network of /{LARGEST} to /{SMALLEST} such as `10.77.0.0/24`"
-        raise ValueError(msg)
+        raise ValueError(f"expected {FORMS[SUBNET]}")
     return network
 
 
@@ -141,8 +157,7 @@ def parse_network(value: object) -> object:
     except ValueError:
         network = None
     if network is None or not network.prefixlen or "%" in str(network):
-        msg = "expected an address or a network such as `10.0.0.7`, `10.0.0.0/8` or `fd00::/8`"
-        raise ValueError(msg)
+        raise ValueError(f"expected {FORMS[NETWORK]}")
     return network
 
 
@@ -151,9 +166,19 @@ def is_loopback(network: Networks) -> bool:
     return any(network.version == own.version and network.overlaps(own) for own in LOOPBACK)
 
 
-Seconds = Annotated[float, BeforeValidator(parse_seconds)]
-Bytes = Annotated[int, BeforeValidator(parse_bytes)]
-HostAddress = Annotated[Address, BeforeValidator(parse_address)]
-Proxies = Annotated[Networks, BeforeValidator(parse_network)]
-Subnet = Annotated[ipaddress.IPv4Network, BeforeValidator(parse_subnet)]
-RequestRate = Annotated[Rate, BeforeValidator(parse_rate)]
+# What people write, for the schema of stack.yaml.
+_Duration = float | Annotated[str, Field(pattern=DURATION)]
+_Size = int | Annotated[str, Field(pattern=SIZE)]
+_Door = Annotated[int, Field(ge=1, le=65535)] | Annotated[str, Field(pattern=ADDRESS)]
+_Network = Annotated[str, Field(pattern=NETWORK)]
+_Subnet = Annotated[str, Field(pattern=SUBNET)]
+WrittenRate = Annotated[str, Field(pattern=RATE)]
+
+Seconds = Annotated[float, BeforeValidator(parse_seconds, json_schema_input_type=_Duration)]
+Bytes = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=_Size)]
+HostAddress = Annotated[Address, BeforeValidator(parse_address, json_schema_input_type=_Door)]
+Proxies = Annotated[Networks, BeforeValidator(parse_network, json_schema_input_type=_Network)]
+Subnet = Annotated[
+    ipaddress.IPv4Network, BeforeValidator(parse_subnet, json_schema_input_type=_Subnet)
+]
+RequestRate = Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=WrittenRate)]

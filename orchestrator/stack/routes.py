@@ -12,12 +12,13 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
-    model_validator,
+    ValidationInfo,
+    field_validator,
 )
 
 from orchestrator.stack.fields import STRICT, UrlPath
 from orchestrator.stack.forms import HEADER
-from orchestrator.stack.quantities import Bytes, RequestRate, Seconds
+from orchestrator.stack.quantities import Bytes, RequestRate, Seconds, WrittenRate
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -89,21 +90,30 @@ class Route(_Strict):
     path: UrlPath
     strip_prefix: StrictBool = False
     methods: tuple[Method, ...] = ()  # none: all
-    rate_limit: Annotated[RateLimit, BeforeValidator(_rate_to_limit)] | None = None
+    rate_limit: (
+        Annotated[
+            RateLimit,
+            BeforeValidator(_rate_to_limit, json_schema_input_type=WrittenRate | RateLimit),
+        ]
+        | None
+    ) = None
     # Requests in flight of one client address, WebSockets among them; None: as many as the gateway says.
     connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     cache: Cache | None = None
     max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
     timeouts: Timeouts = Timeouts()
-    buffering: Annotated[Buffering, BeforeValidator(_switch_to_buffering)] = Buffering()
+    buffering: Annotated[
+        Buffering,
+        BeforeValidator(_switch_to_buffering, json_schema_input_type=StrictBool | Buffering),
+    ] = Buffering()
     gzip: StrictBool | None = None  # None: as the gateway does
     security_headers: StrictBool = True
     websocket: UrlPath | None = None  # where the witness opens one; `true`: at the route's path
 
-    @model_validator(mode="before")
+    @field_validator("websocket", mode="before", json_schema_input_type=UrlPath | StrictBool | None)
     @classmethod
-    def _switch_to_path(cls, value: object) -> object:
-        """Let people write `websocket: true`."""
-        if isinstance(value, dict) and isinstance(value.get("websocket"), bool):
-            return value | {"websocket": value.get("path") if value["websocket"] else None}
+    def _switch_to_path(cls, value: object, info: ValidationInfo) -> object:
+        """Let people write `websocket: true`: at the route's own path, which is read before."""
+        if isinstance(value, bool):
+            return info.data.get("path") if value else None
         return value

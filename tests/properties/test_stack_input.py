@@ -14,6 +14,7 @@ from orchestrator.errors import ConfigurationError
 from orchestrator.stack.document import parse
 from orchestrator.stack.env_file import read_env_file
 from orchestrator.stack.load import load_stack
+from tests.fakes.schema import list_complaints
 from tests.properties.budget import examples
 from tests.properties.hostile import ANY_TEXT, DOCUMENTS, TEXTS, damaged, damaged_text
 
@@ -318,3 +319,23 @@ def read_values(text: str, *, fast: bool) -> list[tuple[object, ...]] | str:
         ]
     except (yaml.YAMLError, ValueError) as error:
         return str(error)
+
+
+@examples(120)
+@given(document=damaged(FULL))
+def test_a_stack_is_one_to_its_schema(tmp_path: Path, document: object) -> None:
+    """Whatever the loader takes, an editor does not complain of."""
+    if load_or_refuse(write(tmp_path, json.dumps(document)), {"A": "a"}) is not None:
+        assert list_complaints(document) == []
+
+
+@examples(120)
+@given(place=PLACES, before=st.sampled_from(["", "a", "8"]), value=TEXTS)
+def test_a_reference_is_right_to_the_schema(
+    tmp_path: Path, place: str, before: str, value: str
+) -> None:
+    """Where a value may come from a variable, an editor does not complain of the reference."""
+    document = put(place, f"{before}${{V}}")
+    text = json.dumps(document).replace(f'"{before}${{V}}"', f"{before}${{V}}")
+    if load_or_refuse(write(tmp_path, text), {"V": value}) is not None:
+        assert list_complaints(document) == []

@@ -1,0 +1,187 @@
+"""What each key of stack.yaml means, in one sentence: for editors, and for docs/reference.md.
+
+The words stand apart from the model, which every command reads: only `stackctl schema` needs them. A test
+holds that each key has a sentence, and each sentence a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.stack.health import Health
+from orchestrator.stack.model import (
+    Accessory,
+    AccessoryHealth,
+    Build,
+    Gateway,
+    Migration,
+    Network,
+    Notify,
+    Resources,
+    Service,
+    Stack,
+    WitnessRequest,
+)
+from orchestrator.stack.routes import Buffering, Cache, RateLimit, Route, Timeouts
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
+    Stack: {
+        "version": "The version of this file's schema.",
+        "name": "The prefix of every container, network and volume of this stack.",
+        "internal": "Whether the stack's network has no way in or out but the gateway.",
+        "gateway": "The NGINX in front of everything.",
+        "services": "What is released blue-green, by name.",
+        "accessories": "Databases and the like, by name: `up` starts them, no release touches them.",
+        "network": "The stack's own network.",
+        "notify": "Who is told of a release's outcome.",
+    },
+    Gateway: {
+        "image": "The image of NGINX, 1.29.8 or later.",
+        "listen": "The public door: a port of every interface, or an address and a port.",
+        "admin": "Where stackctl asks the gateway: a loopback address of the engine's host.",
+        "keepalive": "The idle time that clients are told; their connections live a third longer.",
+        "drain_timeout": "The longest that a previous version has for its last answers, where its service"
+        " does not say; workers of an earlier config live as long.",
+        "gzip": "Whether answers are compressed, where a route does not say.",
+        "trusted_proxies": "Proxies whose `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` are believed;"
+        " `127.0.0.1` is a proxy on the host.",
+        "connections": "Requests that one client address may have in flight before it gets 429; without"
+        " it, a third of what fits into the memory.",
+        "resources": "The most that the gateway's container may take; NGINX has a worker for each CPU.",
+    },
+    Service: {
+        "build": "The folder that the image is built from, or how it is built.",
+        "image": "An image that somebody else made, in place of `build`; `{version}` stands for the"
+        " version.",
+        "version": "The version that `up` releases first; later `deploy --version` decides.",
+        "port": "The port that the service listens on inside its container.",
+        "replicas": "How many containers the service has.",
+        "user": "The user that the container runs as, where the image's own would be root.",
+        "read_only": "Whether the root file system is read-only; `/tmp` stays writable, in memory.",
+        "env": "Environment variables of the container.",
+        "secrets": "Variables handed on from the environment or `.env`: `NAME`, or `NAME:VARIABLE` where"
+        " the container knows it by another name.",
+        "needs": "Services and accessories that have to be up first.",
+        "volumes": "Volumes as `name:/path` or `name:/path:ro`; both colors share them.",
+        "resources": "The most that each container may take.",
+        "migrate": "A command that runs once in the new version before its replicas start, in place of"
+        " the image's ENTRYPOINT.",
+        "health": "The gate that every replica of a new version has to pass.",
+        "routes": "The paths of the public door that lead here; the longest that fits wins.",
+        "keep": "What becomes of the previous color until the next release has succeeded.",
+        "drain_timeout": "The longest that the previous color has for its last answers; without it, the"
+        " gateway's.",
+        "stop_grace": "The time between SIGTERM and SIGKILL.",
+        "init": "Whether the first process of a container is the engine's own, so that SIGTERM ends an"
+        " app that does not handle it; `false` where an image's own init must be first.",
+        "witness": "Requests that prove each release; without any, GET of the first route.",
+    },
+    Build: {
+        "context": "The folder that is sent to the builder, relative to stack.yaml.",
+        "dockerfile": "The Dockerfile, relative to the folder.",
+        "args": "Build arguments; `VERSION` is always passed.",
+        "target": "The stage of the Dockerfile to end with; without it, the last one.",
+        "secrets": "Variables for `RUN --mount=type=secret,id=ID`: `NAME`, or `ID:NAME`; they need"
+        " BuildKit.",
+        "ssh": "SSH agents for `RUN --mount=type=ssh`, such as `default`; they need BuildKit.",
+    },
+    Resources: {
+        "memory": "The most memory, without any swap.",
+        "cpus": "The most CPUs.",
+        "pids": "The most processes and threads.",
+    },
+    Migration: {
+        "command": "The command and its arguments.",
+        "deadline": "The longest that it may take.",
+    },
+    Health: {
+        "path": "The path that is asked.",
+        "port": "The port that is asked; without it, the service's.",
+        "host": "The `Host` of a question, for apps that answer by a name only.",
+        "expect": "The status of a good answer, or several; without it, any 2xx.",
+        "version": "Whether the `version` in an answer, where there is one, must be the one asked for.",
+        "interval": "The time between two questions.",
+        "timeout": "The longest that a whole answer may take.",
+        "successes": "Good answers in a row that every replica must give.",
+        "deadline": "The longest until every replica has given them.",
+    },
+    Route: {
+        "path": "The path; it stands for all that is below it.",
+        "strip_prefix": "Whether the service gets paths without the route's; it learns that one from"
+        " `X-Forwarded-Prefix`.",
+        "methods": "The methods that are let in, the others get 405; without any, all are.",
+        "rate_limit": "What one client address may send before it gets 429: one rate, or one for reads"
+        " and one for writes.",
+        "connections": "Requests that one client address may have in flight here, WebSockets among them,"
+        " before it gets 429; without it, as many as the gateway says.",
+        "cache": "Answers to GET that the gateway keeps.",
+        "max_body": "The largest body of a request; a larger one gets 413, and 0 is no limit.",
+        "timeouts": "How long the gateway waits for the service.",
+        "buffering": "Whether the gateway takes a whole request, and a whole answer, before it passes it"
+        " on.",
+        "gzip": "Whether answers are compressed; without it, as the gateway does.",
+        "security_headers": "Whether `X-Frame-Options`, `X-Content-Type-Options` and `Referrer-Policy` are"
+        " added where the service sets none.",
+        "websocket": "Where the witness opens a WebSocket: `true` for the route's path, or a path below.",
+    },
+    RateLimit: {
+        "reads": "The rate of GET and HEAD.",
+        "writes": "The rate of all other methods but OPTIONS.",
+        "burst": "Requests beyond the rate that are let in at once; without it, one second's worth.",
+    },
+    Cache: {
+        "ttl": "How long an answer is kept, unless its `Cache-Control` says more.",
+        "identity": "Headers that say who asks: a request with one goes past the cache.",
+    },
+    Timeouts: {
+        "connect": "The longest until a connection is made.",
+        "read": "The longest between two reads of an answer.",
+        "send": "The longest between two writes of a request.",
+    },
+    Buffering: {
+        "requests": "Whether a request is read whole before it is passed on.",
+        "responses": "Whether an answer is taken from the service before the client has read it.",
+        "disk": "How much of an answer waits on disk for a client that reads slowly.",
+    },
+    WitnessRequest: {
+        "method": "The method of the request.",
+        "path": "The path, perhaps with a query.",
+        "json": "The JSON body.",
+        "expect": "The status of a good answer; without it, 200 or what the service answered first.",
+    },
+    Accessory: {
+        "image": "The image.",
+        "command": "The command of the container, in place of the image's CMD.",
+        "port": "The port that it listens on inside its container.",
+        "env": "Environment variables of the container.",
+        "secrets": "Variables handed on from the environment or `.env`: `NAME`, or `NAME:VARIABLE` where"
+        " the container knows it by another name.",
+        "volumes": "Volumes as `name:/path` or `name:/path:ro`.",
+        "resources": "The most that its container may take.",
+        "health": "How it tells that it is ready; without it, the port must listen.",
+        "deadline": "The longest until it is ready.",
+        "stop_grace": "The time between SIGTERM and SIGKILL.",
+        "init": "Whether the first process of the container is the engine's own.",
+    },
+    AccessoryHealth: {
+        "command": "The command inside the container; 0 is ready.",
+        "interval": "The time between two commands.",
+        "timeout": "The longest that one may take.",
+    },
+    Network: {
+        "subnet": "The addresses of the network; without it the engine chooses.",
+    },
+    Notify: {
+        "webhook": "The name of a variable that holds the URL that is told; where it is unset, nobody is.",
+        "metrics": "A file for Prometheus' textfile collector, relative to stack.yaml.",
+    },
+}
+
+
+def describe_key(model: type[BaseModel], key: str) -> str | None:
+    """Return what a key of a model, or of one that it extends, means; None where nobody has said it."""
+    found = (DESCRIPTIONS.get(each, {}).get(key) for each in model.__mro__)
+    return next((words for words in found if words), None)
