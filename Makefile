@@ -4,7 +4,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip c
 	--universal --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo check test properties benchmark reports prove faults soak hostile audit lock down clean
+.PHONY: help setup venv demo check test properties benchmark reports prove faults soak hostile audit package lock down clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -57,12 +57,16 @@ audit: ## ask whether vulnerabilities are known of what the lock files name
 	@.setup/audit/bin/pip install -qq --disable-pip-version-check --require-hashes -r .ci/setup/audit.txt
 	@$(PYTHON) .ci/setup/audit.py $(ARGS)
 
+package: venv ## build the wheel and the source distribution into dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+
 lock: ## write the lock files anew: newer versions only where asked for with ARGS=--upgrade
 	$(PYTHON) -m venv .setup/lock
 	.setup/lock/bin/pip install --quiet --require-hashes -r .ci/setup/installer.txt
 	$(COMPILE) $(ARGS) --python-version 3.11 --extra dev pyproject.toml -o requirements.lock
 	$(COMPILE) $(ARGS) --python-version 3.11 -c requirements.lock pyproject.toml .ci/setup/builder.in -o requirements-run.lock
-	$(COMPILE) $(ARGS) --python-version 3.11 .ci/setup/installer.in -o .ci/setup/installer.txt
+	$(COMPILE) $(ARGS) --python-version 3.11 -c requirements.lock .ci/setup/installer.in -o .ci/setup/installer.txt
 	$(COMPILE) $(ARGS) --python-version 3.11 -c requirements.lock .ci/setup/audit.in -o .ci/setup/audit.txt
 	$(COMPILE) $(ARGS) --python-version 3.13 .ci/images/mongo/requirements.in -o .ci/images/mongo/requirements.txt
 	for service in notes auth assets; do $(COMPILE) $(ARGS) --python-version 3.13 \
@@ -72,5 +76,5 @@ down: ## remove the reference stack's containers and networks
 	$(BIN)/stackctl down
 
 clean: ## remove what `setup` and the tools wrote into this directory
-	rm -rf .venv .setup build *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .setup build dist *.egg-info .coverage htmlcov .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -13,7 +13,6 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from orchestrator import __version__
 from orchestrator.announce.markers import in_ci
 from orchestrator.announce.quoting import quote_streams
 from orchestrator.commands import COMMANDS
@@ -40,7 +39,9 @@ for command in COMMANDS:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"stackctl {__version__}")
+        from orchestrator.edition import find_edition
+
+        typer.echo(f"stackctl {find_edition()}")
         raise typer.Exit
 
 

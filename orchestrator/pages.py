@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from jinja2 import BytecodeCache, Environment, Template
     from jinja2.bccache import Bucket
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+PACKAGE = Path(__file__).parent
+
+
+def find_templates(package: Path = PACKAGE) -> Path:
+    """Return the folder of the templates: in the installed package, beside it in a checkout."""
+    inside = package / "templates"
+    return inside if inside.is_dir() else package.parent / "templates"
+
+
+TEMPLATES = find_templates()
 
 
 def to_figure(number: float) -> str:

@@ -38,7 +38,7 @@ APP = Path(__file__).parent / "app"
 IMPATIENT: dict[str, object] = {
     "health": {"interval": "20ms", "deadline": "5s"}
 }  # for versions that never get well
-STACKCTL = (sys.executable, "-m", "orchestrator")
+STACKCTL: tuple[str, ...] = (sys.executable, "-m", "orchestrator")
 PATIENCE = 180  # seconds after which a command counts as hanging
 
 
@@ -62,6 +62,7 @@ class Operator:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder = folder
         self.name = name
+        self.stackctl = STACKCTL
         self.public, self.admin = free_port(), free_port()
         self.engine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
         self.environment = {
@@ -69,6 +70,11 @@ class Operator:
             **load_variables(REPOSITORY / "stack.yaml"),
             "PYTHONPATH": str(REPOSITORY),
         }
+
+    def install(self, program: Path) -> None:
+        """Use an installed `stackctl` from now on, that knows nothing of this repository."""
+        self.stackctl = (str(program),)
+        del self.environment["PYTHONPATH"]
 
     def write_stack(
         self,
@@ -128,7 +134,7 @@ class Operator:
     def run(self, *arguments: str) -> Done:
         """Run a command to its end."""
         ended = subprocess.run(
-            (*STACKCTL, *arguments),
+            (*self.stackctl, *arguments),
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -142,7 +148,7 @@ class Operator:
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Run a command beside the test; it is killed if it outlives the block."""
         with subprocess.Popen(
-            (*STACKCTL, *arguments),
+            (*self.stackctl, *arguments),
             cwd=self.folder,
             env=self.environment,
             stdout=subprocess.PIPE,

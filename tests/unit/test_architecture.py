@@ -25,6 +25,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "asking": GROUND,
     "catalogue": GROUND,
     "clock": GROUND,
+    "edition": GROUND,
     "errors": GROUND,
     "events": GROUND,
     "files": GROUND,

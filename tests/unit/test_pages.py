@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 import jinja2
 import pytest
 
-from orchestrator.pages import keep_compiled
+from orchestrator.pages import PACKAGE, TEMPLATES, find_templates, keep_compiled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,15 @@ def load(
     environment = kind(loader=jinja2.FileSystemLoader(folder), autoescape=escaped)
     environment.bytecode_cache = keep_compiled(environment, beside or folder, write=write)
     return environment.get_template(NAME).render(word="<b>")
+
+
+def test_templates_are_in_the_package_or_beside_it(tmp_path: Path) -> None:
+    """In a wheel they are part of it; a checkout has them at its top."""
+    package = tmp_path / "orchestrator"
+    assert find_templates(package) == tmp_path / "templates"
+    (package / "templates").mkdir(parents=True)
+    assert find_templates(package) == package / "templates"
+    assert find_templates() == TEMPLATES == PACKAGE.parent / "templates"
 
 
 def test_a_template_is_compiled_once(tmp_path: Path) -> None:

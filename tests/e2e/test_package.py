@@ -1,0 +1,139 @@
+"""The wheel and the source distribution: what is in them, and what the installed one does."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.operator import REPOSITORY, Operator
+from tests.e2e.package import (
+    TAG,
+    Package,
+    build,
+    commit,
+    copy_sources,
+    install,
+    list_parts,
+    run,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.xdist_group("package")
+
+VERSION = TAG.removeprefix("v")
+NAME = f"stackctl-{VERSION}"
+STRAY = (  # files that git knows, and nobody wants to be given
+    "orchestrator/notes.txt",
+    "orchestrator/commands/fixture.json",
+    "orchestrator/templates.py.orig",
+    "templates/draft.html",
+    "templates/old/nginx.conf.j2",
+)
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """Return what is built of the sources, and of files among them that do not belong there."""
+    sources = copy_sources(tmp_path_factory.mktemp("sources"))
+    for name in STRAY:
+        (sources / name).parent.mkdir(exist_ok=True)
+        (sources / name).write_text("stray")
+    commit(sources)
+    return build(sources, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def program(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return `stackctl` in an environment that has nothing else, and that is only to be read."""
+    place = tmp_path_factory.mktemp("environment") / "environment"
+    program = install(package.wheel, place)
+    folders = [place, *(path for path in place.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    yield program
+    for folder in folders:
+        folder.chmod(0o755)
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(package: Package) -> None:
+    """Every module and template, the licence, and no file that lies beside them."""
+    with zipfile.ZipFile(package.wheel) as wheel:
+        names = set(wheel.namelist())
+        licence = wheel.read(f"{NAME}.dist-info/licenses/LICENSE")
+        metadata = wheel.read(f"{NAME}.dist-info/METADATA").decode().splitlines()
+    about = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt", "licenses/LICENSE")
+    expected = {name.replace("templates/", "orchestrator/templates/") for name in list_parts()}
+
+    assert names == expected | {f"{NAME}.dist-info/{name}" for name in about}
+    assert licence == (REPOSITORY / "LICENSE").read_bytes()
+    assert {"License-Expression: Apache-2.0", "Requires-Python: >=3.11"} <= {*metadata}
+
+
+def test_the_source_distribution_holds_what_the_wheel_is_built_of(package: Package) -> None:
+    """No tests, no services, no reports."""
+    with tarfile.open(package.sdist) as sdist:
+        names = {member.name for member in sdist if member.isfile()}
+    root = ("CHANGELOG.md", "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md")
+    written = {"pyproject.toml", "setup.cfg"}
+    expected = {*root, *written, *list_parts()}
+
+    assert {name for name in names if ".egg-info/" not in name} == {
+        f"{NAME}/{name}" for name in expected
+    }
+
+
+def test_it_works_for_whom_may_only_read_it(program: Path, operator: Operator) -> None:
+    """Templates too, compiled each time then; and without a home."""
+    operator.write_stack()
+    before = list_files(program)
+
+    assert read(program, operator, "--version") == f"stackctl {VERSION}\n"
+    assert "validate" in read(program, operator, "--help")
+    assert "stack.yaml is valid" in read(program, operator, "validate")
+    assert "upstream app_blue" in read(program, operator, "render")
+    assert list_files(program) == before
+
+
+def read(program: Path, operator: Operator, *arguments: str) -> str:
+    """Run it without root's right to write everywhere; return what it printed."""
+    mortal = ("setpriv", "--bounding-set=-all") if os.geteuid() == 0 else ()
+    return run(
+        *mortal,
+        program,
+        *arguments,
+        folder=operator.folder,
+        environment={**operator.environment, "HOME": "/nonexistent", "PYTHONPATH": ""},
+    )
+
+
+def list_files(program: Path) -> dict[Path, int]:
+    """Return the files of the environment, and when they were written."""
+    files = (path for path in program.parents[1].rglob("*") if path.is_file())
+    return {path: path.stat().st_mtime_ns for path in files if stat.S_ISREG(path.lstat().st_mode)}
+
+
+def test_an_app_is_released_with_it(program: Path, operator: Operator) -> None:
+    """From the app's own folder: up, a second version without loss, back again, and away."""
+    operator.install(program)
+    operator.write_stack()
+
+    operator.up()
+    assert operator.serving() == "v1"
+    deployed = operator.deploy("v2")
+    assert deployed.code == 0, deployed.stderr
+    assert deployed.document["witness"]["lost"] == 0
+    assert operator.serving() == "v2"
+    assert (operator.folder / deployed.document["evidence"] / "report.html").exists()
+    assert operator.run("rollback", "app").code == 0
+    assert operator.serving() == "v1"
+    assert operator.run("evidence", "verify").code == 0
+    assert operator.run("down").code == 0
+    assert operator.containers(running=False) == []
