@@ -15,7 +15,7 @@ import typer
 
 from orchestrator.announce.markers import in_ci
 from orchestrator.announce.quoting import quote_streams
-from orchestrator.commands import COMMANDS
+from orchestrator.commands import COMMANDS, completion
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.settings import Settings, hoist
 from orchestrator.signals import listen
@@ -25,7 +25,6 @@ GARBAGE = 50_000  # objects until the first look for it: imports make many, and 
 
 app = typer.Typer(
     name="stackctl",
-    add_completion=False,
     rich_markup_mode=None,  # importing rich would take longer than all the rest of --help
     pretty_exceptions_enable=False,
     help="Blue-green releases behind NGINX that lose no request, and prove it.",
@@ -74,6 +73,8 @@ def main() -> NoReturn:
     arguments = hoist(sys.argv[1:]) or ["--help"]
     try:
         code = app(arguments, prog_name=app.info.name, standalone_mode=False)
+        if code and completion.OPTIONS & {*arguments}:
+            completion.refuse_shell()
         sys.exit(code if isinstance(code, int) else 0)
     except StackctlError as error:
         _tell(error, arguments)
@@ -92,6 +93,12 @@ def _tell(error: StackctlError, arguments: list[str]) -> None:
 
 
 def _report_usage_or_bug(error: Exception, arguments: list[str]) -> int:
+    if completion.VARIABLE in os.environ:
+        return 1  # a shell asks, between its prompt and what is typed: nothing may be printed there
+    if isinstance(error, OSError | UnicodeError) and completion.OPTIONS & {*arguments}:
+        hint = "print it with `--show-completion`, and put it where your shell reads it"
+        _tell(StackctlError(f"completion cannot be installed: {error}", hint), arguments)
+        return StackctlError.exit_code
     describe = getattr(error, "format_message", None)
     if callable(describe):  # typer's own: a wrong option, a missing argument
         message = str(describe()).replace("Value error, ", "").rstrip(".")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.commands.completion import offer_scripts, offer_services, offer_versions
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -26,7 +28,12 @@ SHORTEST_BAR, LONGEST_BAR = 8, 40  # characters
 LONGEST = 100  # characters of a line of progress
 AROUND = 4  # columns for what turns before the bar, and for spaces
 
-Name = Annotated[str, typer.Argument(help="A script's name in k6/ beside stack.yaml, or its path.")]
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="A script's name in k6/ beside stack.yaml, or its path.", autocompletion=offer_scripts
+    ),
+]
 Users = Annotated[int | None, typer.Option(help="Users at once.", min=1)]
 Length = Annotated[str | None, typer.Option(help="How long, such as 30s.")]
 Rate = Annotated[int | None, typer.Option(help="Iterations a second.", min=1)]
@@ -39,13 +46,22 @@ Save = Annotated[
     str | None, typer.Option("--save-baseline", help="Keep this as a baseline of that name.")
 ]
 Service = Annotated[
-    str | None, typer.Option("--during-deploy", help="A service to release meanwhile.")
+    str | None,
+    typer.Option(
+        "--during-deploy", help="A service to release meanwhile.", autocompletion=offer_services
+    ),
 ]
 Alternate = Annotated[
     str | None,
-    typer.Option(help="A service whose active and previous version take turns; exit 6 if slower."),
+    typer.Option(
+        help="A service whose active and previous version take turns; exit 6 if slower.",
+        autocompletion=offer_services,
+    ),
 ]
-Version = Annotated[str | None, typer.Option("--version", help="The version of that release.")]
+Version = Annotated[
+    str | None,
+    typer.Option("--version", help="The version of that release.", autocompletion=offer_versions),
+]
 
 
 def bench(  # noqa: PLR0913, PLR0917  one argument an option

@@ -8,13 +8,21 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.completion import offer_services, offer_versions
 from orchestrator.commands.options import Wait
+
+Service = Annotated[
+    str, typer.Argument(help="The service to release.", autocompletion=offer_services)
+]
+Version = Annotated[
+    str, typer.Option("--version", help="The version to release.", autocompletion=offer_versions)
+]
 
 
 def deploy(
     context: typer.Context,
-    service: Annotated[str, typer.Argument(help="The service to release.")],
-    version: Annotated[str, typer.Option("--version", help="The version to release.")],
+    service: Service,
+    version: Version,
     build: Annotated[
         bool, typer.Option("--build/--no-build", help="Build the image, or use the one there is.")
     ] = True,

@@ -6,8 +6,14 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.completion import offer_services
+
 Service = Annotated[
-    str | None, typer.Argument(help="The service to release; else the first that users reach.")
+    str | None,
+    typer.Argument(
+        help="The service to release; else the first that users reach.",
+        autocompletion=offer_services,
+    ),
 ]
 Fault = Annotated[
     list[str] | None,

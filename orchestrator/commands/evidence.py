@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from orchestrator.commands.completion import offer_releases
+
 if TYPE_CHECKING:
     from orchestrator.settings import Settings
 
@@ -19,7 +21,10 @@ def evidence(
     action: Annotated[Literal["show", "verify"], typer.Argument(help="What to do with it.")],
     release: Annotated[
         str | None,
-        typer.Argument(help="A release; without it the newest is shown, all are verified."),
+        typer.Argument(
+            help="A release; without it the newest is shown, all are verified.",
+            autocompletion=offer_releases,
+        ),
     ] = None,
     releases: Annotated[
         Path | None, typer.Option(help="The folder of releases; beside stack.yaml without it.")

@@ -6,10 +6,15 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.completion import offer_services
+
 
 def history(
     context: typer.Context,
-    service: Annotated[str | None, typer.Argument(help="Only this service's releases.")] = None,
+    service: Annotated[
+        str | None,
+        typer.Argument(help="Only this service's releases.", autocompletion=offer_services),
+    ] = None,
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
 ) -> int:
     """List past releases and what their witnesses saw."""

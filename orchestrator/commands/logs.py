@@ -6,10 +6,15 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.completion import offer_parts
+
 
 def logs(
     context: typer.Context,
-    part: Annotated[str, typer.Argument(help="A service, an accessory, or `gateway`.")],
+    part: Annotated[
+        str,
+        typer.Argument(help="A service, an accessory, or `gateway`.", autocompletion=offer_parts),
+    ],
     tail: Annotated[int, typer.Option(help="Lines of each container.", min=0, max=100_000)] = 50,
     follow: Annotated[bool, typer.Option("--follow", help="Keep printing, until Ctrl-C.")] = False,
 ) -> int:

@@ -6,14 +6,24 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.completion import offer_services, offer_versions
+
 CHANGES = 10
 
 
 def plan(
     context: typer.Context,
-    service: Annotated[str | None, typer.Argument(help="A service; all without it.")] = None,
+    service: Annotated[
+        str | None,
+        typer.Argument(help="A service; all without it.", autocompletion=offer_services),
+    ] = None,
     version: Annotated[
-        str | None, typer.Option("--version", help="The version; the active one without it.")
+        str | None,
+        typer.Option(
+            "--version",
+            help="The version; the active one without it.",
+            autocompletion=offer_versions,
+        ),
     ] = None,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 10 where something would change.")

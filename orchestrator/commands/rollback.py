@@ -8,14 +8,20 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.completion import offer_services, offer_versions
 from orchestrator.commands.options import Wait
 
 
 def rollback(
     context: typer.Context,
-    service: Annotated[str, typer.Argument(help="The service to take back.")],
+    service: Annotated[
+        str, typer.Argument(help="The service to take back.", autocompletion=offer_services)
+    ],
     to: Annotated[
-        str | None, typer.Option("--to", help="A version other than the previous.")
+        str | None,
+        typer.Option(
+            "--to", help="A version other than the previous.", autocompletion=offer_versions
+        ),
     ] = None,
     wait: Wait = 0,
     junit: Annotated[

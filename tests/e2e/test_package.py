@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import tarfile
 import zipfile
 from typing import TYPE_CHECKING
@@ -137,3 +138,30 @@ def test_an_app_is_released_with_it(program: Path, operator: Operator) -> None:
     assert operator.run("evidence", "verify").code == 0
     assert operator.run("down").code == 0
     assert operator.containers(running=False) == []
+
+
+def test_a_shell_completes_its_words(program: Path, operator: Operator) -> None:
+    """bash, as somebody has it after `--install-completion`."""
+    operator.write_stack()
+    home = operator.folder / "home"
+    home.mkdir()
+    (home / ".bashrc").write_text("# mine\n")
+    script = """
+        stackctl --install-completion >/dev/null
+        . ~/.bashrc
+        COMP_WORDS=(stackctl deploy "") COMP_CWORD=2
+        _stackctl_completion stackctl
+        echo "${COMPREPLY[@]}"
+    """
+    path = f"{program.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ("bash", "--norc", "-c", script),
+        cwd=operator.folder,
+        env={"HOME": str(home), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("app\n", "")
+    assert (home / ".bashrc").read_text().startswith("# mine\n")
