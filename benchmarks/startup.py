@@ -28,7 +28,7 @@ def measure() -> Iterator[Figure]:
     yield Figure(
         "stackctl --help / python -c pass",
         ours / bare,
-        8,
+        5,
         "lower",
         f"{ours * 1000:.0f} ms / {bare * 1000:.0f} ms, median of {RUNS}",
     )
