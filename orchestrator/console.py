@@ -71,9 +71,7 @@ class Console:
     def __exit__(self, *_: object) -> None:
         self._still()
 
-    def show(  # noqa: C901  one arm an event
-        self, event: Event
-    ) -> None:
+    def show(self, event: Event) -> None:  # noqa: C901  one arm an event
         """Show an event on stderr; where it is a terminal, what is going on as well."""
         match event:
             case Started():
@@ -167,10 +165,6 @@ class Console:
         count = ", ".join(f"{len(found)} {kind}" for kind, found in names.items())
         self.print_either(facts, f"{file} is valid: stack {stack.name}, {count}\n")
 
-    def print_config(self, text: str) -> None:
-        """Print an NGINX config."""
-        self.print_either({"config": text}, text)
-
     def print_logs(self, lines: Iterable[tuple[str, str]]) -> None:
         """Print log lines; as JSON one document with all of them."""
         if self._json:
@@ -222,6 +216,10 @@ class Console:
             self.print_document(facts)
         else:
             self._write(text)
+
+    def print_drawn(self, facts: object, draw: Callable[[], Any]) -> None:
+        """Print the one JSON document, or what is drawn for people."""
+        self.print_document(facts) if self._json else self._out.print(draw())
 
     def print_document(self, facts: object) -> None:
         """Print the one JSON document."""

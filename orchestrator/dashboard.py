@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
     from orchestrator.clock import Clock
+    from orchestrator.doctor.finding import Finding
     from orchestrator.lifecycle.status import ColorStatus, ServiceStatus, Status
 
+SHADES = {"ok": "green", "unknown": "blue", "warning": "yellow", "fault": "red"}  # of verdicts
+VERDICTS = 9  # columns of the longest verdict, and two
+SHORTEST = 20  # columns of a text, however narrow the terminal
 WIDEST = 10_000  # columns, for a table that is measured as if there were no end of room
 
 
@@ -70,6 +75,17 @@ def draw_history(releases: Sequence[Mapping[str, Any]]) -> RenderableType:
             for found in releases
         ],
     )
+
+
+def draw_findings(findings: Sequence[Finding]) -> RenderableType:
+    """Return what the doctor has found, each with its mend, and how many there are of each verdict."""
+    counts = Counter(str(one.verdict) for one in findings)
+    told = [
+        f"{counts[word]} {word}{'s' if plural and counts[word] > 1 else ''}"
+        for word, plural in (("ok", False), ("unknown", False), ("warning", True), ("fault", True))
+        if counts[word]
+    ]
+    return Group(Findings(findings), Text(), Text(", ".join(told)))
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -151,3 +167,25 @@ class Rows:
             yield Text(first.plain, style="bold")
             for column, cell in zip(self.columns[1:], others, strict=True):
                 yield Text.assemble(f"  {column} ", cell)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """A line for each finding; what is too long goes on below its own beginning."""
+
+    findings: Sequence[Finding]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        checks = max((len(one.check) for one in self.findings), default=0)
+        indent = VERDICTS + checks + 2
+        for one in self.findings:
+            told = _text(one.text)
+            if one.mend:
+                told.append(f"\nmend: {show_controls(one.mend)}")
+            head = Text.assemble(
+                (f"{one.verdict:<{VERDICTS}}", SHADES[one.verdict]), f"{one.check:<{checks + 2}}"
+            )
+            for line in told.wrap(console, max(options.max_width - indent, SHORTEST)):
+                line.rstrip()
+                yield Text.assemble(head, line)
+                head = Text(" " * indent)

@@ -32,6 +32,7 @@ class Socket(NamedTuple):
     local: Endpoint
     remote: Endpoint
     state: str
+    inode: str = ""  # by which the process that has it is found
 
 
 def has_tables(text: str) -> bool:
@@ -44,7 +45,8 @@ def parse_sockets(text: str) -> Iterator[Socket]:
     for row in (line.split() for line in text.splitlines()):
         ends = [ENDPOINT.fullmatch(word) for word in row[1:3]] if len(row) > 3 else []
         if len(ends) == 2 and ends[0] and ends[1]:
-            yield Socket(_read_endpoint(ends[0]), _read_endpoint(ends[1]), row[3])
+            inode = row[9] if len(row) > 9 else ""
+            yield Socket(_read_endpoint(ends[0]), _read_endpoint(ends[1]), row[3], inode)
 
 
 def count_connections(text: str, addresses: Collection[str], port: int) -> int:

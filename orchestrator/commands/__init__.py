@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from orchestrator.commands import (
     bench,
     deploy,
+    doctor,
     down,
     drill,
     evidence,
@@ -48,6 +49,7 @@ COMMANDS = tuple(
         ("logs", logs.logs),
         ("history", history.history),
         ("evidence", evidence.evidence),
+        ("doctor", doctor.doctor),
         ("bench", bench.bench),
         ("drill", drill.drill),
         ("prune", prune.prune),

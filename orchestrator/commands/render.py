@@ -11,5 +11,6 @@ def render(context: typer.Context) -> int:
     from orchestrator.lifecycle.forecast import render_current
 
     with opened(context.obj) as (house, console):
-        console.print_config(render_current(house))
+        text = render_current(house)
+        console.print_either({"config": text}, text)
         return 0

@@ -6,13 +6,20 @@ whether it lets somebody in without a name.
 
 from __future__ import annotations
 
+import json
 import shutil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docker.errors
 from docker.auth import AuthConfig, convert_to_hostname
 from docker.credentials import Store
 from docker.credentials.errors import StoreError
+
+from orchestrator.files import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 PREFIX = "docker-credential-"
 BROKEN = (  # what docker-py makes of what a helper says, or does not
@@ -24,6 +31,31 @@ BROKEN = (  # what docker-py makes of what a helper says, or does not
     ValueError,
     OSError,
 )
+
+
+def find_missing_helpers(folder: Path, around: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """Return the helpers that a client's config names and nobody has installed, without asking any.
+
+    With each are the registries it is for; none are all of them. `folder` holds the config, `around` is
+    the environment, whose PATH is searched.
+    """
+    try:
+        config = json.loads(read_file(folder / "config.json"))
+        store, each = (config.get(key) for key in ("credsStore", "credHelpers"))
+    except (
+        OSError,
+        ValueError,
+        AttributeError,
+    ):  # without a config there are no helpers; a broken one stops `connect`
+        return {}
+    helpers: dict[str, list[str]] = {str(store): []} if store else {}
+    for registry, helper in each.items() if isinstance(each, dict) else ():
+        helpers.setdefault(str(helper), []).append(str(registry))
+    return {
+        f"{PREFIX}{helper}": tuple(registries)
+        for helper, registries in helpers.items()
+        if shutil.which(f"{PREFIX}{helper}", path=around.get("PATH", "")) is None
+    }
 
 
 class Credentials(AuthConfig):

@@ -20,7 +20,7 @@ def find_withheld(
 
     Raises ConfigurationError.
     """
-    names = find_references(file) | set(_list_secrets(stack))
+    names = find_references(file) | set(list_secrets(stack))
     return tuple((name, variables[name]) for name in sorted(names) if name in variables)
 
 
@@ -31,7 +31,8 @@ def list_public(stack: Stack) -> str:
     return " ".join([stack.name, *stack.services, *stack.accessories, *versions, *doors])
 
 
-def _list_secrets(stack: Stack) -> Iterator[str]:
+def list_secrets(stack: Stack) -> Iterator[str]:
+    """Yield the variables that `secrets` of services, builds and accessories name."""
     for service in stack.services.values():
         yield from (entry.rpartition(":")[2] for entry in service.secrets)
         if service.build is not None:

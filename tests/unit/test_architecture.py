@@ -40,6 +40,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "sockets": GROUND,
     "stack": STACK,
     "bench": LIFECYCLE,
+    "doctor": LIFECYCLE,
     "engine": WORLD,
     "evidence": WORLD,
     "gateway": WORLD,

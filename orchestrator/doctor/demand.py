@@ -1,0 +1,62 @@
+"""What stack.yaml asks of a machine and its engine. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.stack.withheld import list_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from orchestrator.stack.model import Stack
+    from orchestrator.stack.quantities import Address
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a stack needs."""
+
+    gateway: str  # the image of NGINX
+    images: Mapping[str, str]  # references that come from a registry, and the part that wants each
+    doors: Mapping[str, Address]  # keys of the gateway, and the addresses that it listens at
+    memory: int  # bytes that all containers may take while nothing is released
+    peak: int  # bytes while the service with the largest replicas is
+    cpus: Mapping[str, float]  # the most of one container, by part
+    variables: frozenset[str]  # that `secrets` name
+    builds: bool  # whether any image is built here
+    needs_buildkit: bool  # for `secrets` and `ssh` of a build
+
+
+def find_demand(stack: Stack) -> Demand:
+    """Return what a stack needs."""
+    images = {stack.gateway.image: "gateway"}
+    images |= {one.image: f"accessories.{name}" for name, one in stack.accessories.items()}
+    images |= {
+        one.image.replace("{version}", one.version): f"services.{name}"
+        for name, one in stack.services.items()
+        if one.image is not None
+    }
+    colors = [
+        (one.replicas * one.resources.memory, one.keep == "running")
+        for one in stack.services.values()
+    ]
+    memory = sum(size * (2 if twice else 1) for size, twice in colors)
+    memory += sum(one.resources.memory for one in stack.accessories.values())
+    memory += stack.gateway.resources.memory
+    parts = {f"services.{name}": one.resources for name, one in stack.services.items()}
+    parts |= {f"accessories.{name}": one.resources for name, one in stack.accessories.items()}
+    parts["gateway"] = stack.gateway.resources
+    builds = [one.build for one in stack.services.values() if one.build is not None]
+    return Demand(
+        gateway=stack.gateway.image,
+        images=images,
+        doors={"listen": stack.gateway.listen, "admin": stack.gateway.admin},
+        memory=memory,
+        peak=memory + max((size for size, twice in colors if not twice), default=0),
+        cpus={part: resources.cpus for part, resources in parts.items()},
+        variables=frozenset(name for name in list_secrets(stack) if not name.endswith("?")),
+        builds=bool(builds),
+        needs_buildkit=any(build.secrets or build.ssh for build in builds),
+    )
