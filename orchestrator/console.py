@@ -9,35 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from orchestrator.announce.markers import choose_markers
-from orchestrator.announce.quoting import say
 from orchestrator.errors import show_controls
-from orchestrator.events import (
-    Ended,
-    Event,
-    Failed,
-    PhaseBegan,
-    PhaseEnded,
-    Probed,
-    Progress,
-    Recovered,
-    Started,
-    Unanswered,
-    Undone,
-    Warned,
-)
+from orchestrator.narration import Narration
 from orchestrator.settings import Settings
-from orchestrator.terminal import Sparing, drop_colors, fall_silent, is_live, open_stream, plain
-from orchestrator.wording import describe, describe_forecast, summarize, timeline, to_json
+from orchestrator.terminal import drop_colors, fall_silent, is_live, open_stream
+from orchestrator.wording import describe_forecast, summarize, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rich.console import Console as Stream
-    from rich.status import Status as Spinner
+    from rich.console import RenderableType
 
     from orchestrator.clock import Clock
     from orchestrator.errors import StackctlError
+    from orchestrator.events import Event
     from orchestrator.lifecycle.forecast import Forecast
     from orchestrator.lifecycle.removal import Removed
     from orchestrator.lifecycle.status import Status
@@ -52,57 +38,21 @@ class Console:
     def __init__(self, settings: Settings) -> None:
         self._json = settings.json
         self._color = settings.color and "NO_COLOR" not in os.environ
-        self._spinner: Spinner | None = None
-        self._probes: list[Probed] = []
-        self._markers = choose_markers(os.environ)
-        self._sparing = Sparing()
+        self._narration = Narration(color=self._color)
 
     @cached_property
     def _out(self) -> Stream:
         return open_stream(sys.stdout, color=self._color)
 
-    @cached_property
-    def _err(self) -> Stream:
-        return open_stream(sys.stderr, color=self._color)
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._still()
+        self._narration.still(over=True)
 
-    def show(self, event: Event) -> None:  # noqa: C901  one arm an event
+    def show(self, event: Event) -> None:
         """Show an event on stderr; where it is a terminal, what is going on as well."""
-        match event:
-            case Started():
-                self._probes.clear()
-                title = f"{event.command} {event.service} {event.version}"
-                self._mark(self._markers.begin(title))
-                self._line(f"[bold]{plain(title)}[/]")
-            case PhaseBegan():
-                self._spin(event.phase)
-            case PhaseEnded():
-                self._line(f"  [green]done[/] {event.phase:<8} {event.seconds:6.2f} s")
-            case Progress():
-                self._spin(event.text[:100])
-            case Probed():
-                self._probes.append(event)
-                self._spin(f"gate  {describe(event)}")
-            case Unanswered():
-                self._show_silence(event)
-            case Warned():
-                self._line(f"  [yellow]warning[/] {plain(event.text)}")
-                self._mark(self._markers.annotate("warning", "stackctl", event.text))
-            case Failed():
-                self._line(f"  [red]failed[/] {event.phase}")
-                self._show_failure(event)
-            case Undone():
-                self._line(f"  [green]undone[/] {event.text}")
-            case Recovered():
-                self._line(f"  [yellow]put right[/] {plain(event.text)}")
-            case Ended():
-                self._still()
-                self._mark(self._markers.end())
+        self._narration.show(event)
 
     def print_result(self, result: Result) -> None:
         """Print what came of a release."""
@@ -141,7 +91,7 @@ class Console:
         else:
             from orchestrator.dashboard import draw
 
-            self._out.print(draw(status))
+            self._print(draw(status))
 
     def watch_status(self, read: Callable[[], Status], clock: Clock, every: float) -> None:
         """Redraw the dashboard until Ctrl-C; without a terminal print one document a look."""
@@ -152,7 +102,9 @@ class Console:
                 self.print_status(read())
                 clock.sleep(every)
         else:
-            watch(self._out, read, clock, every)
+            first = read()
+            self._narration.still(over=True)
+            watch(self._out, first, read, clock, every)
 
     def print_forecast(self, found: Forecast) -> None:
         """Print what releases would do."""
@@ -187,7 +139,7 @@ class Console:
             return
         from orchestrator.dashboard import draw_history
 
-        self._out.print(draw_history(releases) if releases else "no release has left evidence yet")
+        self._print(draw_history(releases) if releases else "no release has left evidence yet")
 
     def print_evidence(self, evidence: Mapping[str, Any]) -> None:
         """Print one release's evidence."""
@@ -227,65 +179,24 @@ class Console:
 
     def print_note(self, text: str) -> None:
         """Say on stderr how something goes on."""
-        self._still()
-        self._line(plain(text))
+        self._narration.note(text)
 
     def print_error(self, error: StackctlError) -> None:
         """Print an error and its hint on stderr."""
-        self._still()
-        self._err.print(f"[red]error:[/] {plain(error.message)}")
-        if error.hint:
-            self._err.print(f"\nhint: {plain(error.hint)}")
-        self._mark(
-            self._markers.annotate("error", "stackctl", f"{error.message}\n{error.hint or ''}")
-        )
+        self._narration.complain(error)
+
+    def _print(self, what: RenderableType) -> None:
+        """Print a table or the like on stdout."""
+        self._narration.still(over=True)
+        self._out.print(what)
 
     def _write(self, text: str) -> None:
-        self._still()  # as above
+        self._narration.still(over=True)  # while it stands, it takes both streams for its own
         try:
             sys.stdout.write(show_controls(text))
             sys.stdout.flush()
         except OSError as error:
             fall_silent(self._out, error)
-
-    def _line(self, text: str) -> None:
-        self._err.print(text)
-
-    def _mark(self, line: str) -> None:
-        """Print a command to the CI system, as it is: rich would break it."""
-        if not line:
-            return
-        self._still()  # while rich's line stands, it takes both streams for its own
-        try:
-            say(sys.stderr, line)
-        except OSError as error:
-            fall_silent(self._err, error)
-
-    def _spin(self, text: str) -> None:
-        if not is_live(sys.stderr):
-            return
-        if self._spinner is None:
-            self._spinner = self._err.status("")
-            self._spinner.start()
-        self._spinner.update(plain(text))
-
-    def _still(self) -> None:
-        if self._spinner is not None:
-            self._spinner.stop()
-            self._spinner = None
-
-    def _show_silence(self, event: Unanswered) -> None:
-        """Say on a terminal for how long it goes on; a log has a line now and then."""
-        if is_live(sys.stderr):
-            self._still() if event.over else self._spin(event.text)
-        elif self._sparing.is_due(event.seconds, over=event.over):
-            self._line(f"  [yellow]waiting[/] {plain(event.text)}")
-
-    def _show_failure(self, event: Failed) -> None:
-        for line in timeline(self._probes):
-            self._line(f"    {plain(line)}")
-        for line in event.logs.splitlines():
-            self._line(f"    | {plain(line)}")
 
 
 def print_error(error: StackctlError, *, as_json: bool) -> None:

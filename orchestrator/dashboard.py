@@ -45,12 +45,14 @@ def draw(status: Status) -> RenderableType:
     return Group(*parts)
 
 
-def watch(screen: Console, read: Callable[[], Status], clock: Clock, every: float) -> None:
+def watch(
+    screen: Console, first: Status, read: Callable[[], Status], clock: Clock, every: float
+) -> None:
     """Redraw the dashboard every so many seconds, until Ctrl-C: that is how one leaves it."""
     from rich.live import Live
 
     try:
-        with Live(draw(read()), console=screen, screen=True, auto_refresh=False) as live:
+        with Live(draw(first), console=screen, screen=True, auto_refresh=False) as live:
             while True:
                 clock.sleep(every)
                 live.update(draw(read()), refresh=True)

@@ -90,6 +90,23 @@ class Progress(Event):
 
 
 @dataclass(frozen=True)
+class Waiting(Event):
+    """Something is waited for. Only who looks on is told, no record."""
+
+    kind = "waiting"
+    what: str
+    within: float | None = None  # seconds that it takes at most
+
+
+@dataclass(frozen=True)
+class Noticed(Event):
+    """What was seen last of what is waited for. Only who looks on is told, no record."""
+
+    kind = "noticed"
+    text: str
+
+
+@dataclass(frozen=True)
 class ReplicaStarted(Event):
     """A container of the candidate runs."""
 

@@ -69,7 +69,7 @@ SAFEGUARDS = (
     Safeguard(
         "the drain is a counter: the old version stays until everybody who had decided for it is answered",
         "orchestrator/gateway/apply.py",
-        "quiet = self._poll(lambda: not self._admin.busy(name) or None, QUIET_EVERY, within)\n",
+        "quiet = self._poll(is_quiet, QUIET_EVERY, within)\n",
         "quiet = True\n",
         (
             "tests/unit/test_rollout.py::test_the_previous_version_waits_for_its_last_answer",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from orchestrator.console import Console
+from orchestrator.events import Waiting
 from orchestrator.release.house import House
 from orchestrator.settings import Settings
 from orchestrator.wiring import open_house
@@ -33,4 +34,5 @@ def opened(settings: Settings) -> Iterator[tuple[House, Console]]:
     """Open the house with a console that shows its events; the console is put away afterwards."""
     console = Console(settings)
     with console:
+        console.show(Waiting("looking at the stack"))  # connecting and reading take a second
         yield open_house(settings.file, console), console

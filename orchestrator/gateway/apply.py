@@ -5,16 +5,19 @@ unfinished asked; what is not needed any more removed.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from orchestrator.clock import Clock, poll
-from orchestrator.errors import GatewayError, StackctlError, UnsafeError
+from orchestrator.errors import EngineError, GatewayError, StackctlError, UnsafeError
 from orchestrator.gateway.admission import ADMIT
 from orchestrator.gateway.files import (
     CONFIGS,
     FOLDER,
     MOVES,
+    STORED,
+    SWEEP,
     WITNESSES,
     cache_folder,
     config_file,
@@ -41,23 +44,11 @@ if TYPE_CHECKING:
 
 # Whom the admin listener is to let in is looked up before the test.
 TEST = ("sh", "-c", f'{ADMIT}exec nginx -t -q -c "$0"')
-# Removes the moves that no link leads to. Where a link is lost, they tell what users had.
-# Tokens of witnesses that have long ended go too: a drain takes a day at most.
-SWEEP = """
-find "$1" -type f -mtime +2 -delete
-cd "$0" || exit
-for one in */*; do
-    link=../live/${one%%/*}
-    [ -s "$link/lane.json" ] || continue
-    [ "$(readlink "$link")" = "../moves/$one" ] || rm -rf -- "$one"
-done
-"""
-# Prints a line with the lane of each move of a service, be it whole or not.
-STORED = 'for lane in "$0"/*/lane.json; do [ -f "$lane" ] && echo "lane $(cat -- "$lane")"; done'
 RELOAD_PATIENCE = 10.0  # seconds until a reload must be in effect
 MOVE_PATIENCE = 10.0  # seconds until a moved link must be seen
 CONFIRM_EVERY = 0.02
 QUIET_EVERY = 0.02
+COUNT_EVERY = 1.0  # how often the open connections are counted for who looks on
 LEAVE_EVERY = 0.1
 TOKEN_BYTES = 16
 LEAVE_MARGIN = 5.0  # seconds beyond worker_shutdown_timeout for the last worker to leave
@@ -206,16 +197,32 @@ class Gateway:
             )
 
     def await_quiet(
-        self, service: str, color: Color, upstream: Upstream | None, within: float
+        self,
+        service: str,
+        color: Color,
+        upstream: Upstream | None,
+        within: float,
+        tell: Callable[[int], None] | None = None,
     ) -> Quiet:
-        """Wait until nobody who has decided for a color is unfinished, at most `within` seconds."""
-        started = self._clock.monotonic()
+        """Wait until nobody who has decided for a color is unfinished, at most `within` seconds.
+
+        Where it lasts, `tell` is told now and then how many connections to it are still open.
+        """
+        started = told = self._clock.monotonic()
         name = naming.upstream_name(service, color)
-        quiet = self._poll(lambda: not self._admin.busy(name) or None, QUIET_EVERY, within)
-        cut = 0
-        if not quiet:
-            addresses = upstream.addresses if upstream else ()
-            cut = max(1, self._open_to(addresses, upstream.port if upstream else 0))
+
+        def is_quiet() -> bool | None:
+            nonlocal told
+            if not self._admin.busy(name):
+                return True
+            if tell is not None and self._clock.monotonic() - told >= COUNT_EVERY:
+                with suppress(EngineError):  # it is only shown
+                    tell(self._open_to(upstream))
+                told = self._clock.monotonic()
+            return None
+
+        quiet = self._poll(is_quiet, QUIET_EVERY, within)
+        cut = 0 if quiet else max(1, self._open_to(upstream))
         return Quiet(self._clock.monotonic() - started, cut)
 
     def empty_cache(self, upstream: str) -> None:
@@ -281,6 +288,7 @@ class Gateway:
     def _poll(self, check: Callable[[], bool | None], every: float, within: float) -> bool | None:
         return poll(check, clock=self._clock, every=every, within=within)
 
-    def _open_to(self, addresses: Collection[str], port: int) -> int:
+    def _open_to(self, upstream: Upstream | None) -> int:
         sockets = self._engine.execute(self._id, SOCKETS)
+        addresses, port = (upstream.addresses, upstream.port) if upstream else ((), 0)
         return count_connections(sockets.text, addresses, port)

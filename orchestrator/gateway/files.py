@@ -27,6 +27,19 @@ MOVES = f"{FOLDER}/moves"
 WITNESSES = f"{FOLDER}/witnesses"
 SCRATCH = "/tmp"  # noqa: S108  inside the gateway's container, a volume of its own
 LANE, LANES = "lane.json", "lanes"
+# Removes the moves that no link leads to. Where a link is lost, they tell what users had.
+# Tokens of witnesses that have long ended go too: a drain takes a day at most.
+SWEEP = """
+find "$1" -type f -mtime +2 -delete
+cd "$0" || exit
+for one in */*; do
+    link=../live/${one%%/*}
+    [ -s "$link/lane.json" ] || continue
+    [ "$(readlink "$link")" = "../moves/$one" ] || rm -rf -- "$one"
+done
+"""
+# Prints a line with the lane of each move of a service, be it whole or not.
+STORED = 'for lane in "$0"/*/lane.json; do [ -f "$lane" ] && echo "lane $(cat -- "$lane")"; done'
 
 
 def config_link(identity: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, NotFound
-from orchestrator.events import Warned
+from orchestrator.events import Waiting, Warned
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, is_ours, observe
@@ -51,10 +51,11 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
         for role in ("gateway", "service", "migration", "accessory"):
             if lease is not None:
                 require_held(lease)
-            in_parallel(
-                lambda c: _stop_and_remove(house, c, data=volumes),
-                [c for c in found if _role(c) == role],
-            )
+            going = [c for c in found if _role(c) == role]
+            if going:
+                told = " and ".join(sorted(c.name for c in going))
+                house.emit(Waiting(f"until {told} has stopped"))
+            in_parallel(lambda c: _stop_and_remove(house, c, data=volumes), going)
         _remove_networks(house)
         names = house.engine.volumes(stack.name) if volumes else ()
         in_parallel(house.engine.remove_volume, names)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
 from orchestrator.errors import EngineError, Interrupted
-from orchestrator.events import Progress, Warned
+from orchestrator.events import Noticed, Progress, Waiting, Warned
 from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
 from orchestrator.lifecycle.drift import warn_of_drift
 from orchestrator.release.images import ensure_image
@@ -186,7 +186,7 @@ def _find_unreached(house: House, snapshot: Snapshot) -> frozenset[str]:
         late = [r for r in running if r.container.name in silent]
         within = max(stack.services[replica.service].health.deadline for replica in late)
         names = " and ".join(sorted(silent))
-        house.emit(Progress(f"waiting until {names} is reached, at most {within:g} s"))
+        house.emit(Waiting(f"until {names} is reached", within))
         gone = poll(
             lambda: not find_silent() or None, clock=house.clock, every=READY_EVERY, within=within
         )
@@ -263,12 +263,15 @@ def _run(house: House, spec: ContainerSpec) -> str:
 
 def _await_accessories(house: House) -> None:
     for name, accessory in house.stack.accessories.items():
+        house.emit(Waiting(f"until {name} is ready", accessory.deadline))
 
         def ready(name: str = name, port: int = accessory.port) -> bool | None:
             found = observe(house).accessories.get(name)
             if found is None or not found.running:
+                house.emit(Noticed(f"it is {found.state}" if found else "it is gone"))
                 return None
             if found.health:
+                house.emit(Noticed(found.health))
                 return found.health == "healthy" or None
             return listens(house.engine.execute(found.id, SOCKETS).text, port) or None
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from orchestrator.errors import EngineError
-from orchestrator.events import Emit, ReplicaStarted
+from orchestrator.events import Emit, Noticed, ReplicaStarted
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
@@ -120,17 +120,27 @@ def persist_candidate(engine: Containers, containers: Sequence[Container]) -> No
     in_parallel(lambda container: engine.persist(container.id), containers)
 
 
-def put_away(engine: Containers, service: Service, replicas: Sequence[Replica]) -> None:
-    """Do with a retired color what `keep` says."""
+def put_away(
+    engine: Containers, service: Service, replicas: Sequence[Replica], emit: Emit = lambda _: None
+) -> None:
+    """Do with a retired color what `keep` says; tell what still runs after its stop signal."""
     if service.keep == "running":
         return
+    left = [replica.container.name for replica in replicas]
+
+    def tell() -> None:
+        if left:
+            emit(Noticed(f"{' and '.join(left)} still {'runs' if len(left) == 1 else 'run'}"))
 
     def stop(replica: Replica) -> None:
         engine.unpersist(replica.container.id)  # or it would come back with the engine
         engine.stop(replica.container.id, service.stop_grace)
+        left.remove(replica.container.name)
+        tell()
         if service.keep == "removed":
             engine.remove(replica.container.id)
 
+    tell()
     in_parallel(stop, replicas)
 
 

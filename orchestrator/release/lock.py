@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.clock import poll
 from orchestrator.engine.values import Container, ContainerSpec
 from orchestrator.errors import ConfigurationError, Conflict, LockedError
-from orchestrator.events import Started, Warned
+from orchestrator.events import Started, Waiting, Warned
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def _take(house: House, command: str, wait: float) -> Lease:
             if seen and not wait and not _is_ending(lock):
                 raise _locked(seen) from None
             if seen and seen != holder:
-                house.emit(Warned(f"waiting: {seen}"))  # progress is shown on terminals only
+                house.emit(Warned(f"waiting: {seen}"))  # what goes on is shown on terminals only
+                house.emit(Waiting(f"until the lock is free: {seen}", wait or NAMELESS))
                 holder = seen
             return None
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
 from orchestrator.errors import GatewayError
-from orchestrator.events import Recovered, Warned
+from orchestrator.events import Recovered, Waiting, Warned
 from orchestrator.evidence.archive import VERIFY
 from orchestrator.evidence.interruption import close_interrupted
 from orchestrator.release.candidate import bring_back, in_parallel, put_away
@@ -78,6 +78,7 @@ def await_gateway(house: House) -> None:
         )
         return answered is not None
 
+    house.emit(Waiting("until NGINX answers", BOOT_PATIENCE))
     if answers(USUAL_BOOT):
         return
     for within in (BOOT_PATIENCE - USUAL_BOOT, 0.0):
@@ -169,9 +170,10 @@ def _clear(
     service = house.stack.services[name]
     within = find_drain_timeout(house.stack, name)
     for color in {r.color for r in (*repair.remove, *repair.stop) if r.container.running}:
+        house.emit(Waiting(f"until {name} ({color}) has answered all of before", within))
         quiet = gateway.await_quiet(name, color, snapshot.table.of(name, color), within)
         warn_of_cut(quiet, house.emit)
     require_held(lease)
     in_parallel(house.engine.remove, [replica.container.id for replica in repair.remove])
-    put_away(house.engine, service, repair.stop)
+    put_away(house.engine, service, repair.stop, house.emit)
     bring_back(house.engine, service, repair.back)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from orchestrator.errors import StackctlError, UnsafeError
-from orchestrator.events import Event, Failed, PhaseBegan, PhaseEnded, Progress, Undone, Warned
+from orchestrator.events import Event, Failed, PhaseBegan, PhaseEnded, Undone, Waiting, Warned
 from orchestrator.evidence.record import Record
 from orchestrator.evidence.samples import count
 from orchestrator.release.conclusion import Ending, conclude
@@ -83,9 +83,9 @@ class Run:
         self.record.emit(event)
         self.house.emit(event)
 
-    def tell(self, reason: str, within: float) -> None:
+    def tell(self, what: str, within: float) -> None:
         """Say on a terminal what is waited for, and how long at most, in seconds."""
-        self.house.emit(Progress(f"waiting {reason}, at most {within:g} s"))
+        self.house.emit(Waiting(what, within))
 
     def _end(self, error: Exception | None) -> bool:
         """Undo what is to be undone, and conclude; return whether the error is in the result."""

@@ -129,6 +129,7 @@ def migrate(run: Run, candidate: Candidate) -> Candidate:
     spec, wanted = candidate.plan.migration, candidate.plan.service.migrate
     if spec is not None and wanted is not None:
         with run.phase(Phase.MIGRATE):
+            run.tell("until the database is migrated", wanted.deadline)
             migrate_database(run.house, spec, wanted.deadline)
     return candidate
 
@@ -159,6 +160,7 @@ def gate(run: Run, candidate: Candidate) -> Candidate:
     with run.phase(Phase.GATE):
         made, house = candidate.plan, run.house
         health = made.service.health
+        run.tell(f"{health.successes} healthy answers in a row", health.deadline)
 
         def to_probe(name: str) -> str:
             return name.removeprefix(f"{house.stack.name}-")
@@ -236,7 +238,9 @@ def retire(run: Run, promoted: Promoted) -> Promoted:
     """Put the previous version away. It is what a rollback goes back to, in place of what was kept."""
     made = promoted.plan
     with run.phase(Phase.RETIRE):
-        put_away(run.house.engine, made.service, made.outgoing)
+        if made.previous is not None:
+            run.tell(f"until {made.previous.version} has stopped", made.service.stop_grace)
+        put_away(run.house.engine, made.service, made.outgoing, run.house.emit)
         in_parallel(run.house.engine.remove, [replica.container.id for replica in made.aside])
         promoted.switch.move("retire", made.retired)
         promoted.switch.gateway.sweep({made.config.id})

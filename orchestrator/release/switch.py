@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.events import Emit, Moved, Warned
+from orchestrator.events import Emit, Moved, Noticed, Warned
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container
@@ -57,7 +57,12 @@ class Switch:
 
     def await_quiet(self, color: Color, table: AddressTable, within: float) -> Quiet:
         """Wait until nobody who decided for a color is unfinished, at most `within` seconds."""
-        return self.gateway.await_quiet(self.service, color, table.of(self.service, color), within)
+        upstream = table.of(self.service, color)
+        return self.gateway.await_quiet(self.service, color, upstream, within, self._tell_open)
+
+    def _tell_open(self, connections: int) -> None:
+        text = "1 connection" if connections == 1 else f"{connections} connections"
+        self.house.emit(Noticed(f"{text} open"))
 
     def _look(self) -> str | None:
         """Return the upstream that users get; None where nobody can tell."""

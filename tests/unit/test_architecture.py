@@ -54,6 +54,8 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "console": EDGE,
     "dashboard": EDGE,
     "drill": EDGE,
+    "narration": EDGE,
+    "spinner": EDGE,
     "terminal": EDGE,
     "wiring": EDGE,
     "wording": EDGE,
@@ -71,7 +73,7 @@ OWNERS = {  # of foreign packages: modules, or packages with all that is in them
     "yaml": {"stack"},
     "dotenv": {"stack"},
     "tenacity": {"clock", "engine.images"},
-    "rich": {"console", "dashboard", "terminal"},
+    "rich": {"console", "dashboard", "narration", "spinner", "terminal"},
     "typer": {"cli", "commands"},
 }
 
