@@ -79,7 +79,6 @@ class Console:
                 self._write(f"{name} {state}\n")
             for result in done.services:
                 self._write(f"{summarize(result)}\n")
-            self._write(f"listening on {stack.gateway.listen}\n")
         for result in done.services:
             if result.error is not None:
                 self.print_error(result.error)

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import show_controls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.events import Probed
     from orchestrator.evidence.audit import Finding
     from orchestrator.lifecycle.forecast import Forecast
     from orchestrator.release.result import Result
+
+WIDTH = 80  # columns of a usual terminal
+VERSIONS = (128, 24, 16, 12, 8)  # characters of a version that are shown, as many as fit
 
 
 def to_json(facts: object) -> str:
@@ -25,25 +28,61 @@ def to_json(facts: object) -> str:
 
 
 def summarize(result: Result) -> str:
-    """Return a release in one or two lines."""
-    where = f" ({result.color})" if result.color and result.outcome == "deployed" else ""
-    line = f"{result.service} {result.version}{where} {result.outcome.replace('_', ' ')}"
+    """Return a release in a few lines: what users have now, what was lost, and where that is shown."""
     if result.outcome == "unchanged":
-        return line
-    line += f" in {result.seconds['total']:.1f} s"
+        return _tell_now(result)
+    lines = [_tell_now(result), *_tell_witness(result)]
+    if result.report:
+        lines.append(f"report  {result.report}")
+    elif result.evidence:
+        lines.append(f"evidence  {result.evidence}")
+    return "\n".join(lines)
+
+
+def _tell_witness(result: Result) -> Iterator[str]:
     witness = result.witness
-    if witness.sent:
-        line += (
-            f": {witness.sent:,} witness requests, {witness.lost} lost,"
-            f" longest gap {witness.longest_gap_ms:g} ms"
-        )
+    if witness.lost or (witness.sent and not witness.failure):
+        gap = f"longest gap {witness.longest_gap_ms:,.0f} ms"
+        yield f"{witness.lost:,} of {witness.sent:,} requests lost, {gap}"
+    elif result.previous is not None and not witness.failure:
+        yield "nothing is proven: no request of a witness was sent"
     if witness.failure:
-        line += f"\nthe witness failed: {show_controls(witness.failure)}"
+        yield f"the witness failed: {show_controls(witness.failure)}"
     if witness.lost:
-        line += f"\nlost: {tell_reasons(witness.reasons)}"
+        yield f"lost: {tell_reasons(witness.reasons)}"
         if any(re.match("status [34]", reason) for reason in witness.reasons):
-            line += f"\nhint: where that answer is right, set `expect` in `services.{result.service}.witness`"
-    return f"{line}\nevidence: {result.evidence}"
+            place = f"services.{result.service}.witness"
+            yield f"hint: where that answer is right, set `expect` in `{place}`"
+
+
+def _tell_now(result: Result) -> str:
+    """Say which version users have now, in a line that long versions do not make longer."""
+    for longest in VERSIONS:
+        line = _tell_serving(
+            result, _shorten(result.version, longest), _shorten(result.previous or "", longest)
+        )
+        if len(line) < WIDTH:
+            break
+    return line
+
+
+def _tell_serving(result: Result, version: str, previous: str) -> str:
+    name, at = f"{result.service} {version}", f" at {result.url}" if result.url else ""
+    if result.outcome == "unchanged":
+        return f"{name} unchanged, serves{at}"
+    took = f"{result.seconds['total']:.1f} s"
+    if result.outcome == "deployed":
+        again = " too" if result.previous == result.version else ""
+        was = f"was {previous}{again}" if previous else "first release"
+        return f"{name} serves{at} ({was}), {took}"
+    if result.outcome == "failed_unsafe":
+        return f"{name} failed, {took}: it is not known what users have now"
+    users = f"users still have {previous}" if previous else "nobody is served, as before"
+    return f"{name} not released, {took}: {users if result.planned else 'nothing was changed'}"
+
+
+def _shorten(version: str, longest: int) -> str:
+    return version if len(version) <= longest else f"{version[: longest - 1]}…"
 
 
 def tell_reasons(reasons: Mapping[str, int]) -> str:

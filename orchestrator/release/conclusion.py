@@ -14,6 +14,7 @@ from orchestrator.events import Ended, Testified, Warned
 from orchestrator.evidence.closing import close_record
 from orchestrator.evidence.summary import read_span
 from orchestrator.gateway.traffic import count_traffic
+from orchestrator.release.reach import find_url
 from orchestrator.release.result import Outcome, Result
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from orchestrator.evidence.samples import Figures
     from orchestrator.release.house import House
     from orchestrator.release.plan import Order, Plan
+
+PAGE = "report.html"
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,22 @@ def conclude(
         witness=figures,
         seconds={phase: round(spent, 3) for phase, spent in ending.seconds.items()},
         error=ending.error,
+        previous=plan.previous.version if plan and plan.previous else None,
+        planned=plan is not None,
+        url=find_url(house.stack, order.service),
+        report=_find_report(house, record),
         warnings=(
             *(str(event["text"]) for event in record.events if event["event"] == "warning"),
             *warnings,
         ),
         logs=ending.logs,
     )
+
+
+def _find_report(house: House, record: Record) -> str | None:
+    """Return the page that people look at, where it was written."""
+    page = record.folder / PAGE
+    return str(page.relative_to(house.folder)) if page.is_file() else None
 
 
 def _write_evidence(

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from orchestrator.gateway.admin import Admin
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
+    from orchestrator.stack.model import Stack
 
+HTTP = 80  # the port that no address names
 LINES = 200  # of the log's end are looked through
 SHOWN = 3  # lines
 CLIENT = ", client: "  # from here on a line of NGINX's error log is about who asked for what
@@ -107,6 +109,15 @@ def describe_door(house: House, snapshot: Snapshot, door: Door) -> Trouble | Non
             "run stackctl on that machine, or forward this address to it as the admin address is",
         ),
     }[door]
+
+
+def find_url(stack: Stack, service: str) -> str:
+    """Return where this machine finds a service; empty where it has no route."""
+    routes = stack.services[service].routes if service in stack.services else ()
+    if not routes:
+        return ""
+    host, port = stack.gateway.listen.reachable
+    return f"http://{host}{'' if port == HTTP else f':{port}'}{routes[0].path}"
 
 
 def require_door(house: House, service: str) -> None:

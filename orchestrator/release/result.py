@@ -30,6 +30,10 @@ class Result:
     seconds: Mapping[str, float]
     error: StackctlError | None = None
     warnings: tuple[str, ...] = ()
+    previous: str | None = None  # version that users had before; None where nobody was served
+    planned: bool = False  # whether it came so far that `previous` is known
+    url: str = ""  # where users find the service on this machine; empty where it has no route
+    report: str | None = None  # page of the evidence, relative to stack.yaml's folder
     logs: str = field(default="", repr=False)  # last lines of a failed candidate
 
     @property
@@ -52,6 +56,9 @@ class Result:
             "color": self.color,
             "release": self.release,
             "evidence": self.evidence,
+            "previous": self.previous,
+            "url": self.url,
+            "report": self.report,
             "witness": self.witness.facts(),
             "seconds": dict(self.seconds),
             "warnings": list(self.warnings),
