@@ -16,6 +16,7 @@ from orchestrator.commands import (
     drill,
     evidence,
     history,
+    init,
     logs,
     plan,
     prune,
@@ -38,6 +39,7 @@ class Command(NamedTuple):
 COMMANDS = tuple(
     Command(function, {"name": name})
     for name, function in (
+        ("init", init.init),
         ("up", up.up),
         ("deploy", deploy.deploy),
         ("rollback", rollback.rollback),

@@ -23,7 +23,7 @@ from orchestrator.errors import ConfigurationError
 from orchestrator.stack.filled import OWN, mark, to_printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
 MEND = "mend the file, then `stackctl validate`"
@@ -74,11 +74,11 @@ def read_document(path: Path, variables: Mapping[str, str]) -> Document:
     """
     text = _read_text(path)
     try:
-        loader = _Loader(parse(text), variables)
+        loader = Loader(parse(text), variables)
         return Document(loader.get_single_data(), loader.faults, loader.keys)
     except yaml.YAMLError as error:
         raise ConfigurationError(
-            f"`{path}` is not valid YAML: {_in_one_line(error)}",
+            f"`{path}` is not valid YAML: {in_one_line(error)}",
             "quote `${…}` inside of `{…}` and `[…]`" if "${" in text else MEND,
         ) from error
     except ValueError as error:
@@ -134,40 +134,51 @@ class _Growth:
             self._sizes[anchor] = size
 
 
-def parse(text: str, *, fast: bool = yaml.__with_libyaml__) -> list[yaml.Event]:
-    """Return what the text is made of. Raises YAMLError, ValueError where it is a trap.
+def parse(
+    text: str,
+    *,
+    fast: bool = yaml.__with_libyaml__,
+    most: int = MOST_NODES,
+    tags: Collection[str] = (),
+) -> list[yaml.Event]:
+    """Return what the text is made of: at most so many values, and no tags but these.
+
+    Raises YAMLError, ValueError where it is a trap.
 
     libyaml, where PyYAML has it, is many times as fast and says the same but of tabs, tags and byte
     order marks. What it refuses is read again, so that the words for it are PyYAML's own everywhere.
     """
     if fast and not DISPUTED & {*text}:
         with suppress(yaml.YAMLError):
-            return _refuse_traps(yaml.parse(text, Loader=yaml.CSafeLoader))
-    return _refuse_traps(yaml.parse(text, Loader=yaml.SafeLoader))
+            return _refuse_traps(yaml.parse(text, Loader=yaml.CSafeLoader), most, tags)
+    return _refuse_traps(yaml.parse(text, Loader=yaml.SafeLoader), most, tags)
 
 
-def _refuse_traps(events: Iterable[yaml.Event]) -> list[yaml.Event]:
+def _refuse_traps(
+    events: Iterable[yaml.Event], most: int, tags: Collection[str]
+) -> list[yaml.Event]:
     growth, kept = _Growth(), []
     for event in events:
         tag = getattr(event, "tag", None)
-        if tag:
+        if tag and tag not in tags:
             raise ValueError(f"it has the tag `{tag}`, expected none")
         growth.follow(event)
-        if growth.total > MOST_NODES:
-            raise ValueError(f"it grows to more than {MOST_NODES:,} values")
+        if growth.total > most:
+            raise ValueError(f"it grows to more than {most:,} values")
         if len(growth.open) > DEEPEST:
             raise ValueError(f"it is nested more than {DEEPEST} levels deep")
         kept.append(event)
     return kept
 
 
-def _in_one_line(error: yaml.YAMLError) -> str:
+def in_one_line(error: yaml.YAMLError) -> str:
+    """Return what is wrong with a text, and where."""
     mark = getattr(error, "problem_mark", None)
     problem = to_printable(getattr(error, "problem", None) or str(error).splitlines()[0])
     return f"{problem} (line {mark.line + 1}, column {mark.column + 1})" if mark else problem
 
 
-class _Loader(Composer, SafeConstructor, Resolver):
+class Loader(Composer, SafeConstructor, Resolver):
     """A safe loader that fills in references and reports keys written twice."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
@@ -183,15 +194,19 @@ class _Loader(Composer, SafeConstructor, Resolver):
         self._events = deque(events)
 
     def peek_event(self) -> yaml.Event:
+        """Return the next event."""
         return self._events[0]
 
     def get_event(self) -> yaml.Event:
+        """Take the next event."""
         return self._events.popleft()
 
     def check_event(self, *kinds: type[yaml.Event]) -> bool:
+        """Whether the next event is of a kind."""
         return isinstance(self._events[0], kinds)
 
     def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        """Fill in the references of a scalar."""
         node: yaml.ScalarNode = super().compose_scalar_node(anchor)
         if "$" in node.value:
             written, node.value = node.value, self._fill_in(node)
@@ -202,6 +217,7 @@ class _Loader(Composer, SafeConstructor, Resolver):
         return node
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """Report keys that are written twice."""
         node: yaml.MappingNode = super().compose_mapping_node(anchor)
         seen: set[str] = set()
         for key, _ in node.value:
@@ -217,6 +233,7 @@ class _Loader(Composer, SafeConstructor, Resolver):
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> object:  # noqa: FBT001, FBT002  PyYAML's
+        """Mark a value that holds a variable's."""
         made = super().construct_object(node, deep)
         return mark(made, self._written[node]) if node in self._written else made
 
@@ -251,4 +268,4 @@ class _Loader(Composer, SafeConstructor, Resolver):
 
 
 for _kind, (_form, _first) in _FORMS.items():
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_form), _first)
+    Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_form), _first)

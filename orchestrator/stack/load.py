@@ -91,14 +91,15 @@ def load_variables(path: Path, environment: Mapping[str, str] | None = None) -> 
 def _to_fault(detail: ErrorDetails, keys: Mapping[str, str]) -> Fault:
     parts = (part for part in detail["loc"] if part != "[key]")
     path = ".".join(_shorten(keys.get(str(part), part)) for part in parts)
-    message = _describe(detail)
+    message = describe_fault(detail)
     value = detail["input"]
     if isinstance(value, str | int | float) and detail["type"] != "extra_forbidden":
         message += f", got `{_shorten(value)}`"
     return Fault(path, message)
 
 
-def _describe(detail: ErrorDetails) -> str:
+def describe_fault(detail: ErrorDetails) -> str:
+    """Return what is wrong with a value, without the value."""
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "string_type" and isinstance(detail["input"], int | float):
         return "expected text in quotes"

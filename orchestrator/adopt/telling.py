@@ -1,0 +1,41 @@
+"""What `init` says: what it took over, what it changed, and what it could not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.adopt.findings import Finding, Findings, Kind
+
+TITLES: dict[Kind, str] = {
+    "took": "taken over",
+    "changed": "changed",
+    "left": "left out: see the TODO lines of stack.yaml",
+    "refused": "refused: no container of a stack may have it",
+}
+WIDEST = 44  # characters of a key, so that what is said of it begins in one column
+
+
+def list_facts(findings: Findings, written: list[str], told: str) -> dict[str, Any]:
+    """Return the same for scripts."""
+    return {
+        "from": told,
+        "written": written,
+        **{kind: [_to_fact(each) for each in findings.of(kind)] for kind in TITLES},
+    }
+
+
+def _to_fact(finding: Finding) -> dict[str, str]:
+    return {"key": finding.key, "text": finding.text}
+
+
+def describe(findings: Findings, written: list[str], told: str) -> str:
+    """Return one line a key, those that need a person last."""
+    lines = [f"from {told}"]
+    for kind, title in TITLES.items():
+        found = findings.of(kind)
+        width = min(WIDEST, max((len(each.key) for each in found), default=0))
+        lines += [f"\n{title}"] if found else []
+        lines += [f"  {each.key:<{width}}  {each.text}" for each in found]
+    lines += ["", f"written: {', '.join(written)}"]
+    return "\n".join([*lines, "next: read stack.yaml, then `stackctl up`", ""])
