@@ -145,15 +145,17 @@ def _find_listen(
                 written = _try(rewrite, port.published, variables)
                 filled = _try(fill, port.published, variables)
                 if written and filled and filled.isdecimal() and 0 < int(filled) < 65536:
-                    host = _find_host(port.host)
+                    host = _find_host(port.host, variables)
                     return f"{host}{written}", f"services.{name}.ports.{position}"
     return "", ""
 
 
-def _find_host(host: str) -> str:
-    """Return the address before a port; only IPv4 ones are known."""
-    known = re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", host)
-    return f"{host}:" if known and host != "0.0.0.0" else ""  # noqa: S104  compared only
+def _find_host(host: str, variables: Mapping[str, str]) -> str:
+    """Return the address before a port. One that stack.yaml does not know is the loopback's."""
+    if host in ("", "0.0.0.0", "::", "*"):  # noqa: S104  compared only
+        return ""
+    known = re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,3}){3}", host) or "$" in host
+    return f"{_try(rewrite, host, variables) or '127.0.0.1'}:" if known else "127.0.0.1:"
 
 
 def _try(act: Any, *arguments: Any) -> Any:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from orchestrator.adopt.parts import Part
 
 _URL = re.compile(
-    r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::([0-9]+))?(/[A-Za-z0-9._~/-]*)?"
+    r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::([0-9]+|\$\{[^}]*\}))?(/[A-Za-z0-9._~/-]*)?"
 )
 ANY_ANSWER = [200, 301, 302, 303, 307, 308, 401, 403, 404]
 UNKNOWN = (
@@ -95,29 +95,37 @@ def _put_test(part: Part, command: list[str]) -> None:
 def _put_path(part: Part, url: re.Match[str], at: str) -> None:
     health: dict[str, Any] = {"path": url[2] or "/"}
     port = str(part.keys.get("port", ""))
-    if url[1] and port.isdecimal() and url[1] != port:
+    if (url[1] or "").isdecimal() and port.isdecimal() and url[1] != port:
         health["port"] = int(url[1])
-    part.put("health", health, at, "`health.path`")
+    query = url.string[url.end() : url.end() + 1] == "?"
+    text = "`health.path`, which has no query" if query else "`health.path`"
+    part.put("health", health, at, text, changed=query)
 
 
 def _put_time(part: Part, key: str, written: dict[str, Any]) -> None:
     """Take over one of the times; each means less here, since a release waits for it."""
     at = f"healthcheck.{key}"
-    variables = part.setting.variables
     if key == "timeout":
-        seconds = min(max(to_seconds(written[key], variables), 0.1), MOST_PATIENCE)
+        seconds = min(max(_read_seconds(written[key]), 0.1), MOST_PATIENCE)
         health = {**part.keys.get("health", {}), "timeout": to_duration(seconds)}
         if part.group == "accessories" and "command" not in health:
             part.took(at, "only a `health.command` has one")
         else:
             part.put("health", health, at, "`health.timeout`")
     elif key == "start_period":
-        _put_deadline(part, at, to_seconds(written[key], variables))
+        _put_deadline(part, at, _read_seconds(written[key]))
     elif key in ("interval", "start_interval", "retries"):
         to_text(written[key])
         part.changed(at, "a release asks more often: see `health`")
     else:
         part.leave(at, "unknown key")
+
+
+def _read_seconds(value: object) -> float:
+    text = to_text(value)
+    if "$" in text:  # what it stands for is not copied
+        raise Unfit("comes from a variable: write what you want at `health`")
+    return to_seconds(text)
 
 
 def _put_deadline(part: Part, at: str, seconds: float) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.adopt.doors import list_ports
 from orchestrator.adopt.findings import Unfit
-from orchestrator.adopt.parts import to_number
 from orchestrator.adopt.short_forms import (
     to_duration,
     to_list,
@@ -18,6 +17,7 @@ from orchestrator.adopt.short_forms import (
     to_seconds,
     to_size,
 )
+from orchestrator.adopt.stack_text import Plain
 
 if TYPE_CHECKING:
     from orchestrator.adopt.parts import Part
@@ -30,16 +30,20 @@ def put_limit(part: Part, key: str, value: object, at: str) -> None:
     """Take over one limit: `memory`, `cpus` or `pids`."""
     made: Any
     if key == "memory":
-        made = to_size(value, part.setting.variables)
+        made = part.quantity(value, to_size)
     elif key == "pids":
-        made = to_number(part.fill(value))
+        made = part.number(value)
     else:
-        text = part.fill(value)
-        if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text):
-            raise Unfit("expected a number of CPUs")
-        made = float(text)
+        made = part.quantity(value, _check_cpus)
+        made = made if isinstance(made, Plain) else float(made)
     resources = {**part.keys.get("resources", {}), key: made}
     part.put("resources", resources, at, f"`resources.{key}`")
+
+
+def _check_cpus(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text):
+        raise Unfit("expected a number of CPUs")
+    return text
 
 
 def put_deploy(part: Part, value: object) -> None:
@@ -121,13 +125,13 @@ def put_switch(part: Part, key: str, value: object) -> None:
 
 def put_grace(part: Part, value: object) -> None:
     """Take over `stop_grace_period`."""
-    seconds = to_seconds(value, part.setting.variables)
-    part.put("stop_grace", to_duration(seconds), "stop_grace_period", "`stop_grace`")
+    grace = part.quantity(value, lambda text: to_duration(to_seconds(text)))
+    part.put("stop_grace", grace, "stop_grace_period", "`stop_grace`")
 
 
 def put_size(part: Part, key: str, value: object) -> None:
     """Take over a size."""
-    part.put(key, to_size(value, part.setting.variables), key)
+    part.put(key, part.quantity(value, to_size), key)
 
 
 def put_ulimits(part: Part, value: object) -> None:
@@ -135,9 +139,9 @@ def put_ulimits(part: Part, value: object) -> None:
     limits: dict[str, Any] = {}
     for name, inner in to_mapping(value).items():
         if isinstance(inner, dict):
-            limits[name] = {key: to_number(part.fill(each)) for key, each in inner.items()}
+            limits[name] = {key: part.number(each) for key, each in inner.items()}
         else:
-            limits[name] = to_number(part.fill(inner))
+            limits[name] = part.number(inner)
     part.put("ulimits", limits, "ulimits")
 
 
@@ -176,7 +180,6 @@ def put_published(part: Part) -> None:
 def _publish(part: Part, port: Port, at: str) -> None:
     if not port.published or not port.tcp:
         raise Unfit("the stack reaches it by its name; only TCP ports can be published")
-    published, target = to_number(part.fill(port.published)), to_number(part.fill(port.target))
-    entry = f"127.0.0.1:{published}:{target}"
+    entry = f"127.0.0.1:{part.number(port.published)}:{part.number(port.target)}"
     away = port.host != "127.0.0.1"
     part.add("publish", entry, at, "published on the loopback only", changed=away)

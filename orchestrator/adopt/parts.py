@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from orchestrator.adopt.doors import Doors
     from orchestrator.stack.fitting import Group
 
-_NUMBER = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[0-9]+)?\}")
+_QUANTITY = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[A-Za-z0-9.]+)?\}")
 
 
 @dataclass(frozen=True)
@@ -148,10 +148,22 @@ class Part:
 
     def number(self, value: object) -> int | Plain:
         """Return a whole number, or the reference that stands for one. Raises Unfit."""
+        made = self.quantity(value, lambda text: str(to_number(text)))
+        return made if isinstance(made, Plain) else int(made)
+
+    def quantity(self, value: object, convert: Callable[[str], str]) -> str:
+        """Return what stands for a quantity: a reference stays one, so its value is not copied.
+
+        Raises Unfit.
+        """
+        text = to_text(value)
+        if "$" not in text:
+            return convert(text)
+        convert(self.fill(value))  # what it stands for now must be one
         written = self.write(value)
-        if _NUMBER.fullmatch(written) and self.fill(value).isdecimal():
-            return Plain(written)
-        return to_number(self.fill(value))
+        if not _QUANTITY.fullmatch(written):
+            raise Unfit("more than one reference cannot be said in stack.yaml")
+        return Plain(written)
 
 
 def to_number(text: str) -> int:

@@ -101,7 +101,8 @@ class _Reader:
             self._refuse_doubles(file, included, more)
             included = merge_files(included, more)
         self._open.pop()
-        return merge_files(included, document)
+        self._refuse_doubles(file, included, document)
+        return merge_files(document, included)  # nothing is in both: its own come first
 
     def _load(self, file: Path) -> dict[str, Any]:
         path = file.resolve()
@@ -135,7 +136,7 @@ class _Reader:
     def _refuse_doubles(self, file: Path, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
         for name in (one.get("services") or {}).keys() & (other.get("services") or {}).keys():
             raise ConfigurationError(
-                f"`{self._show(file)}` includes two services called `{name}`", MEND
+                f"`{self._show(file)}`: service `{name}` is there twice, by `include`", MEND
             )
 
     def _extend(

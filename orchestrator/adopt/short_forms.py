@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from orchestrator.adopt.findings import Unfit
-from orchestrator.adopt.references import fill, split
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from orchestrator.adopt.references import split
 
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m|h|d|w)")
 _SECONDS = {"us": 1e-6, "ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -119,9 +116,8 @@ def to_mount(entry: object) -> Mount:
     return Mount(kind, source, target, "ro" in modes[0].split(","))
 
 
-def to_seconds(value: object, variables: Mapping[str, str]) -> float:
+def to_seconds(text: str) -> float:
     """Return what a duration such as `1m30s` lasts. Raises Unfit."""
-    text = fill(to_text(value), variables)
     parts = _DURATION.findall(text)
     if not parts or "".join(map("".join, parts)) != text:
         raise Unfit("expected a duration such as `1m30s`")
@@ -133,9 +129,9 @@ def to_duration(seconds: float) -> str:
     return f"{seconds:g}s" if seconds >= 1 else f"{max(1, round(seconds * 1000))}ms"
 
 
-def to_size(value: object, variables: Mapping[str, str]) -> str:
+def to_size(text: str) -> str:
     """Return a size such as `1.5gb` as stack.yaml writes it. Raises Unfit."""
-    found = _BYTES.fullmatch(fill(to_text(value), variables).strip())
+    found = _BYTES.fullmatch(text.strip())
     if not found:
         raise Unfit("expected a size such as `512m`")
     size = int(float(found[1]) * _FACTORS[found[2].lower()])

@@ -31,9 +31,11 @@ def _put_mount(part: Part, mount: Mount, at: str) -> None:
     elif not mount.source:
         raise Unfit(f"a volume without a name, at `{mount.target}`: name it to keep its data")
     else:
-        name = name_volume(part.fill(mount.source))
+        if "$" in mount.source:
+            raise Unfit("the volume's name comes from a variable: write the name")
+        name = name_volume(mount.source)
         ending = ":ro" if mount.read_only else ""
-        text = f"volume `{name}`; what compose keeps in `{mount.source}` stays there"
+        text = f"`{part.setting.name}-{name}` on the engine: an empty one, compose's data stay where they are"
         part.add("volumes", f"{name}:{part.write(mount.target)}{ending}", at, text, changed=True)
 
 

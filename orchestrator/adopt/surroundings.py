@@ -58,7 +58,7 @@ def tell_rest(setting: Setting) -> None:
     """Say what became of all that stands beside `services`."""
     findings, project = setting.findings, setting.project
     for group, text in (
-        ("networks", "all parts share one network of the stack"),
+        ("networks", "all parts share one network; see the services for those of others"),
         ("secrets", "see the services that use it"),
         ("configs", "see the services that use it"),
     ):

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
 
+HOST = re.compile(r"(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS|ENDPOINT)S?$", re.IGNORECASE)
+
 
 def put_environment(part: Part, value: object) -> None:
     """Take over `environment`: values to `env`, variables that are handed on to `secrets`."""
@@ -49,7 +51,7 @@ def _put_one(part: Part, name: str, value: object) -> str:
         ):
             entry = f"{entry}?"  # compose leaves it out where nobody sets it
         return _try(part, "secrets", [*part.keys.get("secrets", []), entry])
-    written = rename_hosts(part, part.write(value))
+    written = rename_hosts(part, name, part.write(value))
     made = _try(part, "env", {**part.keys.get("env", {}), escape(name): written})
     if SECRET.search(name) and "$" not in written and written:
         part.todos.append(
@@ -68,24 +70,30 @@ def _try(part: Part, key: str, value: list[str] | dict[str, str]) -> str:
     return key
 
 
-def rename_hosts(part: Part, text: str) -> str:
-    """Return a text in which parts of the stack have their new names, where an address names them."""
+def rename_hosts(part: Part, variable: str, text: str) -> str:
+    """Return a text in which parts of the stack have their new names, where it is an address."""
     for written, name in part.setting.names.items():
-        if written != name and written in text:
-            text = re.sub(rf"(?<=[@/,]){re.escape(written)}(?=[:/,?]|$)", name, text)
-            text = re.sub(rf"^{re.escape(written)}(?=:[0-9]|$)", name, text)
+        if written == name or written not in text:
+            continue
+        renamed = re.sub(_host(written), rf"\g<begin>{name}", text)
+        if renamed == written and HOST.search(variable):
+            renamed = name
+        if renamed != text:
+            part.todos.append(f"env.{variable}: `{written}` is called `{name}` here")
+        text = renamed
     return text
+
+
+def _host(name: str) -> str:
+    """Return an expression for a name where an address has its host, and not its user or its path."""
+    return rf"(?P<begin>://(?:[^/@]*@)?|^(?=[^/]*:[0-9]+$)){re.escape(name)}(?=[:/?]|$)(?![^/]*@)"
 
 
 def _warn_of_services(part: Part, name: str, text: str) -> None:
     """Say that only accessories have names that others can resolve."""
     for service, role in part.setting.roles.items():
         known = part.setting.names.get(service)
-        if (
-            role.kind == "services"
-            and known
-            and re.search(rf"//{re.escape(known)}(?=[:/]|$)", text)
-        ):
+        if role.kind == "services" and known and re.search(_host(known), text):
             part.todos.append(
                 f"TODO env.{name}: services cannot call `{known}` by its name, only accessories can be"
             )
