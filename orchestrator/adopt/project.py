@@ -82,7 +82,7 @@ class _Reader:
         document: dict[str, Any] = {}
         for file in files:
             document = merge_files(document, self._read_one(file, folder))
-        return document
+        return {str(key): strip_tags(value) for key, value in document.items()}
 
     def _read_one(self, file: Path, folder: Path) -> dict[str, Any]:
         path = file.resolve()
@@ -134,7 +134,9 @@ class _Reader:
         return document
 
     def _refuse_doubles(self, file: Path, one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
-        for name in (one.get("services") or {}).keys() & (other.get("services") or {}).keys():
+        services = [each.get("services") for each in (one, other)]
+        names = [{*map(str, each)} if isinstance(each, dict) else set() for each in services]
+        for name in sorted(names[0] & names[1]):
             raise ConfigurationError(
                 f"`{self._show(file)}`: service `{name}` is there twice, by `include`", MEND
             )
@@ -155,7 +157,7 @@ class _Reader:
             raise ConfigurationError(f"{told} is extended, and is not there", MEND)
         service = next(value for key, value in services.items() if str(key) == name)
         if not isinstance(service, dict) or "extends" not in service:
-            return strip_tags(service) if not chain else service
+            return service
         extends = service["extends"]
         written = extends if isinstance(extends, dict) else {"service": extends}
         base_file = file

@@ -80,7 +80,7 @@ def to_pairs(value: object, separators: str = "=") -> dict[str, Any]:
 def to_names(value: object) -> dict[str, dict[str, Any]]:
     """Return the names of `depends_on` and `networks`, each with its settings. Raises Unfit."""
     if isinstance(value, dict):
-        return {name: inner or {} for name, inner in to_mapping(value).items()}
+        return {name: {} if inner is None else inner for name, inner in to_mapping(value).items()}
     return {to_text(entry): {} for entry in to_list(value)}
 
 

@@ -1,0 +1,442 @@
+"""What becomes of each key of a compose service, in stack.yaml and in what is said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from orchestrator.adopt.dockerfile import parse_dockerfile
+from orchestrator.adopt.draft import Draft, Source, make_draft
+from orchestrator.adopt.stack_text import write_yaml
+from orchestrator.errors import ConfigurationError
+from orchestrator.stack.fitting import has_key
+from orchestrator.stack.load import load_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VARIABLES = {"WORD": "hunter-22", "PORT": "8080", "TAG": "1.2"}
+
+
+def draft(project: dict[str, Any], dockerfile: str = "", profiles: tuple[str, ...] = ()) -> Draft:
+    """Make a stack.yaml; each service that is built has the same Dockerfile."""
+    stage = parse_dockerfile(dockerfile).find(None)
+    services = project["services"]
+    built = [name for name, each in services.items() if isinstance(each, dict) and "build" in each]
+    return make_draft(
+        Source(
+            project=project,
+            fallback="shop",
+            variables=VARIABLES,
+            stages=dict.fromkeys(built, stage) if stage else {},
+            is_file=lambda path: path.endswith(".txt"),
+            profiles=profiles,
+            told="compose.yaml",
+        )
+    )
+
+
+def service(more: dict[str, Any], dockerfile: str = "", image: str = "a") -> dict[str, Any]:
+    """Return what a service with these keys becomes."""
+    origin: dict[str, Any] = {"build": "."} if dockerfile else {"image": image}
+    made = draft({"services": {"web": {**origin, "expose": [80], **more}}}, dockerfile)
+    read: dict[str, Any] = yaml.safe_load(made.text)
+    return dict(read["services"]["web"])
+
+
+def said(project: dict[str, Any], key: str) -> tuple[str, str]:
+    """Return the kind and the words of the one finding of a key."""
+    found = [each for each in draft(project).findings if each.key == key]
+    assert len(found) == 1, [*draft(project).findings]
+    return found[0].kind, found[0].text
+
+
+TAKEN: list[
+    tuple[dict[str, Any], dict[str, Any]]
+] = [  # what compose says, and what stack.yaml says of it
+    ({"environment": ["A=1", "B="]}, {"env": {"A": "1", "B": ""}}),
+    (
+        {"environment": {"A": True, "B": 1.5, "C": "no"}},
+        {"env": {"A": "true", "B": "1.5", "C": "no"}},
+    ),
+    ({"environment": {"WORD": "${WORD}", "X": "$WORD"}}, {"secrets": ["WORD", "X:WORD"]}),
+    ({"environment": {"A": "${WORD:?say}"}}, {"secrets": ["A:WORD"]}),
+    ({"environment": ["WORD"]}, {"secrets": ["WORD"]}),
+    ({"environment": {"A": "x$$y ${WORD}-$NO"}}, {"env": {"A": "x$$y ${WORD}-${NO:-}"}}),
+    ({"image": "a:1.2"}, {"image": "a:{version}", "version": "1.2"}),
+    ({"image": "r:5000/a"}, {"image": "r:5000/a:{version}", "version": "latest"}),
+    ({"image": "a:${TAG:-3}"}, {"image": "a:{version}", "version": "${TAG:-3}"}),
+    ({"image": "a@sha256:00ff"}, {"image": "a@sha256:00ff"}),
+    ({"image": "${WORD}"}, {"image": "${WORD}"}),
+    ({"mem_limit": "1.5gb", "pids_limit": 99}, {"resources": {"memory": "1536m", "pids": 99}}),
+    ({"cpus": 2}, {"resources": {"cpus": 2.0}}),
+    ({"deploy": {"resources": {"limits": {"cpus": "0.5"}}}}, {"resources": {"cpus": 0.5}}),
+    ({"deploy": {"replicas": 3}}, {"replicas": 3}),
+    ({"scale": 2}, {"replicas": 2}),
+    ({"user": "1000:1000"}, {"user": "1000:1000"}),
+    ({"user": 1000}, {"user": "1000"}),
+    ({"read_only": True, "init": False}, {"read_only": True, "init": False}),
+    ({"stop_grace_period": "1m30s"}, {"stop_grace": "90s"}),
+    ({"stop_grace_period": "500ms"}, {"stop_grace": "500ms"}),
+    ({"volumes": ["Data_1:/x:ro"]}, {"volumes": ["data_1:/x:ro"]}),
+    ({"volumes": [{"type": "volume", "source": "d", "target": "/d"}]}, {"volumes": ["d:/d"]}),
+    (
+        {"healthcheck": {"test": "wget -q http://127.0.0.1:80/up"}},
+        {"health": {"path": "/up"}},
+    ),
+    (
+        {"healthcheck": {"test": ["CMD", "curl", "http://localhost:9000/up?x=1"]}},
+        {"health": {"path": "/up", "port": 9000}},
+    ),
+    (
+        {"healthcheck": {"test": "curl http://localhost:${PORT}/up", "timeout": "2m"}},
+        {"health": {"path": "/up", "timeout": "60s"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("written", "wanted"), TAKEN, ids=[str(written) for written, _ in TAKEN])
+def test_a_key_is_taken_over(written: dict[str, Any], wanted: dict[str, Any]) -> None:
+    """In whichever of its forms it is written."""
+    made = service(written)
+    assert {key: made.get(key) for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("written", "key", "reason"),
+    [
+        ({"environment": {"A": "${WORD:+x}"}}, "environment.A", "cannot be said"),
+        ({"environment": {"A": "${NO:-${WORD}}"}}, "environment.A", "has a reference in it"),
+        ({"environment": {"A": "${NO:?x}/"}}, "environment.A", "`NO` has no value"),
+        ({"environment": {"STACKCTL_X": None}}, "environment.STACKCTL_X", "stackctl's own"),
+        ({"environment": [["A"]]}, "environment", "expected"),
+        ({"volumes": ["./x:/x"]}, "volumes.0", "is a folder"),
+        ({"volumes": ["/x"]}, "volumes.0", "without a name"),
+        ({"volumes": ["~/x:/x"]}, "volumes.0", "is a folder"),
+        ({"volumes": [{"type": "npipe", "source": "a", "target": "/b"}]}, "volumes.0", "`npipe`"),
+        ({"volumes": ["d:/with space"]}, "volumes.0", "expected a volume"),
+        ({"mem_limit": "1k"}, "mem_limit", "greater than"),
+        ({"mem_limit": "much"}, "mem_limit", "expected a size"),
+        ({"cpus": "many"}, "cpus", "expected a number"),
+        ({"user": "www-data"}, "user", "give its number"),
+        ({"deploy": {"placement": {}}}, "deploy.placement", "one host"),
+        ({"healthcheck": {"disable": True}}, "healthcheck", "switched off"),
+        ({"healthcheck": {"test": "pgrep app"}}, "healthcheck.test", "asked by HTTP"),
+        ({"depends_on": ["nobody"]}, "depends_on.nobody", "no such service"),
+        ({"hostname": "h"}, "hostname", "names containers by itself"),
+        ({"nonsense": 1}, "nonsense", "unknown key"),
+        ({"ports": ["25:25"]}, "ports.0", "speaks HTTP"),
+        ({"ports": ["53:53/udp"]}, "ports.0", "speaks HTTP"),
+        ({"build": {"context": ".", "network": "host"}, "expose": [80]}, "build.network", "has no"),
+    ],
+)
+def test_a_key_is_left_out_with_its_reason(written: dict[str, Any], key: str, reason: str) -> None:
+    """And a comment in stack.yaml says so too."""
+    project = {"services": {"web": {"image": "a", "expose": [80], **written}}}
+    kind, text = said(project, f"services.web.{key}")
+    assert kind == "left"
+    assert reason in text
+    assert f"# TODO {key}: " in draft(project).text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("privileged", True),
+        ("network_mode", "host"),
+        ("devices", ["/dev/x"]),
+        ("pid", "host"),
+        ("ipc", "host"),
+    ],
+)
+def test_rights_of_the_host_are_refused(key: str, value: object) -> None:
+    """Each with its reason."""
+    kind, text = said(
+        {"services": {"web": {"image": "a", "expose": [80], key: value}}}, f"services.web.{key}"
+    )
+    assert (kind, text != "") == ("refused", True)
+
+
+def test_no_value_of_a_variable_is_written_or_said() -> None:
+    """Wherever in the file it is referred to."""
+    word = "${WORD}"
+    project = {
+        "services": {
+            "web": {
+                "image": f"a:{word}",
+                "expose": [80],
+                "ports": [f"{word}:{word}"],
+                "environment": {"A": f"x{word}", "B": word, word: "1"},
+                "volumes": [f"{word}:/x", f"./{word}:/y", f"d:/{word}"],
+                "mem_limit": word,
+                "user": word,
+                "stop_grace_period": word,
+                "healthcheck": {"test": f"curl http://localhost/{word}", "timeout": word},
+                "deploy": {"replicas": word},
+                "command": f"run {word}",
+                "env_file": word,
+                "hostname": word,
+                "depends_on": [word],
+                "labels": {"traefik.http.services.a.loadbalancer.server.port": "80"},
+            }
+        },
+        "volumes": {"v": {"external": True, "name": word}},
+        word: 1,
+    }
+    made = draft(project)
+    told = "".join(f"{each}" for each in made.findings)
+    assert VARIABLES["WORD"] not in made.text + told
+
+
+def test_quantities_stay_references() -> None:
+    """They are typed as what they stand for."""
+    made = service({"ports": ["${PORT:-80}:${PORT}"], "scale": "${N:-2}", "mem_limit": "${M:-64m}"})
+    assert made["port"] == "${PORT}"
+    assert made["replicas"] == "${N:-2}"
+    assert made["resources"] == {"memory": "${M:-64m}"}
+
+
+def test_the_door_of_the_first_service_is_the_gateway_s() -> None:
+    """Others share it, below a path of their own."""
+    made = draft(
+        {
+            "services": {
+                "api": {"image": "a", "ports": ["127.0.0.1:9000:8000"]},
+                "front": {"image": "b", "ports": ["443:3000"]},
+                "inner": {"image": "c", "expose": [80]},
+            }
+        }
+    )
+    stack = yaml.safe_load(made.text)
+    paths = {
+        name: [route["path"] for route in each.get("routes", [])]
+        for name, each in stack["services"].items()
+    }
+    assert paths == {"api": ["/api/"], "front": ["/"], "inner": []}
+    assert stack["gateway"]["listen"] == 443
+
+
+@pytest.mark.parametrize(
+    ("port", "listen", "admin"),
+    [
+        ("127.0.0.1:8080:80", "127.0.0.1:8080", None),
+        ("[::1]:8080:80", "127.0.0.1:8080", None),
+        ("${BIND:-127.0.0.1}:8080:80", "${BIND:-127.0.0.1}:8080", None),
+        ("0.0.0.0:8080:80", 8080, None),
+        ("8081:80", 8081, "127.0.0.1:8082"),
+        ("80", 8080, None),
+    ],
+)
+def test_the_gateway_listens_where_compose_published(
+    port: str, listen: object, admin: object
+) -> None:
+    """Never at more addresses; and its admin listener has another port."""
+    made = draft({"services": {"web": {"image": "a", "ports": [port]}}})
+    gateway = yaml.safe_load(made.text)["gateway"]
+    assert (gateway["listen"], gateway.get("admin")) == (listen, admin)
+
+
+def test_databases_are_accessories() -> None:
+    """Known by their image, wherever it comes from; with the port that they listen at."""
+    images = {"db": "bitnami/postgresql:16", "cache": "redis", "search": "r:5000/x/elasticsearch:8"}
+    services = {name: {"image": image} for name, image in images.items()}
+    made = draft({"services": {"web": {"image": "a", "expose": [80]}, **services}})
+    accessories = yaml.safe_load(made.text)["accessories"]
+    assert {name: each["port"] for name, each in accessories.items()} == {
+        "db": 5432,
+        "cache": 6379,
+        "search": 9200,
+    }
+
+
+def test_an_accessory_is_asked_by_its_command() -> None:
+    """In the three forms of compose; references and dollars of the shell stay what they are."""
+    for test, command in (
+        ("ready $$X ${WORD}", ["sh", "-c", "ready $$X ${WORD}"]),
+        (["CMD-SHELL", "ready"], ["sh", "-c", "ready"]),
+        (["CMD", "ready", "now"], ["ready", "now"]),
+    ):
+        db = {"image": "postgres:17", "healthcheck": {"test": test, "start_period": "30s"}}
+        made = draft({"services": {"web": {"image": "a", "expose": [80]}, "db": db}})
+        accessory = yaml.safe_load(made.text)["accessories"]["db"]
+        assert (accessory["health"]["command"], accessory["deadline"]) == (command, "90s")
+
+
+def test_a_job_of_the_same_image_is_the_migration() -> None:
+    """Of whoever waits for its end."""
+    web: dict[str, Any] = {"build": ".", "expose": [80]}
+    web["depends_on"] = {"job": {"condition": "service_completed_successfully"}}
+    made = draft({"services": {"job": {"build": ".", "command": "m 'a b'"}, "web": web}})
+    assert yaml.safe_load(made.text)["services"]["web"]["migrate"] == ["m", "a b"]
+
+
+@pytest.mark.parametrize(
+    ("services", "key", "reason"),
+    [
+        ({"w": {"build": "."}}, "services.w", "without a port"),
+        ({"w": {"image": "x", "profiles": ["p"], "expose": [1]}}, "services.w", "`--profile p`"),
+        ({"w": {"environment": {}}}, "services.w", "neither `image` nor `build`"),
+        (
+            {"w": {"image": "traefik:3", "ports": ["80:80"]}},
+            "services.w",
+            "the gateway takes its place",
+        ),
+        (
+            {"w": {"build": "https://x.org/r.git", "expose": [80]}},
+            "services.w",
+            "not on this machine",
+        ),
+        ({"w": {"image": "x", "expose": {}, "ports": {"a": 1}}}, "services.w", "expected a list"),
+    ],
+)
+def test_a_service_is_left_out_with_its_reason(
+    services: dict[str, Any], key: str, reason: str
+) -> None:
+    """The others are written all the same."""
+    project = {"services": {"web": {"image": "a", "expose": [80]}, **services}}
+    kind, text = said(project, key)
+    assert (kind, reason in text) == ("left", True), text
+
+
+def test_names_are_made_to_fit_and_addresses_follow() -> None:
+    """Where an address has its host; users, paths and other words stay."""
+    made = draft(
+        {
+            "name": "My_very_long_project_name",
+            "services": {
+                "web": {
+                    "image": "a",
+                    "expose": [80],
+                    "environment": {
+                        "URL": "postgres://my_db:my_db@my_db:5432/my_db",
+                        "DB_HOST": "my_db",
+                        "DB_NAME": "my_db",
+                        "AT": "my_db:5432",
+                    },
+                    "depends_on": ["my_db"],
+                },
+                "my_db": {"image": "postgres"},
+                "Gateway": {"image": "redis"},
+            },
+        }
+    )
+    stack = yaml.safe_load(made.text)
+    assert stack["name"] == "my-very-long-project"
+    assert [*stack["accessories"]] == ["my-db", "gateway-app"]
+    assert stack["services"]["web"]["needs"] == ["my-db"]
+    assert stack["services"]["web"]["env"] == {
+        "URL": "postgres://my_db:my_db@my-db:5432/my_db",
+        "DB_HOST": "my-db",
+        "DB_NAME": "my_db",
+        "AT": "my-db:5432",
+    }
+
+
+def test_names_that_collide_are_one_clear_line() -> None:
+    """Nobody can say which of them is meant."""
+    web = {"image": "a", "expose": [80]}
+    with pytest.raises(ConfigurationError, match=r"`a_b` and `a-b` would both be called `a-b`"):
+        draft({"services": {"a_b": web, "a-b": web}})
+
+
+def test_a_project_without_a_service_to_release_is_one_clear_line() -> None:
+    """It says what stood in the way."""
+    with pytest.raises(ConfigurationError, match=r"services\.w a service without a port"):
+        draft({"services": {"w": {"build": "."}}})
+
+
+def test_the_dockerfile_fills_in_what_compose_leaves_open() -> None:
+    """Port, health and volumes; a hint where it sets no user."""
+    dockerfile = (
+        "FROM a\nEXPOSE 9000\nVOLUME /data\nHEALTHCHECK CMD curl http://localhost:9000/up\n"
+    )
+    made = draft({"services": {"web": {"build": "."}}}, dockerfile)
+    web = yaml.safe_load(made.text)["services"]["web"]
+    assert (web["port"], web["health"], web["volumes"]) == (
+        9000,
+        {"path": "/up"},
+        ["web-data:/data"],
+    )
+    assert "add `USER 10001`" in made.text
+
+
+def test_a_worker_of_the_same_image_is_none_that_listens() -> None:
+    """Though its Dockerfile exposes a port."""
+    project = {
+        "services": {
+            "web": {"build": ".", "ports": ["80:9000"]},
+            "worker": {"build": ".", "command": "work"},
+        }
+    }
+    made = draft(project, "FROM a\nEXPOSE 9000\n")
+    assert [*yaml.safe_load(made.text)["services"]] == ["web"]
+    assert "it ran `work`" in made.text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("command", "a 'b c' ${WORD}", ["a", "b c", "${WORD}"]),
+        ("entrypoint", ["/x", "$$1"], ["/x", "$$1"]),
+        ("shm_size", "128mb", "128m"),
+        ("stop_signal", "SIGQUIT", "SIGQUIT"),
+        ("tmpfs", "/run", ["/run"]),
+        ("tmpfs", ["/c:size=64m,mode=1777"], ["/c:64m"]),
+        ("ulimits", {"nofile": {"soft": 1, "hard": 2}}, {"nofile": {"soft": 1, "hard": 2}}),
+        (
+            "extra_hosts",
+            ["host.docker.internal:host-gateway"],
+            {"host.docker.internal": "host-gateway"},
+        ),
+        ("env_file", ["a.txt", {"path": "./b.txt"}], ["a.txt", "b.txt"]),
+        ("user", "root", "root"),
+        ("user", "0:0", "root"),
+    ],
+)
+def test_a_key_that_stack_yaml_knows_is_taken_over(key: str, value: object, wanted: object) -> None:
+    """The model says which keys it knows: one that it does not know is left out by name."""
+    project = {"services": {"web": {"image": "a", "expose": [80], key: value}}}
+    made = draft(project)
+    web = yaml.safe_load(made.text)["services"]["web"]
+    if has_key("services", key) and key in web:
+        assert web[key] == wanted
+    else:
+        assert f"# TODO {key}" in made.text
+
+
+def test_scalars_are_quoted_where_they_would_be_something_else() -> None:
+    """What is read back is what was written, in one line each."""
+    values = [
+        "no",
+        "1",
+        "1.0",
+        "null",
+        "",
+        " a",
+        "a: b",
+        "#",
+        "a\nb",
+        "é🦊",
+        "'\"",
+        "\u2028",
+        "- a",
+        "{x}",
+    ]
+    data = {"a": {str(n): value for n, value in enumerate(values)}, "b": values}
+    text = write_yaml(data, {("a", "0"): ["said\nof it"], ("a", ""): ["end"]})
+    assert yaml.safe_load(text) == data
+    assert "# said\\nof it" in text
+
+
+def test_what_is_written_is_valid(tmp_path: Path) -> None:
+    """All that is taken over here, in one file."""
+    services = {
+        f"web-{number}": {"image": "a", "expose": [80], **written}
+        for number, (written, _) in enumerate(TAKEN)
+        if "image" not in written
+    }
+    file = tmp_path / "stack.yaml"
+    file.write_text(draft({"services": services}).text)
+    assert len(load_stack(file, VARIABLES).services) == len(services)
