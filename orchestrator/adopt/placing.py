@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.files import read_file, replace_file
-from orchestrator.stack.document import LARGEST_FILE
+from orchestrator.stack.document import LARGEST_FILE, MEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,8 @@ IGNORED = {  # what is to be ignored, and how others say so
     "reports/": ("reports/", "reports", "/reports/", "/reports"),
     ".env": (".env", "/.env", ".env*", "*.env", ".env.*"),
 }
+NOTHING = "nothing was written: what `init` would make does not hold"
+MEND_SOURCE = "mend what it was made of; the paths are those of stack.yaml"
 KEEP = "nothing is overwritten: move it away, or name another with `--file`"
 
 
@@ -101,11 +103,9 @@ def _check(staged: Path, file: Path, check: Callable[[Path], object]) -> None:
     try:
         check(staged)
     except StackctlError as error:
-        error.reword(lambda words: words.replace(str(staged), file.name))
-        error.message = (
-            f"nothing was written: what `init` would make does not hold. {error.message}"
-        )
-        error.hint = "mend what it was made of; the paths are those of stack.yaml"
+        hint = error.hint
+        error.reword(lambda words: f"{NOTHING}. {words.replace(str(staged), file.name)}")
+        error.hint = MEND_SOURCE if hint in (None, MEND) else hint
         raise
 
 

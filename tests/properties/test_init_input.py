@@ -24,6 +24,8 @@ from tests.properties.line import run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hypothesis.strategies import DrawFn
+
 SECRET = "hunter-22"  # noqa: S105  a value that nothing may tell
 KEYS = [*HANDLERS, *IMPLIED, *LEFT, *REFUSED, "x-note", "nonsense"]
 REFERENCES = st.sampled_from(
@@ -77,29 +79,34 @@ LIKELY = {
     ),
     "profiles": st.just(["p"]),
 }
-SERVICES = st.fixed_dictionaries(
-    {},
-    optional={key: LIKELY.get(key, VALUES) | VALUES if key in LIKELY else VALUES for key in KEYS},
-)
+
+
+@st.composite
+def any_services(draw: DrawFn) -> dict[str, Any]:
+    """Return a service with some of all keys."""
+    keys = draw(st.lists(st.sampled_from(KEYS), max_size=8, unique=True))
+    return {key: draw(LIKELY[key] | VALUES if key in LIKELY else VALUES) for key in keys}
+
+
+SERVICES = any_services()
 USUAL = st.fixed_dictionaries({"image": LIKELY["image"]}, optional=LIKELY)
-PROJECTS = st.fixed_dictionaries(
-    {
-        "services": st.dictionaries(
-            st.sampled_from(["a", "b_c", "d", "Gateway", "1e", "x-blue-1"]),
-            SERVICES | USUAL,
-            min_size=1,
-            max_size=4,
-        )
-    },
-    optional={
+NAMES = st.sampled_from(["a", "b_c", "d", "Gateway", "1e", "x-blue-1"])
+
+
+@st.composite
+def projects(draw: DrawFn) -> dict[str, Any]:
+    """Return a compose file; a service has any of all keys, with values that may be right."""
+    services = st.dictionaries(NAMES, SERVICES | USUAL, min_size=1, max_size=4)
+    rest = {
         "name": TEXTS,
         "volumes": st.dictionaries(st.sampled_from(["v", "w"]), VALUES, max_size=2),
         "networks": st.dictionaries(st.sampled_from(["n"]), VALUES, max_size=1),
         "x-a": VALUES,
         "version": VALUES,
         "include": st.just([]),
-    },
-)
+    }
+    made: dict[str, Any] = draw(st.fixed_dictionaries({"services": services}, optional=rest))
+    return made
 
 
 def write(folder: Path, text: str) -> Path:
@@ -143,7 +150,7 @@ def list_keys(project: dict[str, Any]) -> list[str]:
 
 
 @examples(120)
-@given(project=PROJECTS)
+@given(project=projects())
 def test_each_key_is_told_once_and_the_result_is_valid(
     tmp_path: Path, project: dict[str, Any]
 ) -> None:

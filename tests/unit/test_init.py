@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -14,6 +14,9 @@ from orchestrator.adopt.placing import add_lines, place
 from orchestrator.adopt.sources import Answers, Place, read_answers
 from orchestrator.errors import ConfigurationError, GatewayError
 from tests.fakes.command_line import Run
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMPOSE = "services:\n  web:\n    image: shop:1.2\n    ports: ['8000:80']\n    environment: {KEY: '${KEY}'}\n"
 FAKE = """#!/bin/sh
@@ -121,7 +124,9 @@ def test_what_does_not_hold_is_not_written(tmp_path: Path) -> None:
         assert file.read_text() == "a: 1\n"
         raise ConfigurationError(f"`{file}` has a fault", "mend")
 
-    with pytest.raises(ConfigurationError, match="nothing was written: .*`stack.yaml` has a fault"):
+    with pytest.raises(
+        ConfigurationError, match=r"nothing was written: .*`stack\.yaml` has a fault"
+    ):
         place(tmp_path / "stack.yaml", "a: 1\n", refuse)
     assert listing(tmp_path) == {}
 
