@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from orchestrator import __version__
 from orchestrator.doctor import engine, files, ports, registries, room
 from orchestrator.doctor.finding import Finding, doubt
 from orchestrator.doctor.view import find_missing
+from orchestrator.edition import find_edition
 from orchestrator.engine.endpoint import Endpoint
 from orchestrator.engine.redaction import Redaction
 from orchestrator.engine.survey import Survey
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def examine(view: View) -> list[Finding]:
     """Return what is to be said. What needs stack.yaml, or an engine that answers, is left out without."""
-    found = [files.judge_python(sys.version_info[:3], __version__), *_examine_files(view)]
+    found = [files.judge_python(sys.version_info[:3], find_edition()), *_examine_files(view)]
     found.append(_examine_engine(view))
     if isinstance(view.survey, Survey) and view.leads is not None:
         found += _examine_world(view, view.survey, view.leads)
