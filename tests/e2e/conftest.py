@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.operator import Operator
+from tests.e2e.package import STRAY, Package, build, commit, copy_sources, install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,3 +51,27 @@ def app(operator: Operator) -> Operator:
     operator.up()
     assert operator.serving() == "v1"
     return operator
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """Return what is built of the sources, and of files among them that do not belong there."""
+    sources = copy_sources(tmp_path_factory.mktemp("sources"))
+    for name in STRAY:
+        (sources / name).parent.mkdir(exist_ok=True)
+        (sources / name).write_text("stray")
+    commit(sources)
+    return build(sources, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def program(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return `stackctl` in an environment that has nothing else, and that is only to be read."""
+    place = tmp_path_factory.mktemp("environment") / "environment"
+    program = install(package.wheel, place)
+    folders = [place, *(path for path in place.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    yield program
+    for folder in folders:
+        folder.chmod(0o755)

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TAG = "v7.8.9"
+STRAY = (  # files that git knows, and nobody wants to be given
+    "orchestrator/notes.txt",
+    "orchestrator/commands/fixture.json",
+    "orchestrator/templates.py.orig",
+    "templates/draft.html",
+    "templates/old/nginx.conf.j2",
+)
 PROGRAMS = Path(sys.executable).parent
 LOCK = REPOSITORY / "requirements-run.lock"
 ENVIRONMENT = {

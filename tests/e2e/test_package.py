@@ -12,56 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.operator import REPOSITORY, Operator
-from tests.e2e.package import (
-    TAG,
-    Package,
-    build,
-    commit,
-    copy_sources,
-    install,
-    list_parts,
-    run,
-)
+from tests.e2e.package import TAG, Package, list_parts, run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.xdist_group("package")
 
 VERSION = TAG.removeprefix("v")
 NAME = f"stackctl-{VERSION}"
-STRAY = (  # files that git knows, and nobody wants to be given
-    "orchestrator/notes.txt",
-    "orchestrator/commands/fixture.json",
-    "orchestrator/templates.py.orig",
-    "templates/draft.html",
-    "templates/old/nginx.conf.j2",
-)
-
-
-@pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    """Return what is built of the sources, and of files among them that do not belong there."""
-    sources = copy_sources(tmp_path_factory.mktemp("sources"))
-    for name in STRAY:
-        (sources / name).parent.mkdir(exist_ok=True)
-        (sources / name).write_text("stray")
-    commit(sources)
-    return build(sources, tmp_path_factory.mktemp("dist"))
-
-
-@pytest.fixture(scope="session")
-def program(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return `stackctl` in an environment that has nothing else, and that is only to be read."""
-    place = tmp_path_factory.mktemp("environment") / "environment"
-    program = install(package.wheel, place)
-    folders = [place, *(path for path in place.rglob("*") if path.is_dir())]
-    for folder in folders:
-        folder.chmod(0o555)
-    yield program
-    for folder in folders:
-        folder.chmod(0o755)
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(package: Package) -> None:
