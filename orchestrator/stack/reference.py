@@ -8,18 +8,23 @@ from typing import Any, NamedTuple
 
 from orchestrator.stack.forms import ADDRESS, DURATION, FORMS, SIZE, TEXT
 from orchestrator.stack.quantities import write_bytes, write_seconds
+from orchestrator.stack.schema import MODELINE, WRITE
 
 Node = Mapping[str, Any]
 
-HEAD = """\
+HEAD = f"""\
 # stack.yaml
 
 Every key, as `stackctl schema --reference` prints it. Unknown keys are errors; keys that begin with `x-` are
-yours at the top level, such as for anchors. `stackctl schema` prints the same as a JSON Schema for editors.
+yours at the top level, such as for anchors.
+
+Editors complete keys, explain them and mark what is wrong, where a YAML language server reads the schema that
+`{WRITE}` writes. The first line of stack.yaml leads to it, beside the file:
+`{MODELINE}`. What depends on several values, `stackctl validate` tells.
 
 - A duration is `500ms`, `1.5s`, `2m` or `1h`; a number is one of seconds. A size is `512k`, `16m` or `1g`, of
   1024 each; a number is one of bytes.
-- `${NAME}` stands for a variable of the environment, or of `.env` beside the file, and `${NAME:-default}`
+- `${{NAME}}` stands for a variable of the environment, or of `.env` beside the file, and `${{NAME:-default}}`
   for the default where that is unset or empty. It may stand in any value. `$$` is a dollar.
 - A list is written `[a, b]`, or with each item on a line of its own after `- `.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from typing import TYPE_CHECKING
 
 from docker.types import IPAMConfig, IPAMPool
@@ -209,3 +211,38 @@ def test_an_image_that_runs_as_root_is_refused(operator: Operator) -> None:
     done = operator.run("up")
     assert done.code == 2
     assert "would run as root" in done.stderr
+
+
+def test_the_doctor_finds_a_stack_that_serves(app: Operator) -> None:
+    """Its gateway has the doors and tells its version; nothing is changed by the look."""
+    before = app.containers(running=False)
+
+    done = app.run("doctor", "--output", "json")
+
+    found = {one["check"]: one for one in done.document["findings"]}
+    assert done.code == 0, done.stdout
+    for check, words in (
+        ("stack", f"stack {app.name}"),
+        ("engine", "Docker "),
+        ("place", "on this machine"),
+        ("clock", "agree"),
+        ("listen", "held by this stack's gateway"),
+        ("admin", "held by this stack's gateway"),
+        ("images", "the engine has all"),
+        ("nginx", "is NGINX 1."),
+    ):
+        assert found[check]["verdict"] == "ok", found[check]
+        assert words in found[check]["text"]
+    assert app.containers(running=False) == before
+
+
+def test_the_doctor_tells_who_has_a_port(operator: Operator) -> None:
+    """A program of this machine by its name and number."""
+    operator.write_stack()
+    with socket.create_server(("127.0.0.1", operator.public)):
+        done = operator.run("doctor", "--output", "json")
+    found = {one["check"]: one for one in done.document["findings"]}
+    assert done.code == 1
+    assert f"(process {os.getpid()})" in found["listen"]["text"]
+    assert found["listen"]["verdict"] == "fault"
+    assert found["admin"]["text"].endswith("is free")

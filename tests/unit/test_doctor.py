@@ -435,6 +435,14 @@ def test_all_is_well(tmp_path: Path) -> None:
     assert {one.verdict for one in found} == {OK}
 
 
+def test_each_check_is_documented(tmp_path: Path) -> None:
+    """docs/doctor.md says of each what makes it a fault or a warning."""
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
+    checks = {one.check for one in examine(view(load_shop(tmp_path)))} | {"secrets"}
+    rows = "".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    assert {check for check in checks if f"`{check}`" not in rows} == set()
+
+
 def test_without_a_stack_only_what_needs_none_is_looked_at() -> None:
     """The engine, the machine and the folder."""
     found = examine(view(ConfigurationError("does not exist", "write one"), absent=True))
