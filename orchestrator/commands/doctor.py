@@ -9,9 +9,10 @@ import typer
 
 
 def doctor(context: typer.Context) -> int:
-    """Look at engine, ports, disks, memory, files and names, and say how to mend what is wrong.
+    """Say what would stand in the way of a release, and how to mend it.
 
-    Touches nothing. Exit 1 where something would keep `up` or a release from working.
+    Looks at engine, ports, disks, memory, files and names, and touches nothing. Exit 1 where something
+    would keep `up` or a release from working.
     """
     from orchestrator.clock import SystemClock
     from orchestrator.console import Console

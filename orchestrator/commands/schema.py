@@ -14,7 +14,10 @@ def schema(
         bool, typer.Option("--reference", help="Print the same as a page of Markdown.")
     ] = False,
 ) -> int:
-    """Print the JSON Schema of stack.yaml, for editors: `stackctl schema > stack.schema.json`."""
+    """Print the JSON Schema of stack.yaml, for editors.
+
+    `stackctl schema > stack.schema.json` writes it where a stack.yaml leads to by its first line.
+    """
     from orchestrator.console import Console
     from orchestrator.stack.reference import write_reference
     from orchestrator.stack.schema import build_schema

@@ -62,11 +62,11 @@ def judge_variables(wanted: Collection[str], given: Collection[str]) -> Finding 
         return None
     unset = sorted({*wanted} - {*given})
     if not unset:
-        return approve("secrets", f"all {len(wanted)} variables are set")
+        return approve("secrets", f"every variable is set, of {len(wanted)}")
     told = ", ".join(f"`{name}`" for name in unset)
     return fault(
         "secrets",
-        f"{len(unset)} of {len(wanted)} variables are not set: {told}",
+        f"{told} not set, of {len(wanted)} variables",
         "set them in the environment or in `.env` beside stack.yaml",
     )
 

@@ -56,10 +56,10 @@ def judge_images(
     if not lost or here is False:
         return approve("images", f"to be fetched: {told}")
     silent = all(known[host] is None for host in lost)
-    how = "no name server says in time where to find" if silent else "no name server knows"
+    how = "no name server answers in time where they are:" if silent else "no name server knows"
     return fault(
         "images",
-        f"{how} {_list(lost)}, and to be fetched are {told}",
+        f"to be fetched: {told}; {how} {_list(lost)}",
         "mend this machine's DNS, or bring the images to the engine: `docker load`",
     )
 

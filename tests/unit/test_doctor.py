@@ -158,7 +158,7 @@ IMAGES = [
     (
         registries.judge_images({"a:1": "hub"}, {"hub": None}, here=None),
         FAULT,
-        "in time where to find `hub`",
+        "in time where they are: `hub`",
         "mend this machine's DNS",
     ),
     (registries.judge_images({"a:1": "hub"}, {"hub": False}, here=False), OK, "fetched", ""),
@@ -188,11 +188,11 @@ FILES = [
     ),
     (files.judge_stack("s", ConfigurationError("no"), absent=True), WARNING, "no", "validate"),
     (files.judge_stack("s", Late("no answer"), absent=False), FAULT, "`s` no answer", "plain file"),
-    (files.judge_variables({"A", "B"}, {"A", "B", "C"}), OK, "all 2", ""),
+    (files.judge_variables({"A", "B"}, {"A", "B", "C"}), OK, "every variable is set, of 2", ""),
     (
         files.judge_variables({"A", "B"}, {"A"}),
         FAULT,
-        "1 of 2 variables are not set: `B`",
+        "`B` not set, of 2 variables",
         "`.env`",
     ),
     (files.judge_env(None, Kept.OPEN), OK, "there is none", ""),
