@@ -145,10 +145,10 @@ def _tell_type(node: Node, sections: Mapping[str, Section]) -> str:
         return _tell_text(node)
     if kind == "array":
         return f"a list; each: {_tell_form(node['items'], sections)}"
-    if kind == "object" and "propertyNames" in node:
-        name = FORMS[node["propertyNames"]["anyOf"][0]["pattern"]]
-        values = _tell_form(node["additionalProperties"], sections)
-        return f"a mapping; each name: {name}; each value: {values}"
+    if kind == "object" and isinstance(node.get("additionalProperties"), dict):
+        (names, *_) = node.get("propertyNames", {}).get("anyOf", [{}])
+        name = f"; each name: {FORMS[names['pattern']]}" if "pattern" in names else ""
+        return f"a mapping{name}; each value: {_tell_form(node['additionalProperties'], sections)}"
     words = {
         "boolean": "`true` or `false`",
         "integer": f"a whole number{_tell_range(node, str)}",

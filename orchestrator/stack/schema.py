@@ -163,10 +163,10 @@ def _find_models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _admit_references(node: Any) -> Any:
-    """Return a node in which a reference may stand in the place of each scalar, and of nothing."""
+    """Return a node in which a reference may stand in the place of each scalar, and of null."""
     if not isinstance(node, dict):
         return node
-    node = {BOUNDS.get(key, key): value for key, value in node.items() if key != "title"}
+    node = _write_bounds(node)
     if "properties" in node:
         inner = node["properties"].items()
         node["properties"] = {name: _admit_references(each) for name, each in inner}
@@ -201,18 +201,15 @@ def _open_names(node: Node) -> None:
 def _flatten(branches: list[Node]) -> list[Node]:
     """Return alternatives without alternatives among them, each once."""
     flat: list[Node] = []
-    for branch in branches:
-        inner = _flatten(branch["anyOf"]) if "anyOf" in branch else [branch]
-        rest = {BOUNDS.get(key, key): value for key, value in branch.items() if key != "anyOf"}
-        for each in inner:
-            found = (
-                {**each, **rest}
-                if "anyOf" in branch
-                else {BOUNDS.get(k, k): v for k, v in each.items()}
-            )
-            if found not in flat:
-                flat.append(found)
+    for branch in map(_write_bounds, branches):
+        inner = _flatten(branch.pop("anyOf")) if "anyOf" in branch else [{}]
+        flat += [found for each in inner if (found := {**each, **branch}) not in flat]
     return flat
+
+
+def _write_bounds(node: Node) -> Node:
+    """Return a node with its bounds as a schema has them, and without a title."""
+    return {BOUNDS.get(key, key): value for key, value in node.items() if key != "title"}
 
 
 def _is_scalar(node: Node) -> bool:

@@ -495,7 +495,7 @@ def test_the_oldest_nginx_has_three_numbers() -> None:
 
 def test_the_command_ends_with_1_where_there_is_a_fault(tmp_path: Path) -> None:
     """In words and as one document; it needs no stack.yaml, and writes nothing."""
-    nowhere = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock", "HOME": str(tmp_path), "PATH": ""}
+    nowhere = find_nowhere(tmp_path)
     run = Run(tmp_path, "doctor", "--output", "json", **nowhere)
     assert (run.code, run.err, run.document["verdict"]) == (1, "", "fault")
     faults = [one for one in run.document["findings"] if one["verdict"] == "fault"]
@@ -515,11 +515,43 @@ def test_the_command_ends_with_1_where_there_is_a_fault(tmp_path: Path) -> None:
 def test_a_bad_stack_is_a_fault_among_others(tmp_path: Path) -> None:
     """All its faults are told, and the rest is looked at."""
     (tmp_path / "stack.yaml").write_text(yaml.safe_dump(SHOP | {"a": 1, "b": 2}))
-    nowhere = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock", "HOME": str(tmp_path), "PATH": ""}
-    document = Run(tmp_path, "doctor", "--output", "json", **nowhere).document
-    found = {one["check"]: one for one in document["findings"]}
+    found = look(tmp_path)
     assert "a: unknown key" in found["stack"]["text"]
     assert "b: unknown key" in found["stack"]["text"]
     assert found["stack"]["verdict"] == found["engine"]["verdict"] == "fault"
-    named = Run(tmp_path, "doctor", "-f", "no.yaml", "--output", "json", **nowhere).document
-    assert {one["check"]: one["verdict"] for one in named["findings"]}["stack"] == "fault"
+    assert look(tmp_path, "-f", "no.yaml")["stack"]["verdict"] == "fault"
+
+
+def test_what_lies_beside_a_stack_is_looked_at(tmp_path: Path) -> None:
+    """The rights of `.env` and of the key's file, variables that it sets, and where evidence goes."""
+    document = shop_with("services.web.secrets", ["A_WORD", "OTHER"])
+    (tmp_path / "stack.yaml").write_text(yaml.safe_dump(document))
+    (tmp_path / ".env").write_text("A_WORD=a\nSTACKCTL_EVIDENCE_KEY_FILE=key\n")
+    (tmp_path / ".env").chmod(0o644)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "reports").symlink_to("elsewhere")
+    found = look(tmp_path)
+    assert found["stack"]["verdict"] == "ok"
+    assert found["secrets"]["text"].startswith("`OTHER` not set")
+    assert found[".env"]["text"] == "others may read it (mode 0644)"
+    assert (found["reports"]["verdict"], found["key"]["verdict"]) == ("fault", "fault")
+    assert "`reports` is a link" in found["reports"]["text"].replace(f"{tmp_path}/", "")
+
+    (tmp_path / "reports").unlink()
+    (tmp_path / ".env").chmod(0o600)
+    (tmp_path / "key").write_text("a key of the evidence")
+    (tmp_path / "key").chmod(0o644)
+    found = look(tmp_path, OTHER="b")
+    assert {found[each]["verdict"] for each in ("secrets", ".env", "reports")} == {"ok"}
+    assert found["key"]["text"] == "others may read its file (mode 0644)"
+
+
+def find_nowhere(folder: Path) -> dict[str, str]:
+    """Return an environment without an engine, and without programs."""
+    return {"DOCKER_HOST": f"unix://{folder}/none.sock", "HOME": str(folder), "PATH": ""}
+
+
+def look(folder: Path, *options: str, **more: str) -> dict[str, dict[str, str]]:
+    """Return what the command finds in a folder, by check."""
+    run = Run(folder, "doctor", "--output", "json", *options, **find_nowhere(folder), **more)
+    return {one["check"]: one for one in run.document["findings"]}
