@@ -37,6 +37,7 @@ def test_the_engine_says_what_it_is() -> None:
     assert (found.memory > 0, found.cpus > 0) == (True, True)
     assert abs(found.ahead) <= found.doubt + 0.1  # it is this machine's clock
     assert has_address(found.host)
+    assert not has_address("203.0.113.9")  # as an engine elsewhere would have
     assert [*found.images] == [NGINX]
 
 
