@@ -12,6 +12,8 @@ from orchestrator.stack.quantities import (
     parse_bytes,
     parse_rate,
     parse_seconds,
+    write_bytes,
+    write_seconds,
 )
 
 
@@ -152,3 +154,42 @@ def test_labels_make_a_container_findable() -> None:
         "io.stackctl.role": "service",
         "io.stackctl.color": "blue",
     }
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (0.0, "0s"),
+        (0.02, "20ms"),
+        (0.5, "500ms"),
+        (1.0, "1s"),
+        (1.5, "1.5s"),
+        (60.0, "60s"),
+        (75.0, "75s"),
+        (300.0, "5m"),
+        (3600.0, "1h"),
+        (5400.0, "90m"),
+        (86400.0, "24h"),
+    ],
+)
+def test_durations_are_written_as_people_do(seconds: float, written: str) -> None:
+    """And are read as what they were."""
+    assert write_seconds(seconds) == written
+    assert parse_seconds(written) == seconds
+
+
+@pytest.mark.parametrize(
+    ("count", "written"),
+    [
+        (0, "0"),
+        (1000, "1000"),
+        (1024, "1k"),
+        (6 * 1024**2, "6m"),
+        (1536 * 1024, "1536k"),
+        (1024**3, "1g"),
+    ],
+)
+def test_sizes_are_written_as_people_do(count: int, written: str) -> None:
+    """And are read as what they were."""
+    assert write_bytes(count) == written
+    assert parse_bytes(written) == count
