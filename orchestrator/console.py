@@ -105,9 +105,9 @@ class Console:
             self._narration.still(over=True)
             watch(self._out, first, read, clock, every)
 
-    def print_forecast(self, found: Forecast) -> None:
-        """Print what releases would do."""
-        self.print_either(asdict(found), describe_forecast(found))
+    def print_forecast(self, found: Forecast, *, diff: bool) -> None:
+        """Print what releases would do; the NGINX diff in words only where it is asked for."""
+        self.print_either(asdict(found), describe_forecast(found, diff=diff))
 
     def print_valid(self, file: Path, stack: Stack) -> None:
         """Print that a file is fine."""

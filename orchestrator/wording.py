@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from orchestrator.events import Probed
     from orchestrator.evidence.audit import Finding
-    from orchestrator.lifecycle.forecast import Forecast
+    from orchestrator.lifecycle.forecast import Forecast, ServiceForecast
     from orchestrator.release.result import Result
 
 WIDTH = 80  # columns of a usual terminal
@@ -92,20 +92,28 @@ def tell_reasons(reasons: Mapping[str, int]) -> str:
     )
 
 
-def describe_forecast(forecast: Forecast) -> str:
-    """Return what releases would do, and what only `up` would change."""
+def describe_forecast(forecast: Forecast, *, diff: bool = False) -> str:
+    """Return what releases would change and do, and what only `up` would change."""
     lines = []
     for found in forecast.services:
-        was = f" (now {found.previous})" if found.previous else " (first release)"
-        title = "unchanged" if found.unchanged else f"to {found.color}"
-        lines.append(f"{found.service} {found.version}{was}: {title}")
+        lines.append(_tell_title(found))
+        lines += [f"  {text}" for text in found.changes]
+        if found.steps:
+            lines.append("")
         lines += [f"  {number:>2}. {step}" for number, step in enumerate(found.steps, start=1)]
-        if found.diff:
+        if found.diff and diff:
             lines.append(f"\n{found.diff}")
         lines += [f"warning: {text}" for text in found.warnings]
     lines += [f"drift: {text}; see `stackctl up --help`" for text in forecast.drift]
     lines += [f"warning: {text}" for text in forecast.warnings]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _tell_title(found: ServiceForecast) -> str:
+    if found.unchanged:
+        return f"{found.service} {found.version}: nothing would change"
+    name = f"{found.service} {found.version} would be released"
+    return f"{name}: nothing serves yet" if found.previous is None else f"{name}, this changes:"
 
 
 def describe_findings(findings: Sequence[Finding]) -> str:

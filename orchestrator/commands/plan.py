@@ -25,17 +25,18 @@ def plan(
             autocompletion=offer_versions,
         ),
     ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="The NGINX diff as well.")] = False,
     detailed_exitcode: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 10 where something would change.")
     ] = False,
 ) -> int:
-    """Show what a release would do, and the NGINX diff where it changes the config. Touches nothing."""
+    """Show what a release would change and do. Touches nothing."""
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.forecast import forecast
     from orchestrator.release.version import parse_version
 
     with opened(context.obj) as (house, console):
         found = forecast(house, service, parse_version(version) if version else None)
-        console.print_forecast(found)
+        console.print_forecast(found, diff=diff)
         changes = any(not one.unchanged for one in found.services)
         return CHANGES if changes and detailed_exitcode else 0

@@ -5,13 +5,11 @@ The low-level client makes one call for one question; the object client inspects
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from orchestrator.engine import images, names, networks
+from orchestrator.engine import images, inspection, names, networks
 from orchestrator.engine.connection import connect, translated
 from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.lease import take_lease
@@ -30,15 +28,17 @@ from orchestrator.engine.values import (
     ContainerSpec,
     Ending,
     Image,
+    Made,
     Named,
     Network,
     Output,
+    Vitals,
 )
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     import docker
 
@@ -62,9 +62,15 @@ class DockerEngine:
 
     def ending(self, container: str) -> Ending:
         """Return how its process ended last."""
-        with translated(f"looking at `{container[:12]}`"):
-            state = self._client.inspect_container(container)["State"]
-        return Ending(state["ExitCode"], bool(state.get("OOMKilled")))
+        return inspection.read_ending(self._client, container)
+
+    def made(self, container: str) -> Made:
+        """Return what it was made from."""
+        return inspection.read_made(self._client, container)
+
+    def vitals(self, containers: Collection[str], within: float) -> Mapping[str, Vitals]:
+        """Return how containers fare, as far as the engine says so in time."""
+        return inspection.read_vitals(self._client, containers, within)
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; one that does not start is removed again."""
@@ -196,14 +202,7 @@ class DockerEngine:
 
     def read(self, container: str, path: str) -> str:
         """Return a text file of the container, following one link."""
-        with translated(f"reading `{path}`"):
-            chunks, _ = self._client.get_archive(container, path)
-            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
-                member = archive.getmembers()[0]
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is not None:
-                    return content.read().decode(errors="replace")
-        raise NotFound(f"`{path}` is no file")
+        return inspection.read_file(self._client, container, path)
 
     def image(self, reference: str) -> Image:
         """Return an image that the engine has."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from orchestrator.engine.values import (
         BuildOrder,
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
         ContainerSpec,
         Ending,
         Image,
+        Made,
         Named,
         Network,
         Output,
+        Vitals,
     )
 
 
@@ -52,6 +54,15 @@ class Containers(Protocol):
 
     def ending(self, container: str) -> Ending:
         """Return how its process ended last. Raises NotFound."""
+
+    def made(self, container: str) -> Made:
+        """Return what it was made from. Raises NotFound."""
+
+    def vitals(self, containers: Collection[str], within: float) -> Mapping[str, Vitals]:
+        """Return how containers fare, by their ids, after `within` seconds at the latest.
+
+        Who has not answered by then, or is not there, is left out. Raises nothing.
+        """
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; return its id. Raises Conflict."""

@@ -163,6 +163,27 @@ class Ending:
 
 
 @dataclass(frozen=True)
+class Made:
+    """What a container was made from, as far as people say it in stack.yaml."""
+
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    memory: int = 0  # bytes
+    cpus: float = 0.0
+    pids: int = 0
+
+
+@dataclass(frozen=True)
+class Vitals:
+    """How a container fares."""
+
+    started: str = ""  # when its process began last, in UTC as ISO 8601 has it
+    restarts: int = 0  # by the engine, after its process had ended
+    out_of_memory: bool = False  # the kernel killed its process last time, at the limit
+    memory: int | None = None  # bytes in use; None where the engine has not said so in time
+    limit: int | None = None  # bytes
+
+
+@dataclass(frozen=True)
 class Network:
     """A bridge network. The engine gives out addresses of `pool`; the rest of `subnet` is ours."""
 

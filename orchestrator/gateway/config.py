@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ LAYOUT = 2  # of the gateway's volume: configs/, moves/, shares/ and live/
 LONGEST_PIECE = 3000  # NGINX reads no comment and no word of 4 KiB or more
 IDENTITY = r"[0-9a-f]{16}"  # a folder of that name is removed as a whole: never empty
 FOLDER = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,240}"
+LOCATION = re.compile(r"\s*location (?:= )?(?:\^~ )?(/\S*|@\S+|~ .*) \{")
 EARLIER_STEPS = ("boot", "stage", "promote", "retire", "converge", "recover")  # of layout 1
 
 
@@ -33,6 +35,16 @@ class Config:
     id: str
     table: AddressTable
     text: str
+
+    def routes(self, service: str) -> frozenset[str]:
+        """Return the paths that lead to a service."""
+        path, found = "", set()
+        for line in self.text.splitlines():
+            if match := LOCATION.fullmatch(line):
+                path = match[1]
+            elif line.strip() == f"set $stackctl_unreleased {service};" and path:
+                found.add(path)
+        return frozenset(found)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engine.values import Image, Network
 from orchestrator.errors import NotFound, StackctlError
+from orchestrator.lifecycle.changes import describe_changes
 from orchestrator.lifecycle.drift import find_drift_of_parts
 from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
@@ -21,6 +22,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestrator.engine.values import Made
     from orchestrator.release.house import House
 
 UNBUILT = Image("not built yet", (), {})
@@ -42,6 +44,7 @@ class ServiceForecast:
     steps: tuple[str, ...]
     diff: str
     warnings: tuple[str, ...]  # of what the release would do, and stack.yaml may not mean
+    changes: tuple[str, ...] = ()  # what will be another one for people
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,15 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
         steps=() if plan.unchanged else (*build, *(f"{p}: {text}" for p, text in plan.describe())),
         diff="" if plan.unchanged else _diff(plan),
         warnings=tuple(plan.warn_of_uncovered(image)),
+        changes=() if plan.unchanged else describe_changes(plan, _look_at(house, plan), image),
     )
+
+
+def _look_at(house: House, plan: Plan) -> Made | None:
+    """Return what the replicas that serve were made from, where they are there."""
+    with suppress(NotFound):
+        return house.engine.made(plan.outgoing[0].container.id) if plan.outgoing else None
+    return None
 
 
 def _warn_of_accessories(house: House) -> Iterator[str]:

@@ -483,3 +483,28 @@ def test_a_container_is_on_both_networks_and_known_by_its_own(bench: Bench) -> N
         for container in bench.engine.containers(bench.stack):
             bench.engine.remove(container.id)
         bench.engine.remove_network(edge)
+
+
+def test_what_a_container_was_made_from_is_told_without_its_images_own(bench: Bench) -> None:
+    """The image's PATH is none of what people have set."""
+    spec = replace(bench.spec("app"), environment={"A": "1", "B": ""}, memory=64 * 1024**2, pids=9)
+    made = bench.engine.made(bench.engine.run(spec))
+
+    assert made.environment == {"A": "1", "B": ""}
+    assert (made.memory, made.cpus, made.pids) == (64 * 1024**2, spec.cpus, 9)
+    with pytest.raises(NotFound):
+        bench.engine.made(MISSING)
+
+
+def test_containers_tell_how_they_fare(bench: Bench) -> None:
+    """Those that run use memory; a missing one is left out."""
+    running, stopped = bench.run("running"), bench.run("stopped")
+    bench.engine.stop(stopped, 0)
+    told = bench.engine.vitals((running, stopped, MISSING), 10.0)
+
+    assert told.keys() == {running, stopped}
+    assert told[running].started.startswith("20")
+    assert (told[running].restarts, told[running].out_of_memory) == (0, False)
+    assert 0 < (told[running].memory or 0) < (told[running].limit or 0)
+    assert told[stopped].memory is None
+    assert bench.engine.vitals((), 10.0) == {}

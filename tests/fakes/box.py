@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.values import Container, ContainerSpec, Image, Output
+from orchestrator.engine.values import Container, ContainerSpec, Image, Output, Vitals
 from orchestrator.errors import NotFound
 from orchestrator.stack import naming
 from tests.fakes.disk import Disk
@@ -45,6 +45,7 @@ class Box:
     exit_code: int | None = None
     ended: int | None = None  # with which code, the last time
     persistent: bool = False
+    restarts: int = 0
 
     def __post_init__(self) -> None:
         self.persistent = self.spec.persistent
@@ -93,6 +94,17 @@ class Box:
             exit_code=self.exit_code,
             unnamed=self.unnamed,
             doors=dict(self.spec.ports) if running and self.addresses else {},
+        )
+
+    def vitals(self, now: datetime) -> Vitals:
+        """Return how it fares; its process uses a quarter of what it may."""
+        running, limit = self.state == "running", self.spec.memory
+        return Vitals(
+            started=now.isoformat(),
+            restarts=self.restarts,
+            out_of_memory=self.app.out_of_memory,
+            memory=limit // 4 if running else None,
+            limit=limit,
         )
 
     def find(self, path: str) -> tuple[Disk, PurePosixPath]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.engine.values import Ending, Named
+from orchestrator.engine.values import Ending, Made, Named
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 from tests.fakes.conversation import FakeConversation
@@ -19,7 +19,7 @@ from tests.fakes.disk import Disk
 from tests.fakes.faults import Call, Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from orchestrator.engine.ports import Conversation, Lease
     from orchestrator.engine.values import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Image,
         Network,
         Output,
+        Vitals,
     )
     from tests.fakes.host import FakeHost
 
@@ -81,6 +82,18 @@ class FakeEngine:
         with self.called("ending", container):
             box = self.host.box(container)
             return Ending(box.ended or 0, box.app.out_of_memory)
+
+    def made(self, container: str) -> Made:
+        """Return what it was made from."""
+        with self.called("made", container):
+            spec = self.host.box(container).spec
+            return Made(dict(spec.environment), spec.memory, spec.cpus, spec.pids)
+
+    def vitals(self, containers: Collection[str], within: float) -> Mapping[str, Vitals]:  # noqa: ARG002
+        """Return how containers fare; all answer in time here."""
+        with self.called("vitals", ""):
+            boxes = {box.id: box for box in self.host.boxes.values() if box.id in containers}
+            return {name: box.vitals(self.host.clock.now()) for name, box in boxes.items()}
 
     def run(self, spec: ContainerSpec) -> str:
         """Create and start a container; one that does not start is removed again."""
