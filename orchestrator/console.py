@@ -147,7 +147,14 @@ class Console:
         else:
             from orchestrator.evidence.report import render_page
 
-            self._write(render_page(evidence))
+            text = render_page(evidence)
+            if not is_live(sys.stdout):
+                self._write(text)
+                return
+            from orchestrator.reading import read_page
+
+            self._narration.still(over=True)
+            read_page(self._out, text, os.environ)
 
     def print_removed(self, removed: Removed) -> None:
         """Print what was taken away."""

@@ -40,6 +40,13 @@ def run(argv: Sequence[str], environment: Mapping[str, str], patience: float = P
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
+def page(argv: Sequence[str], environment: Mapping[str, str], text: str) -> None:
+    """Let a person read a text in a program that has the terminal until it ends. Raises OSError."""
+    subprocess.run(  # noqa: S603  as above
+        argv, env=environment, input=text, text=True, errors="replace", check=False
+    )
+
+
 def start(
     argv: Sequence[str],
     environment: Mapping[str, str],

@@ -126,7 +126,7 @@ def put_away(
     """Do with a retired color what `keep` says; tell what still runs after its stop signal."""
     if service.keep == "running":
         return
-    left = [replica.container.name for replica in replicas]
+    left = [replica.probed for replica in replicas]
 
     def tell() -> None:
         if left:
@@ -135,7 +135,7 @@ def put_away(
     def stop(replica: Replica) -> None:
         engine.unpersist(replica.container.id)  # or it would come back with the engine
         engine.stop(replica.container.id, service.stop_grace)
-        left.remove(replica.container.name)
+        left.remove(replica.probed)
         tell()
         if service.keep == "removed":
             engine.remove(replica.container.id)

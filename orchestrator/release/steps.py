@@ -239,7 +239,7 @@ def retire(run: Run, promoted: Promoted) -> Promoted:
     made = promoted.plan
     with run.phase(Phase.RETIRE):
         if made.previous is not None:
-            run.tell(f"until {made.previous.version} has stopped", made.service.stop_grace)
+            run.tell(f"until {made.previous.version} stops", made.service.stop_grace)
         put_away(run.house.engine, made.service, made.outgoing, run.house.emit)
         in_parallel(run.house.engine.remove, [replica.container.id for replica in made.aside])
         promoted.switch.move("retire", made.retired)

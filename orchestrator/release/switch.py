@@ -62,7 +62,7 @@ class Switch:
 
     def _tell_open(self, connections: int) -> None:
         text = "1 connection" if connections == 1 else f"{connections} connections"
-        self.house.emit(Noticed(f"{text} open"))
+        self.house.emit(Noticed(text))
 
     def _look(self) -> str | None:
         """Return the upstream that users get; None where nobody can tell."""

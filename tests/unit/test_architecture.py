@@ -31,6 +31,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "files": GROUND,
     "outline": GROUND,
     "pages": GROUND,
+    "reading": EDGE,
     "reports": GROUND,
     "series": GROUND,
     "settings": GROUND,
@@ -74,7 +75,7 @@ OWNERS = {  # of foreign packages: modules, or packages with all that is in them
     "yaml": {"adopt", "stack"},
     "dotenv": {"stack"},
     "tenacity": {"clock", "engine.images"},
-    "rich": {"console", "dashboard", "narration", "spinner", "terminal"},
+    "rich": {"console", "dashboard", "narration", "reading", "spinner", "terminal"},
     "typer": {"cli", "commands"},
 }
 

@@ -26,8 +26,8 @@ WAITS = [
         "drain  8 s, at most 22 s more: until v1 has answered all",
     ),
     (
-        Wait("drain", 0, 2.0, "until v1 has answered all", 30.0, "3 connections open"),
-        "drain  8 s, at most 22 s more: until v1 has answered all (3 connections open)",
+        Wait("drain", 0, 2.0, "until v1 has answered all", 30.0, "3 connections"),
+        "drain  8 s, at most 22 s more: until v1 has answered all (3 connections)",
     ),
     (
         Wait("", began=2.0, what="until db is ready", within=60.0, noticed="starting"),
@@ -116,7 +116,7 @@ def test_a_drain_counts_who_is_not_answered_yet(tmp_path: Path) -> None:
     seen = told(world, Phase.DRAIN)
 
     assert seen[0] == Waiting("until v1 has answered all", 5.0)
-    assert [event for event in seen[1:] if event != Noticed("2 connections open")] == []
+    assert [event for event in seen[1:] if event != Noticed("2 connections")] == []
     assert 2 <= len(seen) <= 4
 
 
@@ -125,10 +125,10 @@ def test_a_retirement_names_who_still_runs(tmp_path: Path) -> None:
     seen = told(World(tmp_path).begin(), Phase.RETIRE)
 
     assert seen[:2] == [
-        Waiting("until v1 has stopped", 10.0),
-        Noticed("shop-notes-blue-1 and shop-notes-blue-2 still run"),
+        Waiting("until v1 stops", 10.0),
+        Noticed("notes-blue-1 and notes-blue-2 still run"),
     ]
-    assert seen[2] in [Noticed(f"shop-notes-blue-{number} still runs") for number in (1, 2)]
+    assert seen[2] in [Noticed(f"notes-blue-{number} still runs") for number in (1, 2)]
     assert len(seen) == 3
 
 
