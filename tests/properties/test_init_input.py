@@ -89,7 +89,10 @@ def any_services(draw: DrawFn) -> dict[str, Any]:
 
 
 SERVICES = any_services()
-USUAL = st.fixed_dictionaries({"image": LIKELY["image"]}, optional=LIKELY)
+USUAL = st.fixed_dictionaries(
+    {"image": LIKELY["image"], "ports": LIKELY["ports"]},
+    optional={key: LIKELY[key] for key in LIKELY if key not in ("image", "ports")},
+)
 NAMES = st.sampled_from(["a", "b_c", "d", "Gateway", "1e", "x-blue-1"])
 
 
