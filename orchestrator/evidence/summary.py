@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 5  # since lines are chained, and it is told how the record began and who closed it
 
+WHO = ("operator", "host", "ci", "stackctl")  # the last one is not told by earlier ones
+
 Event = Mapping[str, Any]
 
 
@@ -38,7 +40,7 @@ def summarize(
         "verdict": judge(ended["outcome"], witness, _last(events, "adopted")),
         "what": {key: started[key] for key in ("command", "service", "version")}
         | {key: planned.get(key) for key in ("color", "previous")},
-        "who": {key: started[key] for key in ("operator", "host", "ci")},
+        "who": {key: started[key] for key in WHO if key in started},
         "when": {"started": started["at"], "ended": ended["at"], "seconds": ended["seconds"]},
         **_pick_record(events),
         "image": {key: planned.get(key) for key in ("image", "digest")},

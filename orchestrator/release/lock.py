@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
+from orchestrator.edition import find_edition
 from orchestrator.engine.values import Container, ContainerSpec
 from orchestrator.errors import ConfigurationError, Conflict, LockedError
 from orchestrator.events import Started, Waiting, Warned
@@ -100,6 +101,7 @@ def introduce(release: str, order: Order) -> Started:
         operator=operator(),
         host=socket.gethostname(),
         ci=ci_link(os.environ),
+        stackctl=find_edition(),
     )
 
 

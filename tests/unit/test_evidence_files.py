@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestrator.edition import find_edition
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.events import Ended, Started
 from orchestrator.evidence.archive import find_release, read_releases, write_index
@@ -99,7 +100,10 @@ def test_the_evidence_has_the_promised_facts(world: World) -> None:
         "color": "green",
         "previous": "v1",
     }
-    assert set(facts["who"]) == {"operator", "host", "ci"}
+    assert set(facts["who"]) == {"operator", "host", "ci", "stackctl"}
+    assert facts["who"]["stackctl"] == find_edition()
+    for page in ("evidence.md", "report.html"):
+        assert f", stackctl {find_edition()}" in (folder(world, result) / page).read_text()
     assert facts["when"]["started"] < facts["when"]["ended"]
     assert facts["image"]["digest"] == world.host.shelf.find("shop-notes:v2").id
     running = {box.spec.name: box.id for box in world.host.boxes.values() if box.version == "v2"}
