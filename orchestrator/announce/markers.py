@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 import time
 from contextlib import contextmanager
@@ -114,6 +113,8 @@ class GitLabMarkers:
 
     def begin(self, title: str) -> str:
         """Open a section."""
+        import secrets  # late: it loads all of OpenSSL
+
         name = f"stackctl_{secrets.token_hex(4)}"
         self._open.append(name)
         return f"\x1b[0Ksection_start:{int(time.time())}:{name}\r\x1b[0K{show_controls(title)}"

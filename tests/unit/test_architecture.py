@@ -200,7 +200,10 @@ def test_nothing_is_patched() -> None:
 
 def test_the_command_line_starts_without_its_libraries() -> None:
     """Importing `orchestrator.cli` loads none of what only some commands need."""
-    heavy = ("docker", "rich", "httpx", "pydantic", "jinja2", "yaml", "tenacity", "h11", "dotenv")
+    heavy = (
+        *("docker", "rich", "httpx", "pydantic", "jinja2", "yaml", "tenacity", "h11", "dotenv"),
+        *("_hashlib", "importlib.metadata"),
+    )
     code = f"import sys, orchestrator.cli; print(*[n for n in {heavy} if n in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
