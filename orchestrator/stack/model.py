@@ -14,32 +14,26 @@ from pydantic import (
     BeforeValidator,
     Field,
     StrictBool,
-    StrictFloat,
     StrictInt,
     StrictStr,
     ValidationError,
 )
 
-from orchestrator.stack.fields import STRICT, Port
-from orchestrator.stack.filled import OWN
-from orchestrator.stack.forms import (
-    BUILD_SECRET,
-    ENVIRONMENT,
-    FILE,
-    IMAGE,
-    METRICS,
-    MOUNT,
-    NAME,
-    REQUEST,
-    SECRET,
-    TEXT,
-    USER,
-    VARIABLE,
-    VERSION,
-    VERSIONED_IMAGE,
-    WORD,
+from orchestrator.stack.fields import (
+    STRICT,
+    Argument,
+    File,
+    Name,
+    Port,
+    Text,
+    Variable,
+    Version,
+    Word,
+    refuse_own,
 )
+from orchestrator.stack.forms import BUILD_SECRET, IMAGE, METRICS, REQUEST, USER, VERSIONED_IMAGE
 from orchestrator.stack.health import Health
+from orchestrator.stack.part import Part, Resources
 from orchestrator.stack.quantities import (
     Address,
     Bytes,
@@ -54,46 +48,12 @@ from orchestrator.stack.routes import Method, Route
 Color = Literal["blue", "green"]
 DRILL_OF = "x-drill-of"  # of all keys that begin so the only one that is read
 
-
-def _scalar_to_text(value: object) -> object:
-    """Let people write `DEBUG: true` or `WORKERS: 2`: the environment only knows text.
-
-    Not so `RATE: 1.10`, which YAML has read as 1.1.
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, int) else value
-
-
-def _refuse_own(entry: str) -> str:
-    """Keep stackctl's own variables, such as the key of the evidence, out of every container and build."""
-    if entry.rpartition(":")[2].startswith(OWN):
-        msg = f"expected a variable other than `{OWN}…`: those are stackctl's own, and reach nothing of a stack"
-        raise ValueError(msg)
-    return entry
-
-
-# A container's name is a host name, `<stack 20>-<service 32>-green-50`: DNS allows 63 characters.
-Name = Annotated[StrictStr, Field(pattern=NAME, max_length=32)]
-Version = Annotated[StrictStr, Field(pattern=VERSION)]
 Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
 VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=255)]
-Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
-Environment = Annotated[StrictStr, Field(pattern=ENVIRONMENT, max_length=200)]
-Secret = Annotated[StrictStr, Field(pattern=SECRET, max_length=200), AfterValidator(_refuse_own)]
 BuildSecret = Annotated[
-    StrictStr, Field(pattern=BUILD_SECRET, max_length=200), AfterValidator(_refuse_own)
+    StrictStr, Field(pattern=BUILD_SECRET, max_length=200), AfterValidator(refuse_own)
 ]
-Word = Annotated[StrictStr, Field(pattern=WORD, max_length=100)]
-File = Annotated[StrictStr, Field(pattern=FILE, max_length=4096)]
 Metrics = Annotated[StrictStr, Field(pattern=METRICS, max_length=4096)]
-Argument = Annotated[StrictStr, Field(pattern=TEXT)]
-Text = Annotated[
-    StrictStr,
-    Field(pattern=TEXT),
-    BeforeValidator(_scalar_to_text, json_schema_input_type=Argument | int | bool),
-]
-Mount = Annotated[StrictStr, Field(pattern=MOUNT, max_length=255)]
 
 
 class _Strict(BaseModel):
@@ -109,14 +69,6 @@ class Build(_Strict):
     target: Word | None = None
     secrets: tuple[BuildSecret, ...] = ()
     ssh: tuple[Word, ...] = ()
-
-
-class Resources(_Strict):
-    """The most a container may take."""
-
-    memory: Annotated[Bytes, Field(ge=6 * 1024**2)] = 512 * 1024**2
-    cpus: Annotated[StrictFloat, Field(gt=0, le=256)] = 1.0
-    pids: Annotated[StrictInt, Field(ge=1)] = 512
 
 
 class WitnessRequest(_Strict):
@@ -149,7 +101,7 @@ def _command_to_migration(value: object) -> object:
     return {"command": value} if isinstance(value, list) else value
 
 
-class Service(_Strict):
+class Service(Part):
     """Something that is released blue-green."""
 
     build: Annotated[
@@ -162,11 +114,7 @@ class Service(_Strict):
     replicas: Annotated[StrictInt, Field(ge=1, le=50)] = 1
     user: Annotated[StrictStr, Field(pattern=USER)] | None = None
     read_only: StrictBool = False
-    env: dict[Environment, Text] = {}
-    secrets: tuple[Secret, ...] = ()
     needs: tuple[Name, ...] = ()
-    volumes: tuple[Mount, ...] = ()
-    resources: Resources = Resources()
     migrate: (
         Annotated[
             Migration,
@@ -179,7 +127,6 @@ class Service(_Strict):
     keep: Literal["stopped", "running", "removed"] = "stopped"
     # Seconds that the previous version has for its last answers; None: as long as the gateway says.
     drain_timeout: Annotated[Seconds, Field(ge=2, le=86400)] | None = None
-    stop_grace: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
     # As the first process of a container, an app that does not handle SIGTERM ignores it.
     init: StrictBool = True
     witness: tuple[WitnessRequest, ...] = ()
@@ -193,19 +140,13 @@ class AccessoryHealth(_Strict):
     timeout: Annotated[Seconds, Field(ge=0.1, le=60)] = 5.0
 
 
-class Accessory(_Strict):
+class Accessory(Part):
     """A database or the like: started once, never released blue-green."""
 
     image: Image
-    command: tuple[Argument, ...] = ()
     port: Port
-    env: dict[Environment, Text] = {}
-    secrets: tuple[Secret, ...] = ()
-    volumes: tuple[Mount, ...] = ()
-    resources: Resources = Resources()
     health: AccessoryHealth | None = None
     deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
-    stop_grace: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0
     init: StrictBool = False  # databases handle SIGTERM as they are
 
 

@@ -50,6 +50,8 @@ FULL: dict[str, Any] = {  # every key that there is
             "version": "v1",
             "port": 8000,
             "replicas": 2,
+            "entrypoint": ["tini", "--"],
+            "command": ["serve", "--port", "8000"],
             "user": "10001:10001",
             "read_only": True,
             "env": {"URL": "mongodb://db", "N": 1},
@@ -81,6 +83,7 @@ FULL: dict[str, Any] = {  # every key that there is
         "db": {
             "image": "mongo:8",
             "command": ["--quiet"],
+            "entrypoint": ["run"],
             "port": 27017,
             "health": {"command": ["ping"], "interval": "1s", "timeout": "1s"},
             "deadline": "60s",

@@ -134,6 +134,10 @@ WRONG = [
     ("accessories.db.port", 0, "greater than or equal to 1"),
     ("accessories.db.health.command", [], "at least 1 item"),
     ("accessories.db.command", ["a\0"], "expected text without NUL"),
+    (f"{WEB}.command", "npm start", "expected a list, got `npm start`"),
+    (f"{WEB}.command", ["sleep", 1], "expected text in quotes, got `1`"),
+    (f"{WEB}.entrypoint", ["a\0"], "expected text without NUL"),
+    ("accessories.db.entrypoint", {"a": "b"}, "expected a list"),
 ]
 
 BREAKOUTS = [
@@ -272,6 +276,9 @@ def test_a_websocket_lies_at_or_below_its_route(
         (f"{WEB}.health.port", 9000),
         (f"{WEB}.health.version", "ignore"),
         (f"{WEB}.stop_grace", 0),
+        (f"{WEB}.command", ["sh", "-c", "exec app # \n"]),
+        (f"{WEB}.entrypoint", [""]),
+        ("accessories.db.entrypoint", ["tini", "--"]),
         (f"{WEB}.init", False),
         ("accessories.db.init", True),
         (f"{ROUTE}.path", "/"),

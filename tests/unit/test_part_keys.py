@@ -1,0 +1,95 @@
+"""The keys by which stack.yaml says how a container is made: each reaches it, and a change is seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestrator.lifecycle.forecast import forecast
+from orchestrator.release.specs import accessory_spec
+from tests.fakes.apps import App
+from tests.fakes.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from orchestrator.engine.values import ContainerSpec
+
+OWN_OF_MIGRATION = ("entrypoint", "command")
+OTHER = "runs with other settings than stack.yaml has"
+KEYS: list[
+    tuple[str, object, dict[str, Any]]
+] = [  # of services and accessories: the key, a value, and what it is on the container
+    ("command", ["serve", "--all"], {"command": ("serve", "--all")}),
+    ("entrypoint", ["run-it"], {"entrypoint": ("run-it",)}),
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """Return a stack of a service and a database, up."""
+    world = World(tmp_path, accessories={"db": {"image": "mongo:8", "port": 27017}})
+    world.host.apps["mongo:8"] = App(port=27017)
+    return world.begin()
+
+
+def spec_of(world: World, container: str) -> ContainerSpec:
+    """Return what a container of the stack was made from."""
+    return world.host.box(f"shop-{container}").spec
+
+
+def facts_of(spec: ContainerSpec, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return of a container what a key is about."""
+    return {name: getattr(spec, name) for name in wanted}
+
+
+@pytest.mark.parametrize(("key", "value", "wanted"), KEYS)
+def test_a_change_of_a_service_is_a_release(
+    world: World, key: str, value: object, wanted: dict[str, Any]
+) -> None:
+    """`status` and `plan` see it; the same version is then released with it, and is unchanged."""
+    world.notes[key] = value
+    assert world.status().drift == (f"service `notes` {OTHER}",)
+    assert not forecast(world.house, "notes", None).services[0].unchanged
+    assert world.deploy("v1").outcome == "deployed"
+
+    assert facts_of(spec_of(world, "notes-green-2"), wanted) == wanted
+    assert world.status().drift == ()
+    assert world.deploy("v1").outcome == "unchanged"
+
+
+@pytest.mark.parametrize(("key", "value", "wanted"), KEYS)
+def test_a_change_of_an_accessory_is_drift(
+    world: World, key: str, value: object, wanted: dict[str, Any]
+) -> None:
+    """Until it is made anew, which is downtime."""
+    world.document["accessories"]["db"][key] = value
+    assert world.status().drift == (f"accessory `db` {OTHER}",)
+    assert any("`shop-db`" in text for text in world.up().warnings)
+    world.up(allow_downtime=True)
+
+    assert facts_of(spec_of(world, "db"), wanted) == wanted
+    assert world.status().drift == ()
+
+
+def test_a_migration_runs_its_own_command(world: World) -> None:
+    """And not the service's, whatever that has; all else is as the service has it."""
+    for key, value, _ in KEYS:
+        world.notes[key] = value
+    world.host.apps["migrate"] = App(ends=1)
+    specs: list[ContainerSpec] = []
+    world.hooks.append(lambda _: specs.extend(box.spec for box in world.host.boxes.values()))
+    world.deploy("v2")
+
+    spec = next(spec for spec in specs if spec.name == "shop-notes-migration")
+    assert (spec.entrypoint, spec.command) == (("migrate",), ())
+    for _, _, wanted in KEYS:
+        rest = {name: told for name, told in wanted.items() if name not in OWN_OF_MIGRATION}
+        assert facts_of(spec, rest) == rest
+
+
+def test_who_uses_none_of_them_is_left_alone(world: World) -> None:
+    """The hash that tells containers apart is the one of before these keys: nothing is made anew."""
+    spec = accessory_spec(world.house.stack, "db", {})
+    assert spec.fingerprint == "d73c50236f27eb64"
