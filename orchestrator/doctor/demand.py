@@ -56,7 +56,7 @@ def find_demand(stack: Stack) -> Demand:
         memory=memory,
         peak=memory + max((size for size, twice in colors if not twice), default=0),
         cpus={part: resources.cpus for part, resources in parts.items()},
-        variables=frozenset(name for name in list_secrets(stack) if not name.endswith("?")),
+        variables=frozenset(one.variable for one in list_secrets(stack) if not one.optional),
         builds=bool(builds),
         needs_buildkit=any(build.secrets or build.ssh for build in builds),
     )

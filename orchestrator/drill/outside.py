@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from orchestrator.stack.secret import parse_secret
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -21,8 +23,8 @@ def find_outside(stack: Stack, variables: Mapping[str, str]) -> Iterator[str]:
     """
     inside = {*stack.services, *stack.accessories, "gateway"}
     for name, service in stack.services.items():
-        sources = {entry.partition(":")[0]: entry.rpartition(":")[2] for entry in service.secrets}
-        secrets = {known: variables.get(source, "") for known, source in sources.items()}
+        wanted = map(parse_secret, service.secrets)
+        secrets = {one.name: variables.get(one.variable, "") for one in wanted}
         for variable, value in {**service.env, **secrets}.items():
             if any(_is_outside(host, inside) for host in ADDRESS.findall(value)):
                 yield f"services.{name}: {variable}"

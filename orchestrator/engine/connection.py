@@ -47,6 +47,7 @@ TAKEN = re.compile(
 )
 # What it says where it has no first process to give to a container.
 NO_INIT = re.compile(r'exec: "?[^" ]*docker-init"?: executable file not found')
+LIMITED = "error setting rlimit"  # and where it may not set a limit so high
 
 
 @contextmanager
@@ -60,17 +61,7 @@ def translated(doing: str) -> Iterator[None]:
     except docker.errors.APIError as error:
         if error.status_code == HTTPStatus.CONFLICT:
             raise Conflict(f"{doing}: {_reason(error)}") from error
-        if taken := TAKEN.search(_reason(error)):
-            raise EngineError(
-                f"`{taken[1]}` is taken by somebody else",
-                "`docker ps` or `ss -ltnp` shows by whom; or choose another address in stack.yaml",
-            ) from error
-        if NO_INIT.search(_reason(error)):
-            raise EngineError(
-                f"{doing}: the engine has no `docker-init`",
-                "install it on the engine's machine (Debian: `tini`), or say `init: false`",
-            ) from error
-        raise EngineError(f"{doing}: {_reason(error)}") from error
+        raise _to_refusal(doing, _reason(error)) from error
     except (requests.exceptions.ConnectionError, urllib3.exceptions.ProtocolError) as error:
         raise EngineError(
             f"{doing}: the Docker Engine does not answer", "check that it runs: `docker info`"
@@ -79,6 +70,26 @@ def translated(doing: str) -> Iterator[None]:
         raise EngineError(f"{doing}: {error}") from error
     finally:
         ASKED.doing = outer
+
+
+def _to_refusal(doing: str, reason: str) -> EngineError:
+    """Return what the engine refuses in words that say what can be done, where that is known."""
+    if taken := TAKEN.search(reason):
+        return EngineError(
+            f"`{taken[1]}` is taken by somebody else",
+            "`docker ps` or `ss -ltnp` shows by whom; or choose another address in stack.yaml",
+        )
+    if NO_INIT.search(reason):
+        return EngineError(
+            f"{doing}: the engine has no `docker-init`",
+            "install it on the engine's machine (Debian: `tini`), or say `init: false`",
+        )
+    if LIMITED in reason:
+        return EngineError(
+            f"{doing}: one of its `ulimits` is above the engine's own",
+            "`prlimit --pid $(pidof dockerd)` shows these; stay below, or raise them for the engine",
+        )
+    return EngineError(f"{doing}: {reason}")
 
 
 def get_doing() -> str:

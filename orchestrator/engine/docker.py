@@ -12,16 +12,9 @@ from typing import TYPE_CHECKING
 from orchestrator.engine import images, inspection, names, networks
 from orchestrator.engine.connection import connect, translated
 from orchestrator.engine.conversation import DockerConversation
+from orchestrator.engine.creation import create_container
 from orchestrator.engine.lease import take_lease
-from orchestrator.engine.payloads import (
-    PERSISTENT,
-    RESTING,
-    to_container,
-    to_healthcheck,
-    to_host_config,
-    to_mac,
-    to_networking,
-)
+from orchestrator.engine.payloads import PERSISTENT, RESTING, to_container
 from orchestrator.engine.values import (
     BuildOrder,
     Container,
@@ -84,33 +77,7 @@ class DockerEngine:
 
     def create(self, spec: ContainerSpec) -> str:
         """Create a container without starting it."""
-        with translated(f"creating `{spec.name}`"):
-            container = str(
-                self._client.create_container(
-                    spec.image,
-                    command=list(spec.command) or None,
-                    entrypoint=list(spec.entrypoint) or None,
-                    name=spec.name,
-                    labels=dict(spec.labels),
-                    environment=dict(spec.environment),
-                    ports=[port for port, _ in spec.ports] or None,
-                    user=spec.user,
-                    stop_signal=spec.stop_signal and f"SIG{spec.stop_signal}",
-                    stop_timeout=max(1, round(spec.stop_grace)),
-                    healthcheck=to_healthcheck(spec),
-                    mac_address=to_mac(self._client, spec),
-                    networking_config=to_networking(self._client, spec),
-                    host_config=to_host_config(self._client, spec),
-                )["Id"]
-            )
-        if spec.edge is not None:
-            try:
-                with translated(f"connecting `{spec.name}` to `{spec.edge}`"):
-                    self._client.connect_container_to_network(container, spec.edge)
-            except EngineError:
-                self.remove(container, data=True)
-                raise
-        return container
+        return create_container(self._client, spec)
 
     def start(self, container: str) -> None:
         """Start a container that does not run."""

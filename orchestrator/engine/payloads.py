@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from docker.types import LogConfig
+from docker.types import LogConfig, Mount
+from docker.types import Ulimit as Limit
 
 from orchestrator.engine.values import SCRATCH, Container, ContainerSpec
 from orchestrator.stack import naming
@@ -28,6 +29,7 @@ NANO = 1_000_000_000
 # What an image needs that starts as root, to hand its volume over and go on as another user.
 # Nothing of it reaches further than the container: it cannot send packets under another address.
 HANDING_OVER = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETPCAP", "SETUID"]
+SCRATCH_SIZE = 64 * 1024**2  # bytes
 UNNAMED = "[0-9a-f]{64}"  # the engine's own names, of volumes that nobody has given one
 
 
@@ -68,8 +70,10 @@ def _derive_mac(spec: ContainerSpec) -> str | None:
     return ":".join(["02", "42", *(f"{int(part):02x}" for part in spec.address.split("."))])
 
 
-def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, Any]:
-    """Return how a container runs on its host: mounts, rights and limits."""
+def to_host_config(
+    client: docker.APIClient, spec: ContainerSpec, user: str, mounts: list[Mount]
+) -> dict[str, Any]:
+    """Return how a container runs on its host: mounts, rights and limits. `user` is who runs in it."""
     return dict(
         client.create_host_config(
             binds={
@@ -84,7 +88,11 @@ def to_host_config(client: docker.APIClient, spec: ContainerSpec) -> dict[str, A
             cap_add=HANDING_OVER if spec.capabilities else None,
             security_opt=["no-new-privileges"],
             read_only=spec.read_only,
-            tmpfs=_to_scratch(spec),
+            mounts=mounts or None,
+            tmpfs=_to_scratch(spec, user) or None,
+            shm_size=spec.shared_memory,
+            ulimits=[Limit(name=one.name, soft=one.soft, hard=one.hard) for one in spec.ulimits],
+            extra_hosts=dict(spec.hosts),
             mem_limit=spec.memory,
             memswap_limit=spec.memory,
             nano_cpus=round(spec.cpus * NANO),
@@ -105,11 +113,18 @@ def _to_restart_policy(spec: ContainerSpec) -> Any:
     return PERSISTENT if spec.persistent else RESTING
 
 
-def _to_scratch(spec: ContainerSpec) -> dict[str, str] | None:
-    """Give a container with a read-only root a /tmp in memory, unless a volume is there."""
-    if not spec.read_only or any(volume.path == SCRATCH for volume in spec.volumes):
-        return None
-    return {SCRATCH: "rw,noexec,nosuid,size=64m,mode=1777"}
+def _to_scratch(spec: ContainerSpec, user: str) -> dict[str, str]:
+    """Return the folders in memory; a read-only root has a /tmp there, unless something is mounted.
+
+    Where the image has a folder of that path, runc gives its rights to the one in memory, whatever
+    `mode` says (seen on 1.1.5), but not its owner: so that is who runs there, as far as it is a number.
+    """
+    sizes = {one.path: one.size for one in spec.memory_folders}
+    if spec.read_only and SCRATCH not in {volume.path for volume in spec.volumes}:
+        sizes.setdefault(SCRATCH, SCRATCH_SIZE)
+    numbers = (f"{key}={one}" for key, one in zip(("uid", "gid"), user.split(":"), strict=False))
+    owner = "," + ",".join(numbers) if re.fullmatch(r"[0-9]+(:[0-9]+)?", user) else ""
+    return {path: f"rw,noexec,nosuid,size={size},mode=1777{owner}" for path, size in sizes.items()}
 
 
 def to_healthcheck(spec: ContainerSpec) -> dict[str, Any] | None:

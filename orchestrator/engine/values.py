@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from orchestrator.engine.outfit import Memory, PackedFile, Ulimit
     from orchestrator.stack.quantities import Address
 
 
 SCRATCH = "/tmp"  # noqa: S108  a path inside containers: in memory where the root is read-only
 Kind = Literal["container", "network", "volume"]
+# Settings of a container that came to be while others ran without them.
+LATER = ("init", "networks", "files", "memory_folders", "shared_memory", "ulimits", "hosts")
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Volume:
     name: str
     path: str
     read_only: bool = False
+    external: bool = False  # not the stack's: it is never made, and never removed
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,12 @@ class ContainerSpec:
     persistent: bool = True  # the engine brings it back after a crash or a reboot
     # Such as `QUIT`: it may then be sent other signals and still be brought back.
     stop_signal: str | None = None
+    networks: tuple[str, ...] = ()  # further ones, that others have made
+    files: tuple[PackedFile, ...] = ()
+    memory_folders: tuple[Memory, ...] = ()
+    shared_memory: int | None = None  # bytes of /dev/shm; None: as many as the engine gives
+    ulimits: tuple[Ulimit, ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()  # (name, address) beside those of the networks
 
     @property
     def covered(self) -> Mapping[str, str]:
@@ -103,17 +113,22 @@ class ContainerSpec:
         Memory has no volume's name. A mount above or below a path does not cover it.
         """
         scratch = {SCRATCH: ""} if self.read_only else {}
+        scratch |= {posixpath.normpath(one.path): "" for one in self.memory_folders}
         return scratch | {posixpath.normpath(one.path): one.name for one in self.volumes}
 
     @property
     def fingerprint(self) -> str:
         """Return a short hash of all but the labels: another hash, another container.
 
-        A container without an init has the hash that it had before there was a choice.
+        What is not made use of does not count: a container has the hash that it had before there was
+        a choice.
         """
-        facts = asdict(replace(self, labels={}))
-        if not self.init:
-            del facts["init"]
+        facts = asdict(replace(self, labels={}, files=()))
+        facts["files"] = [file.facts() for file in self.files]
+        for unused in [name for name in LATER if not facts[name]]:
+            del facts[unused]
+        for volume in facts["volumes"]:
+            del volume["external"]  # its name says as much
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 

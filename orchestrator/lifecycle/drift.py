@@ -1,4 +1,4 @@
-"""Where what runs is not what stack.yaml wants, in words: pure; `status` prints it."""
+"""Where what runs is not what stack.yaml wants, in words; `status` prints it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,31 @@ from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.container import fit_resources, gateway_spec
 from orchestrator.gateway.render import render
-from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets, replica_specs
+from orchestrator.release.provision import provide
+from orchestrator.release.specs import accessory_spec, is_made_from, replica_specs
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from orchestrator.gateway.lane import Target
+    from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
+    from orchestrator.release.provision import Provision
     from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Stack
 
 OTHER = "runs with other settings than stack.yaml has"
 
 
-def find_drift(stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]) -> list[str]:
-    """Return all that differs. `variables` are where secrets come from."""
+def find_drift(house: House, snapshot: Snapshot) -> list[str]:
+    """Return all that differs."""
     if snapshot.gateway is None:
         return ["the gateway does not exist"]
     return [
-        *_compare_config(stack, snapshot),
-        *_compare_services(stack, snapshot, variables),
-        *find_drift_of_parts(stack, snapshot, variables),
+        *_compare_config(house.stack, snapshot),
+        *_compare_services(house, snapshot),
+        *find_drift_of_parts(house, snapshot),
     ]
 
 
@@ -46,12 +49,10 @@ def tell_of_lost_address(container: str, network: str, has: str | None, address:
     return f"`{container}` runs, and is not in the network `{network}`"
 
 
-def find_drift_of_parts(
-    stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
-) -> list[str]:
+def find_drift_of_parts(house: House, snapshot: Snapshot) -> list[str]:
     """Return how the gateway and the accessories differ: only `up --allow-downtime` changes them."""
-    found = [*_compare_accessories(stack, snapshot, variables)]
-    if snapshot.gateway and not is_made_from(snapshot.gateway, gateway_spec(stack)):
+    found = [*_compare_accessories(house, snapshot)]
+    if snapshot.gateway and not is_made_from(snapshot.gateway, gateway_spec(house.stack)):
         found.append(f"the gateway {OTHER}")
     return found
 
@@ -72,34 +73,32 @@ def _compare_config(stack: Stack, snapshot: Snapshot) -> Iterator[str]:
         yield "NGINX serves another config than the one it would start with"
 
 
-def _compare_services(
-    stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
-) -> Iterator[str]:
+def _compare_services(house: House, snapshot: Snapshot) -> Iterator[str]:
+    stack = house.stack
     for name in stack.services:
         active = snapshot.lane(name).active
         if active is None:
             yield f"service `{name}` has not been released"
             continue
-        yield from _compare_service(stack, snapshot, variables, name, active)
+        yield from _compare_service(house, snapshot, name, active)
     for name in sorted({replica.service for replica in snapshot.replicas} - stack.services.keys()):
         yield f"service `{name}` has containers, but stack.yaml does not have it"
     for stranger in snapshot.strangers:
         yield f"container `{stranger.name}` carries this stack's label, but is none of ours"
 
 
-def _compare_service(
-    stack: Stack, snapshot: Snapshot, variables: Mapping[str, str], name: str, active: Target
-) -> Iterator[str]:
+def _compare_service(house: House, snapshot: Snapshot, name: str, active: Target) -> Iterator[str]:
+    stack = house.stack
     wanted = stack.services[name].replicas
     running = [r for r in snapshot.of(name, active.color) if r.container.running]
     if len(running) != wanted:
         yield f"service `{name}` runs {len(running)} of {wanted} replicas"
     try:
-        secrets = pick_secrets(stack.services[name].secrets, variables, f"services.{name}")
+        given = provide(house, stack.services[name], f"services.{name}")
     except ConfigurationError as error:
         yield error.message
         return
-    if any(_is_other(stack, snapshot, replica, active, secrets) for replica in running):
+    if any(_is_other(stack, snapshot, replica, active, given) for replica in running):
         yield f"service `{name}` {OTHER}"
     network = naming.network_name(stack.name)
     for replica in running:
@@ -114,7 +113,7 @@ def _is_other(
     snapshot: Snapshot,
     replica: Replica,
     active: Target,
-    secrets: Mapping[str, str],
+    given: Provision,
 ) -> bool:
     """Whether a replica was made from other settings than stack.yaml has; its image is its own."""
     upstream = snapshot.table.of(replica.service, replica.color)
@@ -122,21 +121,19 @@ def _is_other(
         return False
     wanted = replace(upstream, port=stack.services[replica.service].port)
     image = replica.container.image
-    spec = replica_specs(stack, replica.service, active, image, secrets, wanted)[0]
+    spec = replica_specs(stack, replica.service, active, image, given, wanted)[0]
     return not is_made_from(replica.container, spec)
 
 
-def _compare_accessories(
-    stack: Stack, snapshot: Snapshot, variables: Mapping[str, str]
-) -> Iterator[str]:
-    for name, accessory in stack.accessories.items():
+def _compare_accessories(house: House, snapshot: Snapshot) -> Iterator[str]:
+    for name, accessory in house.stack.accessories.items():
         found = snapshot.accessories.get(name)
         try:
-            secrets = pick_secrets(accessory.secrets, variables, f"accessories.{name}")
+            given = provide(house, accessory, f"accessories.{name}")
         except ConfigurationError as error:
             yield error.message
             continue
         if found is None:
             yield f"accessory `{name}` does not exist"
-        elif not is_made_from(found, accessory_spec(stack, name, secrets)):
+        elif not is_made_from(found, accessory_spec(house.stack, name, given)):
             yield f"accessory `{name}` {OTHER}"

@@ -11,11 +11,13 @@ from orchestrator.engine.values import Image, Network
 from orchestrator.errors import NotFound, StackctlError
 from orchestrator.lifecycle.changes import describe_changes
 from orchestrator.lifecycle.drift import find_drift_of_parts
+from orchestrator.release.externals import require_externals
 from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, Plan, plan_release
+from orchestrator.release.provision import NOTHING, provide
 from orchestrator.release.rollout import require_service
-from orchestrator.release.specs import accessory_spec, pick_secrets
+from orchestrator.release.specs import accessory_spec
 from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
 
@@ -64,10 +66,11 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
         raise StackctlError("`--version` needs a service", "stackctl plan SERVICE --version V")
     snapshot = observe(house)
     there = refuse_foreign(house, names_of_stack(house.stack))
+    require_externals(house, service)
     names = [service] if service else list(house.stack.services)
     return Forecast(
         services=tuple(_forecast(house, snapshot, name, version) for name in names),
-        drift=tuple(find_drift_of_parts(house.stack, snapshot, house.variables)),
+        drift=tuple(find_drift_of_parts(house, snapshot)),
         warnings=(*warn_of_unowned(there), *_warn_of_accessories(house)),
     )
 
@@ -83,10 +86,10 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
     service = house.stack.services[name]
     active = snapshot.lane(name).active
     wanted = version or (active.version if active else service.version)
-    secrets = pick_secrets(service.secrets, house.variables, f"services.{name}")
+    given = provide(house, service, f"services.{name}")
     image = _find_image(house, name, wanted)
     order = Order(name, wanted)
-    plan = plan_release(house.stack, snapshot, order, "planned", image.id, secrets)
+    plan = plan_release(house.stack, snapshot, order, "planned", image.id, given)
     build = [f"build or pull {wanted}"] if image is UNBUILT else []
     return ServiceForecast(
         service=name,
@@ -96,7 +99,7 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
         unchanged=plan.unchanged,
         steps=() if plan.unchanged else (*build, *(f"{p}: {text}" for p, text in plan.describe())),
         diff="" if plan.unchanged else _diff(plan),
-        warnings=tuple(plan.warn_of_uncovered(image)),
+        warnings=tuple(plan.find_warnings(image)),
         changes=() if plan.unchanged else describe_changes(plan, _look_at(house, plan), image),
     )
 
@@ -114,7 +117,7 @@ def _warn_of_accessories(house: House) -> Iterator[str]:
         with suppress(NotFound):
             image = house.engine.image(accessory.image)
             yield from warn_of_uncovered(
-                f"accessories.{name}", image, accessory_spec(house.stack, name, {})
+                f"accessories.{name}", image, accessory_spec(house.stack, name, NOTHING)
             )
 
 

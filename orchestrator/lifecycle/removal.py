@@ -6,7 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import EngineError, NotFound
+from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.events import Waiting, Warned
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock, require_held
@@ -57,8 +57,11 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
                 house.emit(Waiting(f"until {told} has stopped"))
             in_parallel(lambda c: _stop_and_remove(house, c, data=volumes), going)
         _remove_networks(house)
-        names = house.engine.volumes(stack.name) if volumes else ()
-        in_parallel(house.engine.remove_volume, names)
+        others = {volume.external for volume in stack.volumes.values()}
+        labelled = [n for n in house.engine.volumes(stack.name) if n not in others]
+        names = tuple(n for n in labelled if volumes and not naming.has_files(stack.name, n))
+        files = [n for n in labelled if naming.has_files(stack.name, n)]
+        in_parallel(house.engine.remove_volume, [*names, *files])
     if not volumes:
         _tell_of_left(house, found)
     return Removed(containers=tuple(sorted(c.name for c in found)), volumes=names)
@@ -80,6 +83,7 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
             require_held(lease)
         in_parallel(house.engine.remove, [container.id for container in orphans])
         _tell_of_left(house, orphans)
+        _remove_old_files(house)
         built = [i for i in house.engine.images(house.stack.name) if _is_built(house, i)]
         images = find_old_images(built, snapshot, keep)
         removed = [image for image in images if _removed(house, image)]
@@ -94,6 +98,15 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
         images=tuple(tag for image in removed for tag in image.tags or (image.id[:19],)),
         configs=configs,
     )
+
+
+def _remove_old_files(house: House) -> None:
+    """Remove the volumes with files that no container has any more."""
+    stack = house.stack.name
+    for name in house.engine.volumes(stack):
+        if naming.has_files(stack, name):
+            with suppress(Conflict):  # a container has it
+                house.engine.remove_volume(name)
 
 
 def find_orphans(house: House, snapshot: Snapshot) -> list[Container]:

@@ -115,7 +115,7 @@ def read_status(house: House) -> Status:
             else AccessoryStatus(name, "absent", "")
             for name in house.stack.accessories
         ),
-        drift=tuple(find_drift(house.stack, snapshot, house.variables)),
+        drift=tuple(find_drift(house, snapshot)),
         # While somebody holds the lock, what is half-done is being done.
         recovery=()
         if snapshot.lock

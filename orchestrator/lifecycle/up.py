@@ -8,23 +8,25 @@ from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
-from orchestrator.errors import EngineError, Interrupted
-from orchestrator.events import Noticed, Progress, Waiting, Warned
+from orchestrator.errors import Interrupted
+from orchestrator.events import Progress, Waiting, Warned
 from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
 from orchestrator.lifecycle.drift import warn_of_drift
+from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories
+from orchestrator.release.externals import require_externals
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
 from orchestrator.release.plan import Order, refuse_newer
+from orchestrator.release.provision import provide
 from orchestrator.release.reach import find_missing_networks, require_reachable
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release
-from orchestrator.release.specs import accessory_spec, is_made_from, pick_secrets
+from orchestrator.release.specs import accessory_spec, is_made_from
 from orchestrator.release.unnamed import refuse_loss, tell_of_left, warn_of_uncovered
 from orchestrator.release.wellbeing import find_unreached
 from orchestrator.signals import put_off
-from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from orchestrator.engine.values import Container, ContainerSpec, Image
     from orchestrator.release.house import House
     from orchestrator.release.result import Result
-
-READY_EVERY = 0.2  # seconds
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _bring_up_parts(
         )
     require_held(lease)
     gateway = bring_up_gateway(house, lease, snapshot, findings, allow_downtime=allow_downtime)
-    _await_accessories(house)
+    await_accessories(house)
     return gateway, accessories, findings
 
 
@@ -129,6 +129,7 @@ def _look_first(
     if snapshot.silent and gateway and not find_missing_networks(house, gateway):
         require_reachable(house, gateway)
     there = refuse_foreign(house, names_of_stack(house.stack))
+    require_externals(house)
     warnings = warn_of_unowned(there)
     volumes = {one.name for one in there if one.kind == "volume"}
     for name, spec in specs.items():
@@ -142,8 +143,7 @@ def _look_first(
 
 def _spec(house: House, name: str) -> ContainerSpec:
     wanted = house.stack.accessories[name]
-    secrets = pick_secrets(wanted.secrets, house.variables, f"accessories.{name}")
-    return accessory_spec(house.stack, name, secrets)
+    return accessory_spec(house.stack, name, provide(house, wanted, f"accessories.{name}"))
 
 
 def _ensure_networks(house: House) -> None:
@@ -257,28 +257,6 @@ def _run(house: House, spec: ContainerSpec) -> str:
     house.emit(Progress(f"starting {spec.name}"))
     labels = naming.labels(house.stack.name, "accessory")
     for volume in spec.volumes:
-        house.engine.ensure_volume(volume.name, labels)
+        if not volume.external:
+            house.engine.ensure_volume(volume.name, labels)
     return house.engine.run(spec)
-
-
-def _await_accessories(house: House) -> None:
-    for name, accessory in house.stack.accessories.items():
-        house.emit(Waiting(f"until {name} is ready", accessory.deadline))
-
-        def ready(name: str = name, port: int = accessory.port) -> bool | None:
-            found = observe(house).accessories.get(name)
-            if found is None or not found.running:
-                house.emit(Noticed(f"it is {found.state}" if found else "it is gone"))
-                return None
-            if found.health:
-                house.emit(Noticed(found.health))
-                return found.health == "healthy" or None
-            return listens(house.engine.execute(found.id, SOCKETS).text, port) or None
-
-        if not poll(ready, clock=house.clock, every=READY_EVERY, within=accessory.deadline):
-            found = observe(house).accessories.get(name)
-            said = house.engine.logs(found.id, tail=5).strip() if found else "it is gone"
-            raise EngineError(
-                f"accessory `{name}` is not ready after {accessory.deadline:g} s: {said}",
-                f"see `stackctl logs {name}`",
-            )

@@ -81,7 +81,7 @@ def bring_back(engine: Containers, service: Service, replicas: Sequence[Replica]
 
 def ensure_volumes(engine: Volumes, specs: Sequence[ContainerSpec]) -> None:
     """Make the volumes of a service's containers, unless they are there."""
-    for name in sorted({volume.name for spec in specs for volume in spec.volumes}):
+    for name in sorted({one.name for spec in specs for one in spec.volumes if not one.external}):
         engine.ensure_volume(name, naming.labels(specs[0].labels[naming.STACK], "service"))
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import ConfigurationError, EngineError, ImageError, NotFound
 from orchestrator.events import Emit, Progress, Warned
-from orchestrator.release.specs import pick_secrets
+from orchestrator.release.provision import pick_secrets
 from orchestrator.stack import naming
+from orchestrator.stack.part import ROOT as SAID
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,9 +153,12 @@ def _leave_out(folder: Path, context: Path) -> tuple[str, ...]:
 
 
 def _refuse_root(wanted: Service, service: str, image: Image) -> None:
+    if wanted.user == SAID:
+        return
     user = (wanted.user or image.user).partition(":")[0]
     if user.lstrip("+-0") in ROOT:  # the engine reads `00` as a number as well
         raise ConfigurationError(
             f"the image of `{service}` would run as root",
-            f"add `USER` to its Dockerfile, or `user` to services.{service} in stack.yaml",
+            f"add `USER` to its Dockerfile, or a user's number as `user` to services.{service} in"
+            f" stack.yaml; where it has to be root, say `user: {SAID}` there",
         )

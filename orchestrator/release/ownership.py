@@ -98,4 +98,5 @@ def _may_use(stack: str, found: Named) -> bool:
 
 
 def _names_of_volumes(stack: Stack, mounts: Iterable[str]) -> Iterator[Name]:
-    return (("volume", to_volume(stack, mount).name) for mount in mounts)
+    volumes = (to_volume(stack, mount) for mount in mounts)
+    return (("volume", volume.name) for volume in volumes if not volume.external)

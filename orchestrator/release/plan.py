@@ -15,16 +15,23 @@ from orchestrator.release.phases import Phase
 from orchestrator.release.specs import is_made_from, migration_spec, replica_specs
 from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
+from orchestrator.stack.part import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from orchestrator.engine.values import Container, ContainerSpec, Image
     from orchestrator.gateway.addresses import AddressTable, Upstream
     from orchestrator.gateway.config import Config
     from orchestrator.release.observe import Snapshot
+    from orchestrator.release.provision import Provision
     from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Color, Service, Stack
+
+RUNS_AS_ROOT = (
+    "{part}: its processes are root in their container, as `user: root` says, with the capabilities of"
+    " an accessory"
+)
 
 
 @dataclass(frozen=True)
@@ -120,10 +127,14 @@ class Plan:
         names = {spec.name for spec in (*self.start, self.migration) if spec}
         return container.name in names and container.labels.get(naming.RELEASE) == self.release
 
-    def warn_of_uncovered(self, image: Image) -> list[str]:
-        """Return a warning for each path where new replicas would begin without data."""
+    def find_warnings(self, image: Image) -> list[str]:
+        """Return what its containers would do that stack.yaml may not mean: run as root, or begin
+        without the data of those before.
+        """
         part = f"services.{self.order.service}"
-        return [text for spec in self.start[:1] for text in warn_of_uncovered(part, image, spec)]
+        root = [RUNS_AS_ROOT.format(part=part)] if self.service.user == ROOT else []
+        uncovered = (warn_of_uncovered(part, image, spec) for spec in self.start[:1])
+        return [*root, *(text for texts in uncovered for text in texts)]
 
     def describe(self) -> Iterator[tuple[Phase, str]]:
         """Yield what each phase will do; a phase with nothing to do is left out, and not run."""
@@ -164,7 +175,7 @@ def plan_release(
     order: Order,
     release: str,
     image: str,  # id of the version's image
-    secrets: Mapping[str, str],
+    given: Provision,
 ) -> Plan:
     """Return what the release will do. Raises StackctlError where the stack is not ready for one."""
     gateway, served = require_gateway(stack, snapshot)
@@ -177,7 +188,7 @@ def plan_release(
     upstream = config.table.require(order.service, color)
     _refuse_taken(snapshot, upstream, found)
     target = Target(color, order.version, len(upstream.addresses), release)
-    specs = replica_specs(stack, order.service, target, image, secrets, upstream)
+    specs = replica_specs(stack, order.service, target, image, given, upstream)
     return Plan(
         release=release,
         order=order,

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from orchestrator.engine.outfit import Memory, Ulimit
 from orchestrator.engine.values import ContainerSpec, HealthCommand, Volume
-from orchestrator.errors import ConfigurationError
 from orchestrator.stack import naming
+from orchestrator.stack.part import ROOT, parse_tmpfs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from orchestrator.engine.values import Container
     from orchestrator.gateway.addresses import Upstream
     from orchestrator.gateway.lane import Target
+    from orchestrator.release.provision import Provision
     from orchestrator.stack.model import Stack
+    from orchestrator.stack.part import Part
+
+ROOT_NUMBER = "0"  # whatever the image calls its user 0
 
 
 def replica_specs(
@@ -23,26 +26,16 @@ def replica_specs(
     service: str,
     target: Target,
     image: str,
-    secrets: Mapping[str, str],
+    given: Provision,
     upstream: Upstream,
 ) -> tuple[ContainerSpec, ...]:
     """Return one color's containers; `image` is an id, so the spec changes with its content."""
     wanted = stack.services[service]
-    template = ContainerSpec(
-        name="",
+    template = replace(
+        _to_template(stack, wanted, given),
         image=image,
-        labels={},
-        network=naming.network_name(stack.name),
-        entrypoint=wanted.entrypoint,
-        command=wanted.command,
-        environment={**wanted.env, **secrets},
-        volumes=tuple(to_volume(stack, mount) for mount in wanted.volumes),
-        user=wanted.user,
         read_only=wanted.read_only,
-        memory=wanted.resources.memory,
-        cpus=wanted.resources.cpus,
-        pids=wanted.resources.pids,
-        stop_grace=wanted.stop_grace,
+        capabilities=wanted.user == ROOT,
         init=wanted.init,
         persistent=False,  # a candidate that crashes must stay down, to be seen and to be removed
     )
@@ -92,26 +85,18 @@ def migration_spec(stack: Stack, service: str, replica: ContainerSpec) -> Contai
     )
 
 
-def accessory_spec(stack: Stack, name: str, secrets: Mapping[str, str]) -> ContainerSpec:
+def accessory_spec(stack: Stack, name: str, given: Provision) -> ContainerSpec:
     """Return an accessory's container. It keeps the capabilities to change owner and user: the
     official database images start as root to hand their volume over to a user of their own.
     """
     wanted = stack.accessories[name]
-    template = ContainerSpec(
+    template = replace(
+        _to_template(stack, wanted, given),
         name=naming.part_name(stack.name, name),
         image=wanted.image,
-        labels={},
-        network=naming.network_name(stack.name),
         aliases=(name,),
-        entrypoint=wanted.entrypoint,
-        command=wanted.command,
-        environment={**wanted.env, **secrets},
-        volumes=tuple(to_volume(stack, mount) for mount in wanted.volumes),
+        ports=tuple((one.port, one.address) for one in wanted.publish),
         capabilities=True,
-        memory=wanted.resources.memory,
-        cpus=wanted.resources.cpus,
-        pids=wanted.resources.pids,
-        stop_grace=wanted.stop_grace,
         init=wanted.init,
         health=(
             HealthCommand(wanted.health.command, wanted.health.interval, wanted.health.timeout)
@@ -131,23 +116,37 @@ def is_made_from(container: Container, spec: ContainerSpec) -> bool:
 
 
 def to_volume(stack: Stack, mount: str) -> Volume:
-    """Turn `name:/path[:ro]` into a volume of this stack."""
+    """Turn `name:/path[:ro]` into a volume of this stack, or into the one that `volumes` says it is."""
     name, path, *mode = mount.split(":")
+    own = stack.volumes.get(name)
+    if own is not None:
+        return Volume(own.external, path, read_only=bool(mode), external=True)
     return Volume(naming.part_name(stack.name, name), path, read_only=bool(mode))
 
 
-def pick_secrets(
-    names: tuple[str, ...], variables: Mapping[str, str], owner: str
-) -> dict[str, str]:
-    """Return the values of `secrets` by the names that the container knows them by.
-
-    Raises ConfigurationError naming the variables that are not set.
-    """
-    sources = {name.partition(":")[0]: name.rpartition(":")[2] for name in names}
-    missing = sorted({source for source in sources.values() if source not in variables})
-    if missing:
-        raise ConfigurationError(
-            f"{owner}: secret {', '.join(f'`{name}`' for name in missing)} is not set",
-            "set it in the environment or in `.env` beside stack.yaml",
-        )
-    return {name: variables[source] for name, source in sources.items()}
+def _to_template(stack: Stack, part: Part, given: Provision) -> ContainerSpec:
+    """Return what stack.yaml says of a service's and of an accessory's container in the same words."""
+    return ContainerSpec(
+        name="",
+        image="",
+        labels={},
+        network=naming.network_name(stack.name),
+        entrypoint=part.entrypoint,
+        command=part.command,
+        environment={**part.env, **given.environment},
+        volumes=tuple(to_volume(stack, mount) for mount in part.volumes),
+        user=ROOT_NUMBER if part.user == ROOT else part.user,
+        memory=part.resources.memory,
+        cpus=part.resources.cpus,
+        pids=part.resources.pids,
+        stop_grace=part.stop_grace,
+        stop_signal=part.stop_signal and part.stop_signal.removeprefix("SIG"),
+        networks=part.networks,
+        files=given.files,
+        memory_folders=tuple(Memory(*parse_tmpfs(entry)) for entry in part.tmpfs),
+        shared_memory=part.shm_size,
+        ulimits=tuple(
+            Ulimit(name, one.soft, one.hard) for name, one in sorted(part.ulimits.items())
+        ),
+        hosts=tuple(sorted(part.extra_hosts.items())),
+    )

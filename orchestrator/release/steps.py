@@ -20,6 +20,7 @@ from orchestrator.release.candidate import (
     put_away,
     start_candidate,
 )
+from orchestrator.release.externals import require_externals
 from orchestrator.release.images import prepare_image
 from orchestrator.release.lock import require_held
 from orchestrator.release.migration import migrate_database
@@ -28,8 +29,8 @@ from orchestrator.release.ownership import names_of_service, refuse_foreign
 from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Plan, plan_release, require_gateway
 from orchestrator.release.preview import prove_preview
+from orchestrator.release.provision import provide
 from orchestrator.release.reach import require_door
-from orchestrator.release.specs import pick_secrets
 from orchestrator.release.switch import Switch, open_switch, warn_of_cut
 from orchestrator.release.symptoms import explain
 from orchestrator.release.witness import call_witness
@@ -73,6 +74,7 @@ def build(run: Run) -> Built:
         house, order = run.house, run.order
         if order.build:
             refuse_foreign(house, names_of_service(house.stack, order.service))
+            require_externals(house, order.service)
         opening = pool.submit(_open_switch, run)
         if order.build:
             require_door(house, order.service)
@@ -85,10 +87,9 @@ def plan(run: Run, built: Built) -> Candidate:
     with run.phase(Phase.PLAN), _beside() as pool:
         door = pool.submit(require_door, run.house, run.order.service)
         house, order, image = run.house, run.order, built.image
-        wanted = house.stack.services[order.service].secrets
-        secrets = pick_secrets(wanted, house.variables, f"services.{order.service}")
+        given = provide(house, house.stack.services[order.service], f"services.{order.service}")
         snapshot, release = observe(house), run.record.release
-        run.plan = made = plan_release(house.stack, snapshot, order, release, image.id, secrets)
+        run.plan = made = plan_release(house.stack, snapshot, order, release, image.id, given)
         run.emit(
             Planned(
                 color=made.candidate.color,
@@ -103,7 +104,8 @@ def plan(run: Run, built: Built) -> Candidate:
             door.result()
         if made.start and not order.build:  # what is only woken needs no name: it has one
             refuse_foreign(house, names_of_service(house.stack, order.service))
-        for text in made.warn_of_uncovered(image):
+            require_externals(house, order.service)
+        for text in made.find_warnings(image):
             run.emit(Warned(text))
         return Candidate(made, built.switch)
 

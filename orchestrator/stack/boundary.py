@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.stack.document import Fault
+from orchestrator.stack.listing import list_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +49,17 @@ def find_repository(folder: Path) -> Path:
 
 
 def _list_paths(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:
+    yield from _list_builds(stack, folder)
+    for place, part in list_parts(stack):
+        for position, file in enumerate(part.env_file):
+            yield f"{place}.env_file.{position}", folder / file
+        for position, packed in enumerate(part.files):
+            yield f"{place}.files.{position}.from", folder / packed.source
+    if stack.notify.metrics is not None:
+        yield "notify.metrics", folder / stack.notify.metrics
+
+
+def _list_builds(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:
     for name, service in stack.services.items():
         if service.build is not None:
             context, place = folder / service.build.context, f"services.{name}.build"
@@ -56,8 +68,6 @@ def _list_paths(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:
             for file in (".dockerignore", f"{service.build.dockerfile}.dockerignore"):
                 if _is_link(context / file):  # what is read there is sent along
                     yield f"{place}.context", context / file
-    if stack.notify.metrics is not None:
-        yield "notify.metrics", folder / stack.notify.metrics
 
 
 def _is_link(path: Path) -> bool:

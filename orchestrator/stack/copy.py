@@ -31,13 +31,26 @@ def write_copy(
     document[DRILL_OF] = original
     document["gateway"] |= {"listen": str(doors[0]), "admin": str(doors[1])}
     document.pop("notify", None)
+    document.pop("volumes", None)  # the copy's own, and no data of others
     for service in document["services"].values():
         build = service.get("build")
         if isinstance(build, str):
             service["build"] = str(file.resolve().parent / build)
         elif build:
             build["context"] = str(file.resolve().parent / build["context"])
+    for group in ("services", "accessories"):
+        for part in (document.get(group) or {}).values():
+            _detach(part, file.resolve().parent)
     # JSON is YAML; a dollar sign is written twice, so that nothing is filled in again.
     text = json.dumps(document).replace("$", "$$")
     target.touch(mode=0o600)
     target.write_text(text)
+
+
+def _detach(part: dict[str, Any], folder: Path) -> None:
+    """Let a part find its files from elsewhere, and leave the original's ports on the host to it."""
+    part.pop("publish", None)
+    if files := part.get("env_file"):
+        part["env_file"] = [str(folder / file) for file in files]
+    for file in part.get("files") or ():
+        file["from"] = str(folder / file["from"])

@@ -11,13 +11,15 @@ from __future__ import annotations
 import io
 import re
 from collections import ChainMap
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.files import read_file
+from orchestrator.stack.filled import OWN
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from dotenv.parser import Binding
@@ -43,46 +45,81 @@ def read_env_file(path: Path, environment: Mapping[str, str]) -> dict[str, str]:
     A missing file sets nothing. Nor does a folder: some call their virtual environment `.env`.
     Raises ConfigurationError.
     """
-    text = _read_text(path)
+    try:
+        content = read_file(path, LARGEST)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
+    except OSError as error:
+        raise _to_unreadable(f"`{path}`", error) from error
+    return read_env(content, f"`{path}`", environment)
+
+
+def read_env_files(
+    files: Iterable[str], folder: Path, variables: Mapping[str, str], place: str
+) -> dict[str, str]:
+    """Return what `env_file` of a part sets, the last file that sets a name first.
+
+    `place` is such as `services.web`. A file is named by its place alone: its path may hold the value
+    of a variable. Raises ConfigurationError, also where one is missing.
+    """
+    known = {name: value for name, value in variables.items() if not name.startswith(OWN)}
+    found: dict[str, str] = {}
+    for position, file in enumerate(files):
+        told = f"{place}.env_file.{position}"
+        try:
+            content = read_file(folder / file, LARGEST)
+        except OSError as error:
+            raise _to_unreadable(told, error) from error
+        found |= read_env(content, told, known, found)
+    return {name: value for name, value in found.items() if not name.startswith(OWN)}
+
+
+def read_env(
+    content: bytes,
+    told: str,
+    environment: Mapping[str, str],
+    before: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Return what a text sets that is written as `.env` is; faults call it what is `told`.
+
+    References see the environment, then the lines above, then what was set `before`.
+
+    Raises ConfigurationError.
+    """
+    text = _decode(content, told)
     if not text.strip():
         return {}
     from dotenv.parser import parse_stream
 
     variables: dict[str, str] = {}
-    known = ChainMap(dict(environment), variables)
+    known = ChainMap(dict(environment), variables, dict(before))
     for statement in parse_stream(io.StringIO(text)):
         try:
             variables |= _read_statement(statement, known)
         except ConfigurationError as error:
             written, line = statement.original
             line += written.count("\n", 0, written.index(written.strip()))
-            raise ConfigurationError(
-                f"`{path}` line {line}: {error.message}", error.hint
-            ) from error
+            raise ConfigurationError(f"{told} line {line}: {error.message}", error.hint) from error
     return variables
 
 
-def _read_text(path: Path) -> str:
+def _to_unreadable(told: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{told} cannot be read: {error.strerror}",
+        f"it is a file of at most {LARGEST:,} bytes, or a link to one",
+    )
+
+
+def _decode(content: bytes, told: str) -> str:
     try:
-        text = read_file(path, LARGEST).decode(
-            "utf-8-sig"
-        )  # some editors of Windows begin with a mark
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return ""
-    except OSError as error:
-        raise ConfigurationError(
-            f"`{path}` cannot be read: {error.strerror}",
-            f"it is a file of at most {LARGEST:,} bytes, or a link to one",
-        ) from error
+        text = content.decode("utf-8-sig")  # some editors of Windows begin with a mark
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError(
-            f"`{path}` line {line} is not UTF-8 text: {error.reason}"
-        ) from error
+        raise ConfigurationError(f"{told} line {line} is not UTF-8 text: {error.reason}") from error
     if lone := _LONE_RETURN.search(text):
         line = text.count("\n", 0, lone.start()) + 1
         raise ConfigurationError(
-            f"`{path}` line {line}: a carriage return that ends no line",
+            f"{told} line {line}: a carriage return that ends no line",
             "end lines as Unix or Windows does; write `\\r` in double quotes for one in a value",
         )
     return text

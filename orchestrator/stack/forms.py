@@ -11,17 +11,23 @@ IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
 VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ENVIRONMENT = r"^[^=\x00]+$"  # all that an environment can hold, such as `discovery.type`
-SECRET = r"^([^=:\x00]+:)?[A-Za-z_][A-Za-z0-9_]*$"  # noqa: S105  the form of a name
+SECRET = r"^([^=:\x00]+:)?[A-Za-z_][A-Za-z0-9_]*\??$"  # noqa: S105  the form of a name
 BUILD_SECRET = r"^([A-Za-z0-9_][A-Za-z0-9_.-]*:)?[A-Za-z_][A-Za-z0-9_]*$"  # noqa: S105  as above
 WORD = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
+VOLUME = r"^[a-z0-9][a-z0-9_-]*$"
 MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
-USER = r"^[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?$"
+USER = r"^(root|[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?)$"
+CONTAINER_PATH = r"^(/[A-Za-z0-9._@+-]+)+$"
+TMPFS = r"^(/[A-Za-z0-9._@+-]+)+(:[0-9]{1,9}[bkmgBKMG]?)?$"
+MODE = r"^0?[0-7]{3}$"
+HOST_NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$"
 HEADER = r"^[A-Za-z][A-Za-z0-9_-]*$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
 METRICS = r"^[^\x00-\x1f\x7f]+\.prom$"
 TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
 DURATION = r"^([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)$"
 SIZE = r"^([0-9]{1,9})([bkmgBKMG]?)$"
+PUBLICATION = r"^(127\.[0-9.]+:[0-9]{1,5}):([0-9]{1,5})$"
 ADDRESS = r"^(?:([0-9.]+):)?([0-9]{1,5})$"
 RATE = r"^([1-9][0-9]{0,6})/([sm])$"
 NETWORK = r"^[0-9A-Fa-f:.]+(/[0-9.]+)?$"  # and what the ipaddress module takes for one
@@ -41,17 +47,25 @@ FORMS = {  # as faults describe them
     VERSIONED_IMAGE: "an image such as `example/notes:{version}`",
     VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
     ENVIRONMENT: "a name without `=` and NUL",
-    SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another",
+    SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another; a `?`"
+    " behind it where it may be unset",
     BUILD_SECRET: "a variable's name, or `ID:VARIABLE` where the Dockerfile knows it by another",
     WORD: "letters, digits, `_`, `.` and `-`, such as `default`",
+    VOLUME: "a volume's name: lower-case letters, digits, `_` and `-`",
     MOUNT: "a volume such as `uploads:/data` or `uploads:/data:ro`",
-    USER: "a user's number other than 0, such as `10001` or `10001:10001`",
+    USER: "a user's number other than 0, such as `10001` or `10001:10001`; or `root`",
+    CONTAINER_PATH: "a path in the container such as `/etc/app.conf`",
+    TMPFS: "a path in the container such as `/run`, or with a size `/cache:64m`",
+    MODE: "rights such as `0444`",
+    HOST_NAME: "a host's name such as `host.docker.internal`",
     HEADER: "a header's name: letters, digits, `-` and `_`, a letter first",
     FILE: "a path",
     METRICS: "a file such as `stackctl.prom`: its collector reads no other ending",
     TEXT: "text without NUL",
     DURATION: "a duration such as `500ms`, `1.5s` or `2m`",
     SIZE: "a size such as `512k`, `16m` or `1g`",
+    PUBLICATION: "a loopback address, a port there and one of the container, such as"
+    " `127.0.0.1:5432:5432`",
     ADDRESS: "a port from 1 to 65535, or `address:port` with an IPv4 address",
     RATE: "a rate such as `100/s` or `30/m`",
     NETWORK: "an address or a network such as `10.0.0.7`, `10.0.0.0/8` or `fd00::/8`",

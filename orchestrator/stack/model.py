@@ -31,14 +31,15 @@ from orchestrator.stack.fields import (
     Word,
     refuse_own,
 )
-from orchestrator.stack.forms import BUILD_SECRET, IMAGE, METRICS, REQUEST, USER, VERSIONED_IMAGE
+from orchestrator.stack.forms import BUILD_SECRET, IMAGE, METRICS, REQUEST, VERSIONED_IMAGE, VOLUME
 from orchestrator.stack.health import Health
-from orchestrator.stack.part import Part, Resources
+from orchestrator.stack.part import ExternalName, Part, Resources
 from orchestrator.stack.quantities import (
     Address,
     Bytes,
     HostAddress,
     Proxies,
+    Publication,
     Seconds,
     Subnet,
     is_loopback,
@@ -53,6 +54,7 @@ VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=
 BuildSecret = Annotated[
     StrictStr, Field(pattern=BUILD_SECRET, max_length=200), AfterValidator(refuse_own)
 ]
+VolumeName = Annotated[StrictStr, Field(pattern=VOLUME, max_length=100)]
 Metrics = Annotated[StrictStr, Field(pattern=METRICS, max_length=4096)]
 
 
@@ -112,7 +114,6 @@ class Service(Part):
     version: Version = "v1"
     port: Port
     replicas: Annotated[StrictInt, Field(ge=1, le=50)] = 1
-    user: Annotated[StrictStr, Field(pattern=USER)] | None = None
     read_only: StrictBool = False
     needs: tuple[Name, ...] = ()
     migrate: (
@@ -144,7 +145,8 @@ class Accessory(Part):
     """A database or the like: started once, never released blue-green."""
 
     image: Image
-    port: Port
+    port: Port | None = None  # None: ready by its health, or once it stays up
+    publish: tuple[Publication, ...] = ()
     health: AccessoryHealth | None = None
     deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
     init: StrictBool = False  # databases handle SIGTERM as they are
@@ -204,6 +206,12 @@ class Network(_Strict):
     subnet: Subnet | None = None  # such as 10.77.0.0/24; without it the engine chooses one
 
 
+class ExternalVolume(_Strict):
+    """A volume that others have made, by its name on the engine."""
+
+    external: ExternalName
+
+
 class Notify(_Strict):
     """Who is told of a release's outcome. That somebody cannot be told fails no release."""
 
@@ -220,6 +228,7 @@ class Stack(_Strict):
     gateway: Gateway
     services: Annotated[dict[Name, Service], Field(min_length=1)]
     accessories: dict[Name, Accessory] = {}
+    volumes: dict[VolumeName, ExternalVolume] = {}  # those that are not the stack's own
     network: Network = Network()
     notify: Notify = Notify()
     # The stack that a drill has made this copy of: it writes the key itself.

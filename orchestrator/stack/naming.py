@@ -56,6 +56,18 @@ def part_name(stack: str, part: str) -> str:
     return f"{stack}-{part}"
 
 
+def files_volume(stack: str, digest: str) -> str:
+    """Return the volume that has the files of read-only containers. No volume of stack.yaml can be called so:
+    names there have no dots.
+    """
+    return part_name(stack, f"files.{digest}")
+
+
+def has_files(stack: str, volume: str) -> bool:
+    """Whether a volume is one that only has files of the repository."""
+    return volume.startswith(files_volume(stack, ""))
+
+
 def migration_name(stack: str, service: str) -> str:
     """Return the name of the container that brings a database to a version."""
     return part_name(stack, f"{service}-migration")

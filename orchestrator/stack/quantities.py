@@ -17,6 +17,7 @@ from orchestrator.stack.forms import (
     FORMS,
     LARGEST,
     NETWORK,
+    PUBLICATION,
     RATE,
     SIZE,
     SMALLEST,
@@ -98,6 +99,25 @@ def parse_address(value: object) -> object:
     return Address(host, int(match[2]))
 
 
+class Published(NamedTuple):
+    """A port of a container, and where the host has it."""
+
+    address: Address
+    port: int
+
+
+def parse_publication(value: object) -> object:
+    """Turn `127.0.0.1:5432:5432` into an address on the host's loopback and a port of the container."""
+    if isinstance(value, Published):
+        return value
+    match = isinstance(value, str) and re.fullmatch(PUBLICATION, value)
+    if not match or not 1 <= int(match[2]) <= 65535:
+        raise ValueError(f"expected {FORMS[PUBLICATION]}")
+    address = parse_address(match[1])
+    assert isinstance(address, Address)  # noqa: S101  it is parsed, or refused
+    return Published(address, int(match[2]))
+
+
 class Rate(NamedTuple):
     """Requests per second or per minute."""
 
@@ -172,11 +192,15 @@ _Size = int | Annotated[str, Field(pattern=SIZE)]
 _Door = Annotated[int, Field(ge=1, le=65535)] | Annotated[str, Field(pattern=ADDRESS)]
 _Network = Annotated[str, Field(pattern=NETWORK)]
 _Subnet = Annotated[str, Field(pattern=SUBNET)]
+_Publication = Annotated[str, Field(pattern=PUBLICATION)]
 WrittenRate = Annotated[str, Field(pattern=RATE)]
 
 Seconds = Annotated[float, BeforeValidator(parse_seconds, json_schema_input_type=_Duration)]
 Bytes = Annotated[int, BeforeValidator(parse_bytes, json_schema_input_type=_Size)]
 HostAddress = Annotated[Address, BeforeValidator(parse_address, json_schema_input_type=_Door)]
+Publication = Annotated[
+    Published, BeforeValidator(parse_publication, json_schema_input_type=_Publication)
+]
 Proxies = Annotated[Networks, BeforeValidator(parse_network, json_schema_input_type=_Network)]
 Subnet = Annotated[
     ipaddress.IPv4Network, BeforeValidator(parse_subnet, json_schema_input_type=_Subnet)

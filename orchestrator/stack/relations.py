@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from orchestrator.stack.document import Fault
 from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
+from orchestrator.stack.places import find_place_faults, find_publication_faults
 from orchestrator.stack.quantities import Address, parse_address
 
 if TYPE_CHECKING:
@@ -30,8 +31,11 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _name_faults(services, accessories)
     yield from _route_faults(services)
     yield from _need_faults(services, accessories)
-    yield from _volume_faults("services", services)
-    yield from _volume_faults("accessories", accessories)
+    for group, parts in (("services", services), ("accessories", accessories)):
+        yield from _volume_faults(group, parts)
+        yield from find_place_faults(document, group, parts)
+        yield from _host_faults(group, parts, {*services, *accessories})
+    yield from find_publication_faults(document, accessories)
     yield from _port_faults(document.get("gateway"))
     yield from _network_faults(document)
 
@@ -170,6 +174,16 @@ def _volume_faults(group: str, parts: dict[str, dict[str, Any]]) -> Iterator[Fau
                     f"{group}.{quote(name)}.volumes.{position}",
                     f"`{told}` is a volume of stackctl itself, expected another",
                 )
+
+
+def _host_faults(group: str, parts: dict[str, dict[str, Any]], names: set[str]) -> Iterator[Fault]:
+    for name, part in parts.items():
+        hosts = part.get("extra_hosts")
+        for host in {*hosts} & {*names, "gateway"} if isinstance(hosts, dict) else ():
+            yield Fault(
+                f"{group}.{quote(name)}.extra_hosts.{quote(host)}",
+                "is the name of a part of this stack, expected another",
+            )
 
 
 def _port_faults(gateway: object) -> Iterator[Fault]:

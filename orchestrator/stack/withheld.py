@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import ConfigurationError
 from orchestrator.stack.document import find_references
+from orchestrator.stack.env_file import read_env_files
+from orchestrator.stack.listing import list_parts
+from orchestrator.stack.secret import Wanted, parse_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,12 +21,13 @@ if TYPE_CHECKING:
 def find_withheld(
     file: Path, stack: Stack, variables: Mapping[str, str]
 ) -> tuple[tuple[str, str], ...]:
-    """Return the variables, and their values, that references and `secrets` of a file lead to.
+    """Return the variables, and their values, that references, `secrets` and `env_file` lead to.
 
     Raises ConfigurationError.
     """
-    names = find_references(file) | set(list_secrets(stack))
-    return tuple((name, variables[name]) for name in sorted(names) if name in variables)
+    names = find_references(file) | {one.variable for one in list_secrets(stack)}
+    known = tuple((name, variables[name]) for name in sorted(names) if name in variables)
+    return (*known, *_read_files(stack, file.resolve().parent, variables))
 
 
 def list_public(stack: Stack) -> str:
@@ -31,11 +37,19 @@ def list_public(stack: Stack) -> str:
     return " ".join([stack.name, *stack.services, *stack.accessories, *versions, *doors])
 
 
-def list_secrets(stack: Stack) -> Iterator[str]:
-    """Yield the variables that `secrets` of services, builds and accessories name."""
+def list_secrets(stack: Stack) -> Iterator[Wanted]:
+    """Yield what `secrets` of services, builds and accessories name."""
+    for _, part in list_parts(stack):
+        yield from map(parse_secret, part.secrets)
     for service in stack.services.values():
-        yield from (entry.rpartition(":")[2] for entry in service.secrets)
         if service.build is not None:
-            yield from (entry.rpartition(":")[2] for entry in service.build.secrets)
-    for accessory in stack.accessories.values():
-        yield from (entry.rpartition(":")[2] for entry in accessory.secrets)
+            yield from map(parse_secret, service.build.secrets)
+
+
+def _read_files(
+    stack: Stack, folder: Path, variables: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    """Yield what `env_file` sets. What cannot be read is told where it is needed."""
+    for _, part in list_parts(stack):
+        with suppress(ConfigurationError):
+            yield from read_env_files(part.env_file, folder, variables, "").items()

@@ -53,6 +53,11 @@ class Box:
             self.fixed[self.spec.network] = self.spec.address
         if self.spec.edge is not None:
             self.fixed[self.spec.edge] = None
+        self.fixed |= dict.fromkeys(self.spec.networks)
+        for file in self.spec.files:
+            path = PurePosixPath(file.path.lstrip("/"))
+            self.root.make(path.parent)
+            self.root.put(path, file.content.decode())
 
     @property
     def address(self) -> str:

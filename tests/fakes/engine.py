@@ -343,6 +343,9 @@ class FakeEngine:
         """Remove a volume; a missing one is fine."""
         with self.called("remove_volume", name):
             if name in self.host.disks:
+                disk = self.host.disks[name][0]
+                if any(disk in box.disks.values() for box in self.host.boxes.values()):
+                    raise Conflict(f"removing volume `{name}`: a container has it")
                 self.host.changed("remove_volume", name)
                 del self.host.disks[name]
 

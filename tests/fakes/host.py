@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
+from orchestrator.engine.files_volume import HOLD, name_files_volume
 from orchestrator.engine.values import Network
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.gateway.render import PUBLIC_PORT
@@ -89,6 +90,9 @@ class FakeHost:
         if self.find(spec.name):
             raise Conflict(f"the name {spec.name} is in use")
         image = self.shelf.find(spec.image)
+        for network in spec.networks:
+            if network not in self.networks:
+                raise NotFound(f"network {network} not found")
         self.changed("create", spec.name)
         program = (*spec.entrypoint, *spec.command)[:1]
         migrates = spec.labels.get(naming.ROLE) == "migration"
@@ -101,6 +105,10 @@ class FakeHost:
         unnamed = {path: f"{next(self._numbers):064x}" for path in image.uncovered(spec)}
         for path, name in unnamed.items():
             disks[PurePosixPath(path)] = self.disks.setdefault(name, (Disk(), {}))[0]
+        files = name_files_volume(spec)
+        if files is not None:
+            labels = {naming.STACK: spec.labels[naming.STACK]}
+            disks[PurePosixPath(HOLD)] = self.disks.setdefault(files, (Disk(), labels))[0]
         usual = App(ends=0) if migrates else App()
         app = next((self.apps[key] for key in keys if key in self.apps), usual)
         box = Box(f"{next(self._numbers):064x}", spec, image, app, disks, unnamed)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestrator.engine.outfit import Memory, PackedFile, Ulimit
 from orchestrator.lifecycle.forecast import forecast
+from orchestrator.release.provision import NOTHING
 from orchestrator.release.specs import accessory_spec
 from tests.fakes.apps import App
 from tests.fakes.world import World
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from orchestrator.engine.values import ContainerSpec
 
+MIB = 1024**2
+FILE = PackedFile("/etc/own.conf", 0o444, b"a: 1\n")
 OWN_OF_MIGRATION = ("entrypoint", "command")
 OTHER = "runs with other settings than stack.yaml has"
 KEYS: list[
@@ -23,6 +27,29 @@ KEYS: list[
 ] = [  # of services and accessories: the key, a value, and what it is on the container
     ("command", ["serve", "--all"], {"command": ("serve", "--all")}),
     ("entrypoint", ["run-it"], {"entrypoint": ("run-it",)}),
+    ("user", "1000", {"user": "1000"}),
+    ("user", "root", {"user": "0", "capabilities": True}),
+    ("env_file", ["own.env"], {"environment": {"WORD": "of the file"}}),
+    ("secrets", ["MAYBE?", "KEY:SET?"], {"environment": {"KEY": "of a variable"}}),
+    ("files", [{"from": "own.conf", "to": "/etc/own.conf"}], {"files": (FILE,)}),
+    (
+        "tmpfs",
+        ["/run", "/cache:1m"],
+        {"memory_folders": (Memory("/run", 64 * MIB), Memory("/cache", MIB))},
+    ),
+    ("shm_size", "128m", {"shared_memory": 128 * MIB}),
+    (
+        "ulimits",
+        {"nofile": 1024, "core": {"soft": 0, "hard": -1}},
+        {"ulimits": (Ulimit("core", 0, -1), Ulimit("nofile", 1024, 1024))},
+    ),
+    (
+        "extra_hosts",
+        {"host.docker.internal": "host-gateway"},
+        {"hosts": (("host.docker.internal", "host-gateway"),)},
+    ),
+    ("stop_signal", "SIGQUIT", {"stop_signal": "QUIT"}),
+    ("networks", ["proxy"], {"networks": ("proxy",)}),
 ]
 
 
@@ -31,6 +58,10 @@ def world(tmp_path: Path) -> World:
     """Return a stack of a service and a database, up."""
     world = World(tmp_path, accessories={"db": {"image": "mongo:8", "port": 27017}})
     world.host.apps["mongo:8"] = App(port=27017)
+    world.host.make_network("proxy", {}, internal=False, subnet=None)
+    world.variables["SET"] = "of a variable"
+    (tmp_path / "own.env").write_text("WORD='of the file'\n")
+    (tmp_path / "own.conf").write_text("a: 1\n")
     return world.begin()
 
 
@@ -75,8 +106,9 @@ def test_a_change_of_an_accessory_is_drift(
 
 def test_a_migration_runs_its_own_command(world: World) -> None:
     """And not the service's, whatever that has; all else is as the service has it."""
-    for key, value, _ in KEYS:
-        world.notes[key] = value
+    keys = {key: (value, wanted) for key, value, wanted in KEYS}  # the last of each
+    del keys["secrets"]
+    world.notes.update({key: value for key, (value, _) in keys.items()})
     world.host.apps["migrate"] = App(ends=1)
     specs: list[ContainerSpec] = []
     world.hooks.append(lambda _: specs.extend(box.spec for box in world.host.boxes.values()))
@@ -84,12 +116,12 @@ def test_a_migration_runs_its_own_command(world: World) -> None:
 
     spec = next(spec for spec in specs if spec.name == "shop-notes-migration")
     assert (spec.entrypoint, spec.command) == (("migrate",), ())
-    for _, _, wanted in KEYS:
+    for _, wanted in keys.values():
         rest = {name: told for name, told in wanted.items() if name not in OWN_OF_MIGRATION}
         assert facts_of(spec, rest) == rest
 
 
 def test_who_uses_none_of_them_is_left_alone(world: World) -> None:
     """The hash that tells containers apart is the one of before these keys: nothing is made anew."""
-    spec = accessory_spec(world.house.stack, "db", {})
+    spec = accessory_spec(world.house.stack, "db", NOTHING)
     assert spec.fingerprint == "d73c50236f27eb64"

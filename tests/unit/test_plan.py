@@ -16,6 +16,7 @@ from orchestrator.gateway.render import render
 from orchestrator.release.observe import Snapshot
 from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Order, Plan, plan_release
+from orchestrator.release.provision import NOTHING
 from orchestrator.release.replica import Replica, to_replica
 from orchestrator.release.specs import replica_specs
 from orchestrator.release.version import parse_version, previous_version
@@ -51,7 +52,7 @@ def color(
     """Return the replicas of one color as an earlier release has left them."""
     target = Target(name, version, 2, "earlier")
     upstream = TABLE.require("notes", name)
-    specs = replica_specs(of or stack(), "notes", target, image, {}, upstream)
+    specs = replica_specs(of or stack(), "notes", target, image, NOTHING, upstream)
     found = (
         to_replica(
             Container(
@@ -90,7 +91,9 @@ def plan(
     image: str = IMAGE,
 ) -> Plan:
     """Return the plan of a release."""
-    return plan_release(of or stack(), seen, Order("notes", version, command), "now", image, {})
+    return plan_release(
+        of or stack(), seen, Order("notes", version, command), "now", image, NOTHING
+    )
 
 
 def lanes(plan: Plan) -> list[tuple[str | None, ...]]:

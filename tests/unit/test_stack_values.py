@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,7 +74,10 @@ WRONG = [
     (f"{WEB}.replicas", 51, "less than or equal to 50"),
     (f"{WEB}.user", 1000, "expected text in quotes"),
     (f"{WEB}.user", "0:0", "expected a user's number other than 0"),
-    (f"{WEB}.user", "root", "expected a user's number other than 0"),
+    (f"{WEB}.user", "admin", "expected a user's number other than 0"),
+    (f"{WEB}.user", "root:root", "or `root`, got `root:root`"),
+    (f"{WEB}.user", "0", "or `root`, got `0`"),
+    ("accessories.db.user", 0, "expected text in quotes"),
     (f"{WEB}.read_only", 1, "expected true or false, got `1`"),
     (f"{WEB}.env", ["A=b"], "expected a mapping"),
     (f"{WEB}.env", {"A=B": "c"}, "expected a name without `=` and NUL"),
@@ -134,6 +138,84 @@ WRONG = [
     ("accessories.db.port", 0, "greater than or equal to 1"),
     ("accessories.db.health.command", [], "at least 1 item"),
     ("accessories.db.command", ["a\0"], "expected text without NUL"),
+    (f"{WEB}.env_file", ".env", "expected a list, got `.env`"),
+    (f"{WEB}.env_file", [""], "expected a path"),
+    (f"{WEB}.secrets", ["a?b"], "a `?` behind it where it may be unset"),
+    (f"{WEB}.secrets", ["?"], "expected a variable's name"),
+    (f"{WEB}.secrets", ["WORD??"], "expected a variable's name"),
+    (f"{WEB}.secrets", ["KEY:STACKCTL_EVIDENCE_KEY?"], "those are stackctl's own"),
+    (f"{WEB}.build.secrets", ["TOKEN?"], "`ID:VARIABLE` where the Dockerfile"),
+    (f"{WEB}.files", ["a:/b"], f"{WEB}.files.0: expected a mapping"),
+    (f"{WEB}.files", [{"from": "a"}], "files.0.to: is required"),
+    (f"{WEB}.files", [{"from": "a", "to": "b"}], "a path in the container such as `/etc/app.conf`"),
+    (f"{WEB}.files", [{"from": "a", "to": "/etc/"}], "a path in the container such as"),
+    (f"{WEB}.files", [{"from": "a", "to": "/"}], "a path in the container such as"),
+    (f"{WEB}.files", [{"from": "a", "to": "/etc/../b"}], "a path without `.` and `..`"),
+    (f"{WEB}.files", [{"from": "a", "to": "/proc/1/mem"}], "outside of /proc, /sys, /dev"),
+    (f"{WEB}.files", [{"from": "a", "to": "/etc/hosts"}], "`extra_hosts` adds names"),
+    (f"{WEB}.files", [{"from": "a", "to": "/b", "mode": "4755"}], "expected rights such as `0444`"),
+    (f"{WEB}.files", [{"from": "a", "to": "/b", "mode": 444}], "expected text in quotes"),
+    (f"{WEB}.files", [{"from": "a", "to": "/b"}] * 2, "files.1.to: has the path of `files.0`"),
+    (f"{WEB}.tmpfs", "/run", "expected a list"),
+    (f"{WEB}.tmpfs", ["run"], "such as `/run`, or with a size `/cache:64m`"),
+    (f"{WEB}.tmpfs", ["/"], "such as `/run`, or with a size `/cache:64m`"),
+    (f"{WEB}.tmpfs", ["/run:rw"], "such as `/run`, or with a size `/cache:64m`"),
+    (f"{WEB}.tmpfs", ["/run:0"], "expected a size of more than nothing"),
+    (f"{WEB}.tmpfs", ["/dev/shm"], "expected a path outside of /proc, /sys, /dev"),
+    (f"{WEB}.tmpfs", ["/run", "/run:1m"], "tmpfs.1: has the path of `tmpfs.0`"),
+    (f"{WEB}.shm_size", "1k", "greater than or equal to 1048576"),
+    (f"{WEB}.shm_size", "much", "expected a size such as `512k`"),
+    (f"{WEB}.ulimits", [], "expected a mapping"),
+    (f"{WEB}.ulimits", {"files": 1}, "'nofile'"),
+    (f"{WEB}.ulimits", {"nofile": "many"}, "expected a mapping"),
+    (f"{WEB}.ulimits", {"nofile": True}, "expected a mapping"),
+    (f"{WEB}.ulimits", {"nofile": -2}, "greater than or equal to -1"),
+    (
+        f"{WEB}.ulimits",
+        {"nofile": {"soft": 2, "hard": 1}},
+        "`soft` limit that is not above the `hard`",
+    ),
+    (f"{WEB}.ulimits", {"nofile": {"soft": -1, "hard": 1}}, "`soft` limit that is not above"),
+    (f"{WEB}.ulimits", {"nofile": {"soft": 2}}, "hard: is required"),
+    (f"{WEB}.extra_hosts", ["a:1.2.3.4"], "expected a mapping"),
+    (f"{WEB}.extra_hosts", {"a b": "10.0.0.7"}, "expected a host's name such as"),
+    (
+        f"{WEB}.extra_hosts",
+        {"host": "localhost"},
+        "an address such as `10.0.0.7`, or `host-gateway`",
+    ),
+    (f"{WEB}.extra_hosts", {"host": 10}, "an address such as `10.0.0.7`, or `host-gateway`"),
+    (f"{WEB}.extra_hosts", {"db": "10.0.0.7"}, "db: is the name of a part of this stack"),
+    (f"{WEB}.extra_hosts", {"gateway": "10.0.0.7"}, "is the name of a part of this stack"),
+    (f"{WEB}.stop_signal", "QUIT", "'SIGQUIT'"),
+    (f"{WEB}.stop_signal", "SIGKILL", "got `SIGKILL`"),
+    (f"{WEB}.stop_signal", 3, "'SIGQUIT'"),
+    (f"{WEB}.networks", "proxy", "expected a list"),
+    (f"{WEB}.networks", ["container:db"], "expected letters, digits, `_`, `.` and `-`"),
+    (f"{WEB}.networks", ["host"], "`host` is no network that a container joins beside another"),
+    (f"{WEB}.networks", ["shop-net"], "is the stack's own"),
+    (f"{WEB}.networks", ["proxy", "proxy"], "networks.1: is listed twice"),
+    (f"{WEB}.publish", ["127.0.0.1:1:1"], "unknown key"),
+    ("accessories.db.publish", ["5432:5432"], "such as `127.0.0.1:5432:5432`"),
+    ("accessories.db.publish", ["0.0.0.0:5432:5432"], "expected a loopback address"),
+    ("accessories.db.publish", ["127.0.0.1:0:1"], "expected a port from 1 to 65535"),
+    ("accessories.db.publish", ["127.0.0.1:1:65536"], "expected a loopback address"),
+    ("accessories.db.publish", ["127.0.0.300:1:1"], "expected an IPv4 address"),
+    ("accessories.db.publish", [5432], "expected a loopback address"),
+    (
+        "accessories.db.publish",
+        ["127.0.0.1:8080:1"],
+        "another port on the host than `gateway.listen`",
+    ),
+    (
+        "accessories.db.publish",
+        ["127.0.0.1:1:1", "127.0.0.1:1:2"],
+        "than `accessories.db.publish.0`",
+    ),
+    ("volumes", {"media": "real"}, "volumes.media: expected a mapping"),
+    ("volumes", {"media": {}}, "volumes.media.external: is required"),
+    ("volumes", {"media": {"external": "/data"}}, "expected letters, digits, `_`, `.` and `-`"),
+    ("volumes", {"Media": {"external": "real"}}, "expected a volume's name"),
     (f"{WEB}.command", "npm start", "expected a list, got `npm start`"),
     (f"{WEB}.command", ["sleep", 1], "expected text in quotes, got `1`"),
     (f"{WEB}.entrypoint", ["a\0"], "expected text without NUL"),
@@ -276,6 +358,20 @@ def test_a_websocket_lies_at_or_below_its_route(
         (f"{WEB}.health.port", 9000),
         (f"{WEB}.health.version", "ignore"),
         (f"{WEB}.stop_grace", 0),
+        (f"{WEB}.user", "root"),
+        ("accessories.db.user", "999:999"),
+        (f"{WEB}.env_file", [".env", "conf/web.env"]),
+        (f"{WEB}.secrets", ["WORD?", "node.password:PASSWORD?"]),
+        (f"{WEB}.files", [{"from": "conf/a b.xml", "to": "/etc/x@1/a.xml", "mode": "640"}]),
+        (f"{WEB}.tmpfs", ["/run", "/var/cache/nginx:16M"]),
+        (f"{WEB}.shm_size", "1g"),
+        (f"{WEB}.ulimits", {"nofile": 65535, "memlock": -1, "core": {"soft": 0, "hard": -1}}),
+        (f"{WEB}.extra_hosts", {"host.docker.internal": "host-gateway", "v6": "fd00::1"}),
+        (f"{WEB}.stop_signal", "SIGRTMIN+3"),
+        (f"{WEB}.networks", ["proxy_default", "other.net"]),
+        ("accessories.db.publish", ["127.0.0.1:5432:5432", "127.0.0.2:5433:5432"]),
+        ("accessories.db", {"image": "mongo:8"}),
+        ("volumes", {"media": {"external": "old_media"}}),
         (f"{WEB}.command", ["sh", "-c", "exec app # \n"]),
         (f"{WEB}.entrypoint", [""]),
         ("accessories.db.entrypoint", ["tini", "--"]),
@@ -296,3 +392,32 @@ def test_a_websocket_lies_at_or_below_its_route(
 def test_a_right_value_is_taken(tmp_path: Path, place: str, value: object) -> None:
     """What can be done is not refused."""
     assert load_shop(tmp_path, shop_with(place, value)).name
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"volumes": ["data:/data/"]}, "lies in `volumes.0`, which others share"),
+        ({"tmpfs": ["/data/app:1m"]}, "lies in `tmpfs.0`, which is memory"),
+        ({"read_only": True, "tmpfs": ["/data"]}, "lies in `tmpfs.0`, which is memory"),
+    ],
+)
+def test_a_file_lies_where_only_its_own_container_sees_it(
+    tmp_path: Path, more: dict[str, object], told: str
+) -> None:
+    """A volume of that path or above it would have it for both colors, memory would hide it."""
+    files = [{"from": "a", "to": "/data/app/a.conf"}]
+    web = {**SHOP["services"]["web"], "files": files}
+    assert load_shop(tmp_path, shop_with(WEB, web)).name
+    with pytest.raises(ConfigurationError, match=re.escape(told)):
+        load_shop(tmp_path, shop_with(WEB, {**web, **more}))
+    if "volumes" in more:
+        beside = {**web, "volumes": ["data:/data/application"]}
+        assert load_shop(tmp_path, shop_with(WEB, beside)).name
+
+
+def test_nothing_is_published_where_there_is_no_way_in(tmp_path: Path) -> None:
+    """An internal network has none, and the engine would be silent about it."""
+    document = shop_with("accessories.db.publish", ["127.0.0.1:5432:5432"])
+    with pytest.raises(ConfigurationError, match=r"publish\.0: `internal: true` gives"):
+        load_shop(tmp_path, {**document, "internal": True})
