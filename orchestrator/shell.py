@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import selectors
 import signal
 import subprocess
+import time
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+CHUNK = 64 * 1024  # bytes
 PATIENCE = 60.0  # seconds for a program that only looks something up
 
 
@@ -101,3 +106,68 @@ def follow(
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+class Captured(NamedTuple):
+    """A program that has ended, with what it printed, and the end of what it complained of."""
+
+    code: int  # negative: the signal that killed it
+    out: bytes
+    err: bytes
+
+
+def capture(
+    argv: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    folder: Path,
+    patience: float,
+    most: int,
+) -> Captured:
+    """Run a program in a folder to its end, for `patience` seconds and `most` bytes of output.
+
+    Whatever ends the wait kills it with all that it has started. Raises OSError; TimeoutError is one.
+    """
+    with subprocess.Popen(  # noqa: S603  as above
+        argv,
+        env=environment,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        process_group=0,
+    ) as process:
+        late = TimeoutError(errno.ETIMEDOUT, f"it did not end within {patience:g} s")
+        until = time.monotonic() + patience
+        try:
+            out, err = _drain(process, until, most, late)
+            return Captured(process.wait(max(0.0, until - time.monotonic())), out, err)
+        except subprocess.TimeoutExpired as error:
+            raise late from error
+        finally:
+            with suppress(ProcessLookupError):  # be it that others of its group still run
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _drain(
+    process: subprocess.Popen[bytes], until: float, most: int, late: TimeoutError
+) -> tuple[bytes, bytes]:
+    """Read both streams of a program until they end: of the one all, of the other its end."""
+    out, err = bytearray(), bytearray()
+    with selectors.DefaultSelector() as selector:
+        for stream, kept in ((process.stdout, out), (process.stderr, err)):
+            if stream is not None:
+                selector.register(stream, selectors.EVENT_READ, kept)
+        while selector.get_map():
+            ready = selector.select(max(0.0, until - time.monotonic()))
+            if not ready:
+                raise late
+            for key, _ in ready:
+                chunk = os.read(key.fd, CHUNK)
+                if not chunk:
+                    selector.unregister(key.fileobj)
+                key.data.extend(chunk)
+            if len(out) > most:
+                raise OSError(errno.EFBIG, f"it printed more than {most:,} bytes")
+            del err[:-CHUNK]
+    return bytes(out), bytes(err)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import SystemClock
@@ -18,9 +19,11 @@ from orchestrator.release.house import House
 from orchestrator.reports import require_own_places
 from orchestrator.stack import naming
 from orchestrator.stack.load import load_stack, load_variables
+from orchestrator.stack.vault import Vault, read_secrets
 from orchestrator.stack.withheld import find_withheld, list_public
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from orchestrator.console import Console
@@ -37,20 +40,34 @@ def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
     stack, folder = load_stack(file, outside=outside), file.resolve().parent
     require_own_places(folder)
     variables = load_variables(file)
+    redaction = Redaction(find_withheld(file, stack, variables), list_public(stack))
+    known = take_key(variables, folder)
     return House(
         stack=stack,
         folder=folder,
-        engine=_open_engine(stack, find_withheld(file, stack, variables), console.show),
+        engine=_open_engine(stack, redaction, console.show),
         admin=Admin(stack.gateway.admin, stack.gateway.listen),
         clock=SystemClock(),
         emit=console.show,
-        variables=take_key(variables, folder),
+        variables=known,
+        vault=_open_vault(stack, folder, known, redaction),
     )
 
 
-def _open_engine(stack: Stack, withheld: tuple[tuple[str, str], ...], emit: Emit) -> Engine:
-    redaction = Redaction(withheld, list_public(stack))
+def _open_vault(
+    stack: Stack, folder: Path, known: Mapping[str, str], redaction: Redaction
+) -> Vault | None:
+    command = stack.secrets_command
+    if command is None:
+        return None
+    return Vault(
+        known,
+        lambda: read_secrets(command, folder, os.environ),
+        lambda found: redaction.learn(found.items()),
+    )
 
+
+def _open_engine(stack: Stack, redaction: Redaction, emit: Emit) -> Engine:
     def tell(doing: str, seconds: float, over: bool) -> None:  # noqa: FBT001  the form of Silence
         emit(Unanswered(redaction.apply(doing), seconds, over))
 

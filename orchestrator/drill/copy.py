@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -24,6 +25,7 @@ from orchestrator.stack.boundary import ALLOW_VARIABLE
 from orchestrator.stack.copy import write_copy
 from orchestrator.stack.load import load_stack, load_variables
 from orchestrator.stack.quantities import Address
+from orchestrator.stack.vault import read_secrets
 from orchestrator.wiring import open_house
 
 if TYPE_CHECKING:
@@ -72,6 +74,10 @@ def clean(file: Path, console: Console) -> Removed:
 def _copy(file: Path, folder: Path, console: Console) -> Site:
     stack, variables = load_stack(file), load_variables(file)
     target = folder / file.name
+    if stack.secrets_command is not None:
+        folder_of_stack = file.resolve().parent
+        found = read_secrets(stack.secrets_command, folder_of_stack, os.environ)
+        variables = {**found, **variables}
     write_copy(file, variables, target, name_copy(stack.name), _find_doors())
     # The original was checked: its copy lies outside of the repository, and builds from there.
     house = open_house(target, console, outside=True)

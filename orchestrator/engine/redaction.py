@@ -23,11 +23,17 @@ class Redaction:
     """
 
     def __init__(self, values: Iterable[tuple[str, str]], public: str = "") -> None:
-        self._names = {
+        self._public = public
+        self._names: dict[str, str] = {}
+        self.learn(values)
+
+    def learn(self, values: Iterable[tuple[str, str]]) -> None:
+        """Know further values from now on."""
+        self._names |= {
             piece: name
             for name, value in values
             for piece in _spell(value)
-            if len(piece) >= SHORTEST and piece not in public
+            if len(piece) >= SHORTEST and piece not in self._public
         }
         longest_first = sorted(self._names, key=len, reverse=True)
         self._pieces = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")

@@ -27,13 +27,13 @@ OTHER = "runs with other settings than stack.yaml has"
 
 
 def find_drift(house: House, snapshot: Snapshot) -> list[str]:
-    """Return all that differs."""
+    """Return all that differs. What only `secrets_command` knows is not asked for, and not compared."""
     if snapshot.gateway is None:
         return ["the gateway does not exist"]
     return [
         *_compare_config(house.stack, snapshot),
         *_compare_services(house, snapshot),
-        *find_drift_of_parts(house, snapshot),
+        *find_drift_of_parts(house, snapshot, ask=False),
     ]
 
 
@@ -49,9 +49,9 @@ def tell_of_lost_address(container: str, network: str, has: str | None, address:
     return f"`{container}` runs, and is not in the network `{network}`"
 
 
-def find_drift_of_parts(house: House, snapshot: Snapshot) -> list[str]:
+def find_drift_of_parts(house: House, snapshot: Snapshot, *, ask: bool = True) -> list[str]:
     """Return how the gateway and the accessories differ: only `up --allow-downtime` changes them."""
-    found = [*_compare_accessories(house, snapshot)]
+    found = [*_compare_accessories(house, snapshot, ask=ask)]
     if snapshot.gateway and not is_made_from(snapshot.gateway, gateway_spec(house.stack)):
         found.append(f"the gateway {OTHER}")
     return found
@@ -93,13 +93,14 @@ def _compare_service(house: House, snapshot: Snapshot, name: str, active: Target
     running = [r for r in snapshot.of(name, active.color) if r.container.running]
     if len(running) != wanted:
         yield f"service `{name}` runs {len(running)} of {wanted} replicas"
-    try:
-        given = provide(house, stack.services[name], f"services.{name}")
-    except ConfigurationError as error:
-        yield error.message
-        return
-    if any(_is_other(stack, snapshot, replica, active, given) for replica in running):
-        yield f"service `{name}` {OTHER}"
+    if not house.must_ask(stack.services[name]):
+        try:
+            given = provide(house, stack.services[name], f"services.{name}")
+        except ConfigurationError as error:
+            yield error.message
+            return
+        if any(_is_other(stack, snapshot, replica, active, given) for replica in running):
+            yield f"service `{name}` {OTHER}"
     network = naming.network_name(stack.name)
     for replica in running:
         address = snapshot.table.address(name, replica.color, replica.number)
@@ -125,9 +126,11 @@ def _is_other(
     return not is_made_from(replica.container, spec)
 
 
-def _compare_accessories(house: House, snapshot: Snapshot) -> Iterator[str]:
+def _compare_accessories(house: House, snapshot: Snapshot, *, ask: bool) -> Iterator[str]:
     for name, accessory in house.stack.accessories.items():
         found = snapshot.accessories.get(name)
+        if not ask and house.must_ask(accessory):
+            continue
         try:
             given = provide(house, accessory, f"accessories.{name}")
         except ConfigurationError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.evidence.seal import KEY_VARIABLE
 from orchestrator.gateway.apply import Gateway
+from orchestrator.stack.secret import parse_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from orchestrator.events import Emit
     from orchestrator.gateway.admin import Admin
     from orchestrator.stack.model import Stack
+    from orchestrator.stack.part import Part
+    from orchestrator.stack.vault import Vault
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,23 @@ class House:
     clock: Clock
     emit: Emit  # the console's view of the events; the evidence has its own
     variables: Mapping[str, str] = field(repr=False)  # where `secrets` come from
+    vault: Vault | None = field(default=None, repr=False)  # and where else, with `secrets_command`
 
     @property
     def releases(self) -> Path:
         """Return the folder that holds the evidence of all releases."""
         return self.folder / "reports" / "releases"
+
+    @property
+    def secrets(self) -> Mapping[str, str]:
+        """Return where `secrets` are looked up; that may run a program."""
+        return self.variables if self.vault is None else self.vault
+
+    def must_ask(self, part: Part) -> bool:
+        """Whether only a program that has not been run may know what a part is given."""
+        wanted = map(parse_secret, part.secrets)
+        missing = any(one.variable not in self.variables for one in wanted)
+        return self.vault is not None and not self.vault.asked and missing
 
     @property
     def evidence_key(self) -> bytes | None:

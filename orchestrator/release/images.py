@@ -135,7 +135,7 @@ def _to_order(house: House, service: str, version: str) -> BuildOrder:
         arguments={**build.args, "VERSION": version},
         labels=naming.labels(stack.name, "service", service=service, version=version),
         target=build.target,
-        secrets=pick_secrets(build.secrets, house.variables, f"services.{service}.build"),
+        secrets=pick_secrets(build.secrets, house.secrets, f"services.{service}.build"),
         ssh=build.ssh,
     )
 

@@ -42,7 +42,7 @@ def provide(house: House, part: Part, place: str) -> Provision:
     found = read_env_files(part.env_file, house.folder, house.variables, place)
     return Provision(
         {name: value for name, value in found.items() if name not in part.env}
-        | pick_secrets(part.secrets, house.variables, place),
+        | pick_secrets(part.secrets, house.secrets, place),
         tuple(_read_files(part, house.folder, place)),
     )
 
@@ -55,7 +55,8 @@ def pick_secrets(
     Raises ConfigurationError naming the variables that are not set.
     """
     wanted = [parse_secret(entry) for entry in entries]
-    missing = {one.variable for one in wanted if not one.optional} - variables.keys()
+    needed = {one.variable for one in wanted if not one.optional}
+    missing = {variable for variable in needed if variable not in variables}
     if missing:
         raise ConfigurationError(
             f"{owner}: secret {', '.join(f'`{name}`' for name in sorted(missing))} is not set",

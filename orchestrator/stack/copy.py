@@ -31,6 +31,7 @@ def write_copy(
     document[DRILL_OF] = original
     document["gateway"] |= {"listen": str(doors[0]), "admin": str(doors[1])}
     document.pop("notify", None)
+    document.pop("secrets_command", None)  # the copy is given what it says
     document.pop("volumes", None)  # the copy's own, and no data of others
     for service in document["services"].values():
         build = service.get("build")

@@ -231,5 +231,7 @@ class Stack(_Strict):
     volumes: dict[VolumeName, ExternalVolume] = {}  # those that are not the stack's own
     network: Network = Network()
     notify: Notify = Notify()
+    # A program of this machine; its output is read as `.env`. See stack/vault.py.
+    secrets_command: Annotated[tuple[Argument, ...], Field(min_length=1)] | None = None
     # The stack that a drill has made this copy of: it writes the key itself.
     drill_of: Annotated[Name, Field(max_length=20)] | None = Field(default=None, alias="x-drill-of")

@@ -179,7 +179,9 @@ def _volume_faults(group: str, parts: dict[str, dict[str, Any]]) -> Iterator[Fau
 def _host_faults(group: str, parts: dict[str, dict[str, Any]], names: set[str]) -> Iterator[Fault]:
     for name, part in parts.items():
         hosts = part.get("extra_hosts")
-        for host in {*hosts} & {*names, "gateway"} if isinstance(hosts, dict) else ():
+        for host in hosts if isinstance(hosts, dict) else ():
+            if host not in {*names, "gateway"}:
+                continue
             yield Fault(
                 f"{group}.{quote(name)}.extra_hosts.{quote(host)}",
                 "is the name of a part of this stack, expected another",

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from orchestrator.lifecycle.removal import Removed
     from orchestrator.release.phases import Phase
     from orchestrator.release.result import Result
+    from orchestrator.stack.vault import Vault
 
 DOCKERFILE = "FROM python:3.13-slim\nUSER 10001\n"
 MONGO = {"image": "mongo:8", "port": 27017, "volumes": ["data:/data/db"]}
@@ -63,6 +64,7 @@ class World:
         self.host = FakeHost(self.clock, shelf)
         self.engine = FakeEngine(self.host)
         self.variables: dict[str, str] = {}
+        self.vault: Vault | None = None
         self.events: list[Event] = []
         self.hooks: list[Callable[[Event], object]] = []
         (folder / "notes").mkdir()
@@ -88,6 +90,7 @@ class World:
             clock=self.clock,
             emit=self._emit,
             variables=self.variables,
+            vault=self.vault,
         )
 
     def begin(self) -> Self:

@@ -28,6 +28,7 @@ FULL: dict[str, Any] = {  # every key that there is
     "version": 1,
     "name": "shop",
     "internal": False,
+    "secrets_command": ["sops", "-d", "secrets.env"],
     "volumes": {"data": {"external": "old_data"}},
     "gateway": {
         "image": "nginx:1.30",

@@ -128,3 +128,27 @@ def test_a_link_in_a_circle_is_named(stack: Path) -> None:
     write(stack, "circle")
     with pytest.raises(ConfigurationError, match=r"services\.web\.build\.context: leads nowhere"):
         load_stack(stack, {})
+
+
+@pytest.mark.parametrize("group", ["services", "accessories"])
+@pytest.mark.parametrize(
+    "path", ["../private/Dockerfile", "{outside}/Dockerfile", "link/Dockerfile"]
+)
+def test_no_file_of_a_container_lies_outside(stack: Path, path: str, group: str) -> None:
+    """Neither one whose values it gets, nor one that is written into it."""
+    link("link", stack)
+    path = path.replace("{outside}", str(stack.parent.parent / "private"))
+    keys: dict[str, Any] = {"env_file": ["inside", path], "files": [{"from": path, "to": "/etc/a"}]}
+    parts: dict[str, dict[str, Any]] = {
+        "services": {"build": "web", "port": 80},
+        "accessories": {"image": "mongo:8"},
+    }
+    for key, place in (("env_file", "env_file.1"), ("files", "files.0.from")):
+        document: dict[str, Any] = {"version": 1, "name": "shop"}
+        document["gateway"] = {"image": "nginx:1.30"}
+        document |= {kind: {"web-" + kind: dict(part)} for kind, part in parts.items()}
+        document[group][f"web-{group}"][key] = keys[key]
+        stack.write_text(yaml.safe_dump(document))
+        with pytest.raises(ConfigurationError, match=f"{group}.web-{group}.{place}: lies outside"):
+            load_stack(stack, {})
+        assert load_stack(stack, {ALLOW: "1"}).name == "shop"
