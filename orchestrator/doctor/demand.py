@@ -56,7 +56,14 @@ def find_demand(stack: Stack) -> Demand:
         memory=memory,
         peak=memory + max((size for size, twice in colors if not twice), default=0),
         cpus={part: resources.cpus for part, resources in parts.items()},
-        variables=frozenset(one.variable for one in list_secrets(stack) if not one.optional),
+        variables=_list_variables(stack),
         builds=bool(builds),
         needs_buildkit=any(build.secrets or build.ssh for build in builds),
     )
+
+
+def _list_variables(stack: Stack) -> frozenset[str]:
+    """Return the variables that must be set. What a program may give is not asked for here."""
+    if stack.secrets_command is not None:
+        return frozenset()
+    return frozenset(one.variable for one in list_secrets(stack) if not one.optional)

@@ -13,15 +13,16 @@ from orchestrator.stack.model import (
     Accessory,
     AccessoryHealth,
     Build,
+    ExternalVolume,
     Gateway,
     Migration,
     Network,
     Notify,
-    Resources,
     Service,
     Stack,
     WitnessRequest,
 )
+from orchestrator.stack.part import Limits, Part, PartFile, Resources
 from orchestrator.stack.routes import Buffering, Cache, RateLimit, Route, Timeouts
 
 if TYPE_CHECKING:
@@ -35,8 +36,12 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "gateway": "The NGINX in front of everything.",
         "services": "What is released blue-green, by name.",
         "accessories": "Databases and the like, by name: `up` starts them, no release touches them.",
+        "volumes": "Volumes that others have made, by the names that `volumes` of services and accessories"
+        " have for them.",
         "network": "The stack's own network.",
         "notify": "Who is told of a release's outcome.",
+        "secrets_command": "A program of this machine that prints variables as `.env` has them; it is run"
+        " only with `STACKCTL_ALLOW_SECRETS_COMMAND=1` in the environment.",
     },
     Gateway: {
         "image": "The image of NGINX, 1.29.8 or later.",
@@ -59,14 +64,9 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "version": "The version that `up` releases first; later `deploy --version` decides.",
         "port": "The port that the service listens on inside its container.",
         "replicas": "How many containers the service has.",
-        "user": "The user that the container runs as, where the image's own would be root.",
         "read_only": "Whether the root file system is read-only; `/tmp` stays writable, in memory.",
-        "env": "Environment variables of the container.",
-        "secrets": "Variables handed on from the environment or `.env`: `NAME`, or `NAME:VARIABLE` where"
-        " the container knows it by another name.",
         "needs": "Services and accessories that have to be up first.",
         "volumes": "Volumes as `name:/path` or `name:/path:ro`; both colors share them.",
-        "resources": "The most that each container may take.",
         "migrate": "A command that runs once in the new version before its replicas start, in place of"
         " the image's ENTRYPOINT.",
         "health": "The gate that every replica of a new version has to pass.",
@@ -74,10 +74,41 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "keep": "What becomes of the previous color until the next release has succeeded.",
         "drain_timeout": "The longest that the previous color has for its last answers; without it, the"
         " gateway's.",
-        "stop_grace": "The time between SIGTERM and SIGKILL.",
         "init": "Whether the first process of a container is the engine's own, so that SIGTERM ends an"
         " app that does not handle it; `false` where an image's own init must be first.",
         "witness": "Requests that prove each release; without any, GET of the first route.",
+    },
+    Part: {
+        "entrypoint": "The program of the container, in place of the image's ENTRYPOINT and CMD.",
+        "command": "The command of the container, in place of the image's CMD.",
+        "user": "The user that the container runs as, by number, where it is not the image's own; or"
+        " `root`, where that is meant.",
+        "env": "Environment variables of the container.",
+        "env_file": "Files of variables, written as `.env` is; later ones win, `env` wins over all.",
+        "secrets": "Variables handed on from the environment or `.env`: `NAME`, or `NAME:VARIABLE` where"
+        " the container knows it by another name; with `?` behind it where it may be unset.",
+        "files": "Files of the repository that the container gets.",
+        "tmpfs": "Folders in memory: `/run`, or with a size `/cache:64m`.",
+        "networks": "Networks that others have made, and that the container joins beside its own.",
+        "extra_hosts": "Names of further hosts, and their addresses; `host-gateway` is the engine's host.",
+        "resources": "The most that each container may take.",
+        "shm_size": "The size of `/dev/shm`; without it, as the engine gives.",
+        "ulimits": "Limits of the kernel for each process: a number for both, or `soft` and `hard`; -1 is"
+        " none.",
+        "stop_signal": "What asks the process to end; without it, the image's, which is SIGTERM by default.",
+        "stop_grace": "The time between that signal and SIGKILL.",
+    },
+    PartFile: {
+        "from": "The file, relative to stack.yaml.",
+        "to": "Its path in the container.",
+        "mode": "Its rights; it belongs to root.",
+    },
+    Limits: {
+        "soft": "The limit that a process begins with.",
+        "hard": "How far it may raise that.",
+    },
+    ExternalVolume: {
+        "external": "The volume's name on the engine.",
     },
     Build: {
         "context": "The folder that is sent to the builder, relative to stack.yaml.",
@@ -154,16 +185,13 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     },
     Accessory: {
         "image": "The image.",
-        "command": "The command of the container, in place of the image's CMD.",
-        "port": "The port that it listens on inside its container.",
-        "env": "Environment variables of the container.",
-        "secrets": "Variables handed on from the environment or `.env`: `NAME`, or `NAME:VARIABLE` where"
-        " the container knows it by another name.",
+        "port": "The port that it listens on inside its container; without it and `health`, it is ready"
+        " once it stays up.",
+        "publish": "Ports on the host's loopback, as `127.0.0.1:5432:5432`: address, port there, port of the"
+        " container.",
         "volumes": "Volumes as `name:/path` or `name:/path:ro`.",
-        "resources": "The most that its container may take.",
         "health": "How it tells that it is ready; without it, the port must listen.",
         "deadline": "The longest until it is ready.",
-        "stop_grace": "The time between SIGTERM and SIGKILL.",
         "init": "Whether the first process of the container is the engine's own.",
     },
     AccessoryHealth: {

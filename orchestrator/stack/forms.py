@@ -20,6 +20,8 @@ USER = r"^(root|[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?)$"
 CONTAINER_PATH = r"^(/[A-Za-z0-9._@+-]+)+$"
 TMPFS = r"^(/[A-Za-z0-9._@+-]+)+(:[0-9]{1,9}[bkmgBKMG]?)?$"
 MODE = r"^0?[0-7]{3}$"
+ULIMIT = r"^(core|cpu|data|fsize|locks|memlock|msgqueue|nice|nofile|nproc|rss|rtprio|rttime|sigpending|stack)$"
+HOST_ADDRESS = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|host-gateway)$"
 HOST_NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$"
 HEADER = r"^[A-Za-z][A-Za-z0-9_-]*$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
@@ -57,6 +59,8 @@ FORMS = {  # as faults describe them
     CONTAINER_PATH: "a path in the container such as `/etc/app.conf`",
     TMPFS: "a path in the container such as `/run`, or with a size `/cache:64m`",
     MODE: "rights such as `0444`",
+    ULIMIT: "a limit of the kernel such as `nofile`, `memlock` or `core`",
+    HOST_ADDRESS: "an address such as `10.0.0.7`, or `host-gateway`",
     HOST_NAME: "a host's name such as `host.docker.internal`",
     HEADER: "a header's name: letters, digits, `-` and `_`, a letter first",
     FILE: "a path",

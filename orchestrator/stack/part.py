@@ -20,11 +20,14 @@ from orchestrator.stack.fields import STRICT, Argument, File, Text, refuse_own
 from orchestrator.stack.forms import (
     CONTAINER_PATH,
     ENVIRONMENT,
+    FORMS,
+    HOST_ADDRESS,
     HOST_NAME,
     MODE,
     MOUNT,
     SECRET,
     TMPFS,
+    ULIMIT,
     USER,
     WORD,
 )
@@ -67,7 +70,7 @@ def _check_host(value: object) -> object:
     try:
         return str(ipaddress.ip_address(value if isinstance(value, str) else ""))
     except ValueError as error:
-        raise ValueError(f"expected an address such as `10.0.0.7`, or `{HOST_GATEWAY}`") from error
+        raise ValueError(f"expected {FORMS[HOST_ADDRESS]}") from error
 
 
 def _number_to_limits(value: object) -> object:
@@ -85,26 +88,16 @@ Tmpfs = Annotated[
     StrictStr, Field(pattern=TMPFS, max_length=255), AfterValidator(_refuse_folder_of_others)
 ]
 HostName = Annotated[StrictStr, Field(pattern=HOST_NAME, max_length=253)]
-HostAddress = Annotated[str, BeforeValidator(_check_host)]
+HostAddress = Annotated[
+    str,
+    BeforeValidator(
+        _check_host,
+        json_schema_input_type=Annotated[str, Field(pattern=HOST_ADDRESS)],
+    ),
+]
 ExternalName = Annotated[StrictStr, Field(pattern=WORD, max_length=128)]
 Limit = Annotated[StrictInt, Field(ge=UNLIMITED)]
-LimitName = Literal[
-    "core",
-    "cpu",
-    "data",
-    "fsize",
-    "locks",
-    "memlock",
-    "msgqueue",
-    "nice",
-    "nofile",
-    "nproc",
-    "rss",
-    "rtprio",
-    "rttime",
-    "sigpending",
-    "stack",
-]
+LimitName = Annotated[StrictStr, Field(pattern=ULIMIT)]
 StopSignal = Literal[
     "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGRTMIN+3"
 ]
@@ -145,6 +138,11 @@ class Limits(BaseModel):
         return self
 
 
+LimitsOrNumber = Annotated[
+    Limits, BeforeValidator(_number_to_limits, json_schema_input_type=Limit | Limits)
+]
+
+
 class MemoryFolder(NamedTuple):
     """A folder in memory."""
 
@@ -176,6 +174,6 @@ class Part(BaseModel):
     extra_hosts: dict[HostName, HostAddress] = {}
     resources: Resources = Resources()
     shm_size: Annotated[Bytes, Field(ge=MIB)] | None = None  # None: as many as the engine gives
-    ulimits: dict[LimitName, Annotated[Limits, BeforeValidator(_number_to_limits)]] = {}
+    ulimits: dict[LimitName, LimitsOrNumber] = {}
     stop_signal: StopSignal | None = None  # None: the image's
     stop_grace: Annotated[Seconds, Field(ge=0, le=3600)] = 10.0

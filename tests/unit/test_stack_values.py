@@ -166,7 +166,7 @@ WRONG = [
     (f"{WEB}.shm_size", "1k", "greater than or equal to 1048576"),
     (f"{WEB}.shm_size", "much", "expected a size such as `512k`"),
     (f"{WEB}.ulimits", [], "expected a mapping"),
-    (f"{WEB}.ulimits", {"files": 1}, "'nofile'"),
+    (f"{WEB}.ulimits", {"files": 1}, "a limit of the kernel such as `nofile`"),
     (f"{WEB}.ulimits", {"nofile": "many"}, "expected a mapping"),
     (f"{WEB}.ulimits", {"nofile": True}, "expected a mapping"),
     (f"{WEB}.ulimits", {"nofile": -2}, "greater than or equal to -1"),
