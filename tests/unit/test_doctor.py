@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 import threading
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from rich.console import Console
 
+from orchestrator.dashboard import draw_findings
 from orchestrator.doctor import engine, files, ports, registries, room
 from orchestrator.doctor.demand import Demand, find_demand
 from orchestrator.doctor.examination import examine
@@ -356,6 +359,8 @@ def test_what_a_stack_demands(tmp_path: Path) -> None:
     """Both colors where both run, the largest service once more for a release, and each image once."""
     document = shop_with("services.web.replicas", 2)
     document["services"]["web"] |= {"secrets": ["KEY", "NAME:OTHER"]}
+    document["services"]["web"]["build"]["secrets"] = ["id:TOKEN"]
+    document["accessories"]["db"]["secrets"] = ["KEY", "WORD"]
     document["services"]["api"] = {"image": "api:{version}", "port": 1, "keep": "running"}
     found = find_demand(load_shop(tmp_path, document))
     half = GIB // 2
@@ -366,8 +371,8 @@ def test_what_a_stack_demands(tmp_path: Path) -> None:
         "mongo:8": "accessories.db",
         "api:v1": "services.api",
     }
-    assert found.variables == {"KEY", "OTHER"}
-    assert (found.builds, found.needs_buildkit) == (True, False)
+    assert found.variables == {"KEY", "OTHER", "TOKEN", "WORD"}
+    assert (found.builds, found.needs_buildkit) == (True, True)
     assert found.doors == {"listen": DOOR, "admin": Address("127.0.0.1", 8081)}
 
 
@@ -520,6 +525,23 @@ def test_a_bad_stack_is_a_fault_among_others(tmp_path: Path) -> None:
     assert "b: unknown key" in found["stack"]["text"]
     assert found["stack"]["verdict"] == found["engine"]["verdict"] == "fault"
     assert look(tmp_path, "-f", "no.yaml")["stack"]["verdict"] == "fault"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_what_is_too_long_goes_on_below_its_beginning(width: int) -> None:
+    """No line is longer than the terminal is wide, or ends with spaces; controls are shown."""
+    words = "words that go on " * 12
+    out = io.StringIO()
+    findings = [approve("a", words), warn("longer", "short \x1b[1m", words)]
+    Console(file=out, width=width, color_system=None).print(draw_findings(findings))
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert [line for line in lines if line != line.rstrip()] == []
+    assert lines[0].startswith("ok       a       words")
+    assert lines[1].startswith(" " * 17 + "words")
+    assert "warning  longer  short \\x1b[1m" in lines
+    assert lines[lines.index("warning  longer  short \\x1b[1m") + 1].startswith(" " * 17 + "mend: ")
+    assert lines[-1] == "1 ok, 1 warning"
 
 
 def test_what_lies_beside_a_stack_is_looked_at(tmp_path: Path) -> None:
