@@ -93,7 +93,7 @@ def _read_text(path: Path) -> str:
             raw = file.read(LARGEST_FILE + 1)  # no more: `/dev/zero` never ends
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"`{path}` does not exist", "name the file with `--file`, or write one: see README.md"
+            f"`{path}` does not exist", "name the file with `--file`, or write one: `stackctl init`"
         ) from error
     except OSError as error:
         raise ConfigurationError(f"`{path}` cannot be read: {error.strerror}") from error
