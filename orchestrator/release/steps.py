@@ -263,8 +263,7 @@ def _await_quiet_color(run: Run, candidate: Candidate) -> None:
 
     A request that had decided for what ran there before would be executed by the candidate.
     """
-    made, engine = candidate.plan, run.house.engine
-    table = made.config.table
+    made, table = candidate.plan, candidate.plan.config.table
     run.tell(f"until {made.candidate.color} has answered all of before", made.drain_timeout)
     quiet = candidate.switch.await_quiet(made.candidate.color, table, made.drain_timeout)
     if quiet.cut:
@@ -275,7 +274,7 @@ def _await_quiet_color(run: Run, candidate: Candidate) -> None:
             )
         )
     require_held(run.lease)  # waiting lasts: somebody else may be at work meanwhile
-    clear_way(engine, made)
+    clear_way(run.house.engine, made)
     run.house.emit(Progress(f"starting {' and '.join(made.replicas)}"))
 
 
