@@ -63,6 +63,7 @@ class Planned(Event):
     digest: str
     previous: str | None  # version
     unchanged: bool
+    worker: bool = False  # it has no users whom a witness could speak for
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,14 @@ class Moved(Event):
     active: str | None  # version
     color: str | None  # of the active version
     green: int  # percent of the clients that get green
+
+
+@dataclass(frozen=True)
+class Idle(Event):
+    """Nobody worked for a while: one color had to end before the other one started."""
+
+    kind = "idle"
+    seconds: float
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ def summarize(result: Result) -> str:
     if result.outcome == "unchanged":
         return _tell_now(result)
     lines = [_tell_now(result), *_tell_witness(result)]
+    if "gap" in result.seconds:
+        lines.append(f"nobody worked for {result.seconds['gap']:.1f} s, as is meant")
     if result.report:
         lines.append(f"report  {result.report}")
     elif result.evidence:

@@ -86,8 +86,6 @@ def _put_test(part: Part, command: list[str]) -> None:
     url = _URL.search(" ".join(command))
     if url:
         _put_path(part, url, at)
-    elif not part.fits("health", {"command": command}):
-        part.put("health", {"command": command}, at, "`health.command`")
     else:
         part.leave(at, "is a command: a service is asked by HTTP, see `health.path`")
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from orchestrator.adopt.dockerfile import Stage
 
-WORKER = "a service without a port (a queue's worker, a bot, a scheduler): stackctl releases what answers HTTP"
+WORKER = (
+    "a service without a port (a queue's worker, a bot, a scheduler): write it by hand, see docs/workers.md"
+)
 PROXY = "a proxy in front of the others: the gateway takes its place, see `routes`"
 
 

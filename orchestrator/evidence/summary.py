@@ -37,7 +37,7 @@ def summarize(
         "schema": SCHEMA,
         "release": started["release"],
         "outcome": ended["outcome"],
-        "verdict": judge(ended["outcome"], witness, _last(events, "adopted")),
+        "verdict": judge(ended["outcome"], witness, _last(events, "adopted"), planned),
         "what": {key: started[key] for key in ("command", "service", "version")}
         | {key: planned.get(key) for key in ("color", "previous")},
         "who": {key: started[key] for key in WHO if key in started},
@@ -50,7 +50,7 @@ def summarize(
             events, "probe", "at", "replica", "attempt", "healthy", "status", "ms", "detail"
         ),
         "configs": _pick(events, "switched", "at", "config", "sha256"),
-        **_pick_moves(events),
+        **(_pick_moves(events) | _pick_gaps(events)),
         "drain": _pick_drain(events),
         "witness": witness,
         "traffic": traffic,
@@ -77,15 +77,20 @@ def read_span(events: Sequence[Event]) -> tuple[float, float]:
 
 
 def judge(
-    outcome: str, witness: Mapping[str, object], adopted: Event = MappingProxyType({})
+    outcome: str,
+    witness: Mapping[str, object],
+    adopted: Event = MappingProxyType({}),
+    planned: Event = MappingProxyType({}),
 ) -> dict[str, object]:
     """Return the verdict: was a request lost, and what that rests on.
 
-    What died may have lost requests that it did not come to write down.
+    What died may have lost requests that it did not come to write down. A worker has none to lose.
     """
     sent, lost = int(str(witness["sent"])), int(str(witness["lost"]))
     if witness.get("failure") and not lost:
         return {"lossless": None, "text": f"the witness failed: {witness['failure']}"}
+    if planned.get("worker"):
+        return {"lossless": None, "text": "no request was witnessed: a worker answers none"}
     if sent == 0:
         return {"lossless": None, "text": "no witness: no version was serving before"}
     what = "released" if outcome == "deployed" else outcome.replace("_", " ")
@@ -122,6 +127,12 @@ def _pick_moves(events: Sequence[Event]) -> dict[str, object]:
     """Return how the link was moved; a release that reloaded NGINX instead has no such list."""
     moves = _pick(events, "moved", "at", "move", "step", "active", "color", "green")
     return {"moves": moves} if moves else {}
+
+
+def _pick_gaps(events: Sequence[Event]) -> dict[str, object]:
+    """Return for how long nobody worked, where one color had to end before the other one started."""
+    gaps = _pick(events, "idle", "at", "seconds")
+    return {"gaps": gaps} if gaps else {}
 
 
 def _pick_drain(events: Sequence[Event]) -> dict[str, object] | None:

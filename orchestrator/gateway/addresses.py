@@ -17,7 +17,7 @@ from orchestrator.stack.model import Color
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from orchestrator.stack.model import Service, Stack
+    from orchestrator.stack.model import Stack
 
 COLORS: tuple[Color, ...] = get_args(Color)
 
@@ -85,8 +85,12 @@ class AddressTable:
         )
 
     def has(self, stack: Stack) -> bool:
-        """Whether every color of every service has its addresses."""
-        return all(self.of(name, color) for name in stack.services for color in COLORS)
+        """Whether every color of every service has its addresses, and every worker is listed."""
+        return all(
+            name in self.upstreams
+            and self.upstreams[name].keys() == {*(() if service.is_worker else COLORS)}
+            for name, service in stack.services.items()
+        )
 
     def facts(self) -> dict[str, object]:
         """Return the table as JSON values."""
@@ -110,35 +114,38 @@ def fit_table(
 
     Colors keep what they have; only the `candidate`, which users do not get, takes the port and the
     number of replicas that stack.yaml has now. New addresses come from `pool`, without those that
-    are `taken` and those that the served config still lists. Raises ConfigurationError where there
-    are not enough.
+    are `taken` and those that the served config still lists. A worker is listed, so that its lane is
+    read with the others, and has no addresses. Raises ConfigurationError where there are not enough.
     """
     free = (address for address in pool if address not in served.addresses | {*taken})
     upstreams: dict[str, dict[Color, Upstream]] = {}
     for name, service in stack.services.items():
+        colors = upstreams.setdefault(name, {})
+        if service.port is None:
+            continue
         for color in COLORS:
             known = served.of(name, color)
             wanted = known is None or candidate == (name, color)
-            fitted = _fit(known, service, free) if wanted else known
+            fitted = _fit(known, service.port, service.replicas, free) if wanted else known
             if fitted is None:
                 raise _full(stack)
-            upstreams.setdefault(name, {})[color] = fitted
+            colors[color] = fitted
     return AddressTable(upstreams)
 
 
-def _fit(known: Upstream | None, service: Service, free: Iterator[str]) -> Upstream | None:
+def _fit(known: Upstream | None, port: int, replicas: int, free: Iterator[str]) -> Upstream | None:
     """Return the upstream with as many addresses as stack.yaml wants; None where too few are free."""
-    addresses = list(known.addresses if known else ())[: service.replicas]
-    while len(addresses) < service.replicas:
+    addresses = list(known.addresses if known else ())[:replicas]
+    while len(addresses) < replicas:
         address = next(free, None)
         if address is None:
             return None
         addresses.append(address)
-    return Upstream(service.port, tuple(addresses))
+    return Upstream(port, tuple(addresses))
 
 
 def _full(stack: Stack) -> ConfigurationError:
-    wanted = sum(2 * service.replicas for service in stack.services.values())
+    wanted = sum(2 * one.replicas for one in stack.services.values() if not one.is_worker)
     return ConfigurationError(
         f"the network of `{stack.name}` has no addresses left: its services need {wanted}, one for"
         " each replica of both colors",

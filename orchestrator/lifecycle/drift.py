@@ -118,9 +118,10 @@ def _is_other(
 ) -> bool:
     """Whether a replica was made from other settings than stack.yaml has; its image is its own."""
     upstream = snapshot.table.of(replica.service, replica.color)
-    if upstream is None:
+    port = stack.services[replica.service].port
+    if upstream is None and port is not None:
         return False
-    wanted = replace(upstream, port=stack.services[replica.service].port)
+    wanted = replace(upstream, port=port) if upstream and port is not None else None
     image = replica.container.image
     spec = replica_specs(stack, replica.service, active, image, given, wanted)[0]
     return not is_made_from(replica.container, spec)

@@ -120,39 +120,69 @@ def persist_candidate(engine: Containers, containers: Sequence[Container]) -> No
     in_parallel(lambda container: engine.persist(container.id), containers)
 
 
-def put_away(
-    engine: Containers, service: Service, replicas: Sequence[Replica], emit: Emit = lambda _: None
+def stop(
+    engine: Containers,
+    service: Service,
+    replicas: Sequence[Replica],
+    emit: Emit = lambda _: None,
 ) -> None:
-    """Do with a retired color what `keep` says; tell what still runs after its stop signal."""
-    if service.keep == "running":
-        return
+    """Let replicas end what they have in hand, within `stop_grace`, and stay so; tell who still runs."""
     left = [replica.probed for replica in replicas]
 
     def tell() -> None:
         if left:
             emit(Noticed(f"{' and '.join(left)} still {'runs' if len(left) == 1 else 'run'}"))
 
-    def stop(replica: Replica) -> None:
+    def end(replica: Replica) -> None:
         engine.unpersist(replica.container.id)  # or it would come back with the engine
         engine.stop(replica.container.id, service.stop_grace)
         left.remove(replica.probed)
         tell()
-        if service.keep == "removed":
-            engine.remove(replica.container.id)
 
     tell()
-    in_parallel(stop, replicas)
+    in_parallel(end, replicas)
+
+
+def start_again(engine: Containers, replicas: Iterable[Replica]) -> None:
+    """Have replicas work again that were stopped for a candidate."""
+
+    def start(replica: Replica) -> None:
+        engine.persist(replica.container.id)
+        engine.start(replica.container.id)
+
+    in_parallel(start, replicas)
+
+
+def put_away(
+    engine: Containers, service: Service, replicas: Sequence[Replica], emit: Emit = lambda _: None
+) -> None:
+    """Do with a retired color what `keep` says."""
+    if service.keep == "running":
+        return
+    stop(engine, service, replicas, emit)
+    if service.keep == "removed":
+        in_parallel(engine.remove, [replica.container.id for replica in replicas])
+
+
+def discard(engine: Containers, service: Service, containers: Iterable[Container]) -> None:
+    """Remove what no user gets. A worker may have taken on a job all the same: it may end that."""
+
+    def remove(container: Container) -> None:
+        if service.is_worker and container.running:
+            engine.stop(container.id, service.stop_grace)
+        engine.remove(container.id)
+
+    in_parallel(remove, containers)
 
 
 def undo_candidate(engine: Containers, plan: Plan, containers: Sequence[Container]) -> None:
     """Remove what a failed release created; what it woke only goes back to sleep."""
     woken = {replica.container.id for replica in plan.wake}
+    grace = plan.service.stop_grace if plan.service.is_worker else 0
 
-    def undo(container: Container) -> None:
-        if container.id in woken:
-            engine.unpersist(container.id)
-            engine.stop(container.id, 0)
-        else:
-            engine.remove(container.id)
+    def rest(container: Container) -> None:
+        engine.unpersist(container.id)
+        engine.stop(container.id, grace)
 
-    in_parallel(undo, containers)
+    in_parallel(rest, [found for found in containers if found.id in woken])
+    discard(engine, plan.service, [found for found in containers if found.id not in woken])

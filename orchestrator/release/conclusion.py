@@ -119,7 +119,7 @@ def _compare_configs(plan: Plan | None, ending: Ending) -> dict[str, str]:
 
 
 def _read_traffic(house: House, record: Record, plan: Plan | None) -> dict[str, object] | None:
-    if plan is None:
+    if plan is None or plan.service.is_worker:
         return None
     start, end = read_span(record.events)
     try:

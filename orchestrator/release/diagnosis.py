@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.engine.values import Container
     from orchestrator.release.observe import Snapshot
     from orchestrator.release.replica import Replica
-    from orchestrator.stack.model import Stack
+    from orchestrator.stack.model import Service, Stack
 
 Replicas = tuple["Replica", ...]
 
@@ -35,6 +35,7 @@ class Repair:
     remove: Replicas = ()
     stop: Replicas = ()
     back: Replicas = ()  # set aside, and kept again
+    start: Replicas = ()  # stopped for a candidate, and active again
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def diagnose(
         name: _find_aside(
             name,
             snapshot,
-            _diagnose_service(name, snapshot, healthy, rests=service.keep != "running"),
+            _diagnose_service(name, service, snapshot, healthy),
         )
         for name, service in stack.services.items()
     }
@@ -134,30 +135,44 @@ def to_target(replicas: Replicas) -> Target:
 
 
 def _diagnose_service(
-    name: str, snapshot: Snapshot, healthy: Collection[str], *, rests: bool
+    name: str, service: Service, snapshot: Snapshot, healthy: Collection[str]
 ) -> Repair | None:
     lane = snapshot.lane(name)
     if lane.active and lane.outgoing:
         return _finish(name, snapshot, lane, lane.active, lane.outgoing, healthy)
-    if lane.active and not _running(snapshot, name, lane.active):
+    stopped = _find_stopped(name, service, snapshot, lane)
+    proven = not service.is_worker or lane.candidate is None  # that a worker runs is no proof
+    if lane.active and proven and not _running(snapshot, name, lane.active):
         stranded = _strand(name, snapshot, lane, lane.active, healthy)
         if stranded:
             return stranded
     idle = _idle(name, snapshot, lane)
-    aside = snapshot.aside_of(name)  # then its names and addresses are a candidate's
-    kept = tuple(replica for replica in idle if not aside and replica.belongs_to(lane.kept))
+    # Where one is set aside, its name and address are a candidate's.
+    taken = {replica.number for replica in snapshot.aside_of(name)}
+    kept = tuple(r for r in idle if r.number not in taken and r.belongs_to(lane.kept))
     left = tuple(replica for replica in idle if replica not in kept)
-    awake = _awake(kept) if rests or lane.candidate else ()
+    awake = _awake(kept) if service.keep != "running" or lane.candidate else ()
     if not (left or awake or lane.candidate):
         return None
-    said = [f"{_name(left)} never got any traffic: removed"] if left else []
+    never = "was never in charge" if service.is_worker else "never got any traffic"
+    said = [f"{_name(left)} {never}: removed"] if left else []
     said += [f"{_name(awake)} is kept for a rollback and ran: stopped"] if awake else []
+    said += [f"{_name(stopped)} was stopped for it: started again"] if stopped else []
     return Repair(
         text=f"`{name}`: " + ("; ".join(said) or "only its lane knew of a candidate: forgotten"),
         lane=lane.abandon(),
         remove=left,
         stop=awake,
+        start=stopped,
     )
+
+
+def _find_stopped(name: str, service: Service, snapshot: Snapshot, lane: Lane) -> Replicas:
+    """Return the active replicas that had to end before a candidate could start, which is no good."""
+    if not service.alone or lane.candidate is None or lane.active is None:
+        return ()
+    own = snapshot.of(name, lane.active.color)
+    return tuple(replica for replica in own if not replica.container.running)
 
 
 def _find_aside(name: str, snapshot: Snapshot, repair: Repair | None) -> Repair | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from orchestrator.engine.values import Kind, Named
-from orchestrator.errors import Conflict
+from orchestrator.errors import Conflict, EngineError
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.release.observe import is_ours
 from orchestrator.release.specs import to_volume
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from collections.abc import Set as AbstractSet
 
+    from orchestrator.gateway.addresses import Upstream
     from orchestrator.release.house import House
+    from orchestrator.release.observe import Snapshot
+    from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Stack
 
 Name = tuple[Kind, str]
@@ -100,3 +103,16 @@ def _may_use(stack: str, found: Named) -> bool:
 def _names_of_volumes(stack: Stack, mounts: Iterable[str]) -> Iterator[Name]:
     volumes = (to_volume(stack, mount) for mount in mounts)
     return (("volume", volume.name) for volume in volumes if not volume.external)
+
+
+def refuse_taken(snapshot: Snapshot, upstream: Upstream | None, own: tuple[Replica, ...]) -> None:
+    """Raise EngineError where somebody else has an address that the candidate is to get."""
+    holders = snapshot.network.holders if snapshot.network else {}
+    ours = {replica.container.name for replica in own}
+    for address in upstream.addresses if upstream else ():
+        holder = holders.get(address)
+        if holder is not None and holder not in ours:
+            raise EngineError(
+                f"`{holder}` has the address {address}, which belongs to a replica",
+                f"start it without `--ip`, or stop it: `docker stop {holder}`",
+            )

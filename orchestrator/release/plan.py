@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import EngineError, StackctlError
+from orchestrator.errors import StackctlError
 from orchestrator.gateway.config import Earlier, Newer
-from orchestrator.gateway.container import fit_resources
 from orchestrator.gateway.lane import Lane, Target
-from orchestrator.gateway.render import render
 from orchestrator.release.observe import fit_config
+from orchestrator.release.ownership import refuse_taken
 from orchestrator.release.phases import Phase
-from orchestrator.release.specs import is_made_from, migration_spec, replica_specs
+from orchestrator.release.reuse import is_kept, runs, serves
+from orchestrator.release.specs import migration_spec, replica_specs
 from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
 from orchestrator.stack.part import ROOT
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.engine.values import Container, ContainerSpec, Image
-    from orchestrator.gateway.addresses import AddressTable, Upstream
+    from orchestrator.gateway.addresses import Upstream
     from orchestrator.gateway.config import Config
     from orchestrator.release.observe import Snapshot
     from orchestrator.release.provision import Provision
@@ -56,7 +56,7 @@ class Plan:
     lane: Lane  # who gets the traffic now
     lanes: frozenset[str]  # services that have a lane
     candidate: Target
-    upstream: Upstream  # of the candidate
+    upstream: Upstream | None  # of the candidate; a worker has none
     served: Config  # by NGINX now
     config: Config  # that NGINX must serve for this; the same one where nothing changes
     migration: ContainerSpec | None  # to be run to its end before
@@ -72,6 +72,11 @@ class Plan:
     def previous(self) -> Target | None:
         """The color that users get now."""
         return self.lane.active
+
+    @property
+    def previous_version(self) -> str:
+        """The version that users get now; empty where there is none."""
+        return self.previous.version if self.previous else ""
 
     @property
     def staged(self) -> Lane:
@@ -104,6 +109,23 @@ class Plan:
     def is_reshaped(self) -> bool:
         """Whether the config that served until now does not know where the candidate is."""
         return self.served.table.of(self.order.service, self.candidate.color) != self.upstream
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether what runs now stops before the candidate starts: never may both run."""
+        return self.service.alone and self.previous is not None
+
+    @property
+    def halted(self) -> tuple[Replica, ...]:
+        """What is stopped for the candidate, and runs again where that one fails."""
+        kept_up = ("running", "restarting")  # not what somebody has stopped
+        return tuple(one for one in self.outgoing if one.container.state in kept_up)
+
+    @property
+    def drains(self) -> bool:
+        """Whether the previous version may have users to answer; what was always a worker has none."""
+        routed = (naming.ADDRESS in one.container.labels for one in self.outgoing)
+        return self.previous is not None and (not self.service.is_worker or any(routed))
 
     @property
     def warm(self) -> bool:
@@ -140,22 +162,21 @@ class Plan:
         """Yield what each phase will do; a phase with nothing to do is left out, and not run."""
         if self.unchanged:
             return
-        health = self.service.health
         if self.config.id != self.served.id:
             yield Phase.CONFIGURE, "test the new NGINX config, reload it, confirm it"
         if self.migration:
             yield Phase.MIGRATE, f"run {' '.join(self.migration.entrypoint)}"
         yield from self._describe_start()
-        yield (
-            Phase.GATE,
-            f"{health.successes} healthy answers in a row from each, within {health.deadline:g} s",
-        )
-        yield Phase.PREVIEW, f"every replica answers through the upstream of {self.candidate.color}"
+        yield from self._describe_proof()
         yield Phase.PROMOTE, f"move the link to {self.candidate.color}: no reload"
-        yield Phase.CONFIRM, "new connections get it"
+        if self.service.is_worker:
+            yield Phase.CONFIRM, "the link says so"
+        else:
+            yield Phase.CONFIRM, "new connections get it"
         if self.previous:
             was = f"{self.previous.color} ({self.previous.version})"
-            yield Phase.DRAIN, f"until {was} has answered all, at most {self.drain_timeout:g} s"
+            if self.drains:
+                yield Phase.DRAIN, f"until {was} has answered all, at most {self.drain_timeout:g} s"
             yield Phase.RETIRE, f"{self.previous.color}: {self.service.keep}"
             if self.aside:
                 yield Phase.RETIRE, f"remove {self.aside[0].version}, which was kept so far"
@@ -165,8 +186,24 @@ class Plan:
             yield Phase.START, f"remove {replica.container.name}"
         for replica in self.aside:
             yield Phase.START, f"set {replica.name} ({replica.version}) aside"
+        for replica in self.outgoing if self.gives_way else ():
+            yield Phase.START, f"stop {replica.name} ({replica.version}), which must be alone"
         for name in self.replicas:
             yield Phase.START, f"start {name}"
+
+    def _describe_proof(self) -> Iterator[tuple[Phase, str]]:
+        health = self.service.health
+        within = f"within {health.deadline:g} s"
+        if not self.service.is_worker:
+            yield Phase.GATE, f"{health.successes} healthy answers in a row from each, {within}"
+            color = self.candidate.color
+            yield Phase.PREVIEW, f"every replica answers through the upstream of {color}"
+            return
+        if health.command:
+            yield Phase.GATE, f"`{' '.join(health.command)}` ends with 0 in each, {within}"
+        else:
+            yield Phase.GATE, f"each runs for {health.steady:g} s without an end"
+        yield Phase.PREVIEW, "every replica still runs"
 
 
 def plan_release(
@@ -182,12 +219,12 @@ def plan_release(
     service, lane = stack.services[order.service], snapshot.lane(order.service)
     color = naming.other(lane.active.color) if lane.active else "blue"
     found = snapshot.of(order.service, color)
-    wake = found if _is_kept(found, order, service.replicas, snapshot.table) else ()
+    wake = found if _goes_back(order, found, service, snapshot) else ()
     aside = () if wake else tuple(replica for replica in found if replica.belongs_to(lane.kept))
     config = fit_config(stack, snapshot, snapshot.table, None if wake else (order.service, color))
-    upstream = config.table.require(order.service, color)
-    _refuse_taken(snapshot, upstream, found)
-    target = Target(color, order.version, len(upstream.addresses), release)
+    upstream = config.table.of(order.service, color)
+    refuse_taken(snapshot, upstream, found)
+    target = Target(color, order.version, _count(upstream, service), release)
     specs = replica_specs(stack, order.service, target, image, given, upstream)
     return Plan(
         release=release,
@@ -207,8 +244,23 @@ def plan_release(
         clear=tuple(replica for replica in found if replica not in (*wake, *aside)),
         outgoing=snapshot.active(order.service),
         drain_timeout=find_drain_timeout(stack, order.service),
-        unchanged=not wake and _runs(snapshot, order, specs) and _serves(stack, gateway, served),
+        unchanged=not wake and _runs(snapshot, order, specs) and serves(stack, gateway, served),
     )
+
+
+def _goes_back(
+    order: Order, found: tuple[Replica, ...], service: Service, snapshot: Snapshot
+) -> bool:
+    back = order.command == "rollback"
+    return back and is_kept(found, order.version, service, snapshot.table)
+
+
+def _runs(snapshot: Snapshot, order: Order, specs: tuple[ContainerSpec, ...]) -> bool:
+    return runs(snapshot, order.service, order.version, specs, order.unreached)
+
+
+def _count(upstream: Upstream | None, service: Service) -> int:
+    return len(upstream.addresses) if upstream else service.replicas
 
 
 def find_drain_timeout(stack: Stack, service: str) -> float:
@@ -239,53 +291,3 @@ def refuse_newer(stack: Stack, snapshot: Snapshot) -> None:
             f"`{stack.name}` was brought up by a newer stackctl (layout {snapshot.strange.layout})",
             "use that one, or a newer one",
         )
-
-
-def _refuse_taken(snapshot: Snapshot, upstream: Upstream, own: tuple[Replica, ...]) -> None:
-    """Raise EngineError where somebody else has an address that the candidate is to get."""
-    holders = snapshot.network.holders if snapshot.network else {}
-    ours = {replica.container.name for replica in own}
-    for address in upstream.addresses:
-        holder = holders.get(address)
-        if holder is not None and holder not in ours:
-            raise EngineError(
-                f"`{holder}` has the address {address}, which belongs to a replica",
-                f"start it without `--ip`, or stop it: `docker stop {holder}`",
-            )
-
-
-def _is_kept(found: tuple[Replica, ...], order: Order, replicas: int, table: AddressTable) -> bool:
-    """Whether a rollback can start the previous containers again instead of making new ones.
-
-    Those that an earlier stackctl made have no addresses of their own.
-    """
-    return (
-        order.command == "rollback"
-        and len(found) == replicas
-        and all(replica.version == order.version for replica in found)
-        and all(_is_at_home(replica, table) for replica in found)
-    )
-
-
-def _is_at_home(replica: Replica, table: AddressTable) -> bool:
-    home = table.address(replica.service, replica.color, replica.number)
-    return home is not None and home == replica.container.labels.get(naming.ADDRESS)
-
-
-def _serves(stack: Stack, gateway: Container, served: Config) -> bool:
-    """Whether NGINX serves what stack.yaml says, with the addresses that are given out."""
-    return render(fit_resources(stack, gateway), served.table).id == served.id
-
-
-def _runs(snapshot: Snapshot, order: Order, specs: tuple[ContainerSpec, ...]) -> bool:
-    """Whether users get the version, and from just these specs, which are of the other color.
-
-    A replica that runs where the gateway does not reach it is as good as none.
-    """
-    if snapshot.version(order.service) != order.version:
-        return False
-    running = [r for r in snapshot.active(order.service) if snapshot.reaches(r)]
-    running = [r for r in running if r.container.name not in order.unreached]
-    return [replica.number for replica in running] == [*range(1, len(specs) + 1)] and all(
-        is_made_from(replica.container, spec) for replica, spec in zip(running, specs, strict=True)
-    )

@@ -23,7 +23,7 @@ PATIENCE = 15.0  # seconds; NGINX may hold failures of what ran there before aga
 def prove_preview(admin: Admin, clock: Clock, plan: Plan) -> None:
     """Return once every replica answered through its upstream. Raises CandidateError."""
     order, health = plan.order, plan.service.health
-    missing = set(plan.upstream.servers)
+    missing = set(plan.upstream.servers if plan.upstream else ())
     last = "no answer"
 
     def ask() -> bool | None:

@@ -9,7 +9,13 @@ from orchestrator.errors import GatewayError
 from orchestrator.events import Recovered, Waiting, Warned
 from orchestrator.evidence.archive import VERIFY
 from orchestrator.evidence.interruption import close_interrupted
-from orchestrator.release.candidate import bring_back, in_parallel, put_away
+from orchestrator.release.candidate import (
+    bring_back,
+    discard,
+    in_parallel,
+    put_away,
+    start_again,
+)
 from orchestrator.release.diagnosis import Diagnosis, Repair, adopt, diagnose, needs_health
 from orchestrator.release.lock import require_held
 from orchestrator.release.observe import observe
@@ -138,7 +144,11 @@ def stamp(house: House) -> str:
 def _carry_out(
     house: House, snapshot: Snapshot, container: Container, found: Diagnosis, lease: Lease
 ) -> None:
-    """Users first: the links lead to what is right, and what then gets no traffic goes."""
+    """Users first: the links lead to what is right, and what then gets no traffic goes.
+
+    Where a color was stopped for a candidate, its lane goes on to say so until it runs again: whoever
+    comes after a death would else take the candidate for what users had.
+    """
     require_held(lease)
     with house.open_gateway(container) as gateway:
         if found.astray and snapshot.config is not None:
@@ -147,9 +157,14 @@ def _carry_out(
         for service in moved:
             require_door(house, service)  # or nobody could confirm the move
         for service in moved:
-            _move(house, gateway, service, found.repairs[service])
+            if not found.repairs[service].start:
+                _move(house, gateway, service, found.repairs[service])
         for service, repair in found.repairs.items():
             _clear(house, snapshot, gateway, service, repair, lease)
+            if repair.start:
+                require_held(lease)
+                start_again(house.engine, repair.start)
+                _move(house, gateway, service, repair)
         in_parallel(house.engine.remove, [migration.id for migration in found.migrations])
 
 
@@ -174,6 +189,6 @@ def _clear(
         quiet = gateway.await_quiet(name, color, snapshot.table.of(name, color), within)
         warn_of_cut(quiet, house.emit)
     require_held(lease)
-    in_parallel(house.engine.remove, [replica.container.id for replica in repair.remove])
+    discard(house.engine, service, [replica.container for replica in repair.remove])
     put_away(house.engine, service, repair.stop, house.emit)
     bring_back(house.engine, service, repair.back)

@@ -11,6 +11,7 @@ from orchestrator.events import Event, Failed, PhaseBegan, PhaseEnded, Undone, W
 from orchestrator.evidence.record import Record
 from orchestrator.evidence.samples import count
 from orchestrator.release.conclusion import Ending, conclude
+from orchestrator.release.gap import Gap
 from orchestrator.release.lock import introduce, require_held
 from orchestrator.release.phases import UNDO, Phase, Undo
 from orchestrator.release.undo import give_up, put_back, read_candidate_logs, tell_left
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from orchestrator.release.plan import Order, Plan
     from orchestrator.release.result import Outcome, Result
     from orchestrator.release.switch import Switch
+
+WORKS_ON = "the previous version may work on beside it: `stackctl up` stops it"
+AGAIN = ", and the version before works again"
 
 
 class Run:
@@ -47,6 +51,7 @@ class Run:
         self.plan: Plan | None = None  # once it is decided
         self.switch: Switch | None = None  # once it is opened; closed at the end
         self.witness: Witness | None = None  # once it is called; stopped at the end
+        self.gap = Gap(house.clock, self.emit)
         self._phase = Phase.BUILD
         self._started = house.clock.monotonic()
         self._seconds: dict[str, float] = {}
@@ -91,7 +96,7 @@ class Run:
         """Undo what is to be undone, and conclude; return whether the error is in the result."""
         self.record.tolerate()  # what follows must come to its end, on a full disk as well
         outcome: Outcome = "unchanged" if self.plan and self.plan.unchanged else "deployed"
-        left = tell_left(self.order, None if error is None else UNDO[self._phase])
+        left = tell_left(self.order, None if error is None else UNDO[self._phase], self.plan)
         with held_back(left) as late:  # undoing is all that a first signal could ask for
             if error is not None:
                 outcome, error = self._undo(error)
@@ -105,6 +110,8 @@ class Run:
         if self.switch is not None:
             self.switch.gateway.close()
         figures = self.witness.stop() if self.witness else count(())
+        if self.gap.told:
+            self._seconds["gap"] = self.gap.seconds
         self._seconds["total"] = self.house.clock.monotonic() - self._started
         ending = Ending(outcome, error, self._seconds, self._logs)
         return conclude(self.house, self.record, self.order, self.plan, figures, ending)
@@ -114,7 +121,9 @@ class Run:
         reason = error.message if isinstance(error, StackctlError) else repr(error)
         undo, plan = UNDO[self._phase], self.plan
         if undo is Undo.FORWARD:
-            self.emit(Warned(f"{self._phase}: {reason}; the previous version was left as it is"))
+            worker = plan is not None and plan.service.is_worker
+            left = WORKS_ON if worker else "the previous version was left as it is"
+            self.emit(Warned(f"{self._phase}: {reason}; {left}"))
             return "deployed", error
         if plan is not None:
             self._logs = read_candidate_logs(self.house, plan)
@@ -127,9 +136,9 @@ class Run:
         try:
             require_held(self.lease)
             if plan is not None and undo is not Undo.NOTHING:
-                put_back(self.switch, plan, self.lease, undo)
+                put_back(self.switch, plan, self.lease, undo, self.gap)
         except StackctlError as failure:
             self.emit(Warned(f"not undone: {failure.message}"))
             return give_up(reason, failure, self.lease)
-        self.emit(Undone(undo))
+        self.emit(Undone(f"{undo}{AGAIN if self.gap.told else ''}"))
         return "reverted", error

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from orchestrator.gateway.addresses import Upstream
     from orchestrator.gateway.lane import Target
     from orchestrator.release.provision import Provision
-    from orchestrator.stack.model import Stack
+    from orchestrator.stack.health import Health
+    from orchestrator.stack.model import AccessoryHealth, Stack
     from orchestrator.stack.part import Part
 
 ROOT_NUMBER = "0"  # whatever the image calls its user 0
@@ -27,7 +28,7 @@ def replica_specs(
     target: Target,
     image: str,
     given: Provision,
-    upstream: Upstream,
+    upstream: Upstream | None,  # None: the engine chooses the address of a worker
 ) -> tuple[ContainerSpec, ...]:
     """Return one color's containers; `image` is an id, so the spec changes with its content."""
     wanted = stack.services[service]
@@ -36,10 +37,12 @@ def replica_specs(
         image=image,
         read_only=wanted.read_only,
         capabilities=wanted.user == ROOT,
+        health=_to_command(wanted.health) if wanted.health.command else None,
         init=wanted.init,
         persistent=False,  # a candidate that crashes must stay down, to be seen and to be removed
     )
     spec = template.fingerprint
+    addresses = upstream.addresses if upstream else (None,) * target.replicas
     return tuple(
         replace(
             template,
@@ -47,13 +50,16 @@ def replica_specs(
             address=address,
             labels=_label_replica(stack, service, target, number, upstream) | {naming.SPEC: spec},
         )
-        for number, address in enumerate(upstream.addresses, start=1)
+        for number, address in enumerate(addresses, start=1)
     )
 
 
 def _label_replica(
-    stack: Stack, service: str, target: Target, number: int, upstream: Upstream
+    stack: Stack, service: str, target: Target, number: int, upstream: Upstream | None
 ) -> dict[str, str]:
+    place = (
+        {"address": upstream.addresses[number - 1], "port": str(upstream.port)} if upstream else {}
+    )
     return naming.labels(
         stack.name,
         "service",
@@ -62,8 +68,7 @@ def _label_replica(
         version=target.version,
         release=target.release,
         replica=str(number),
-        address=upstream.addresses[number - 1],
-        port=str(upstream.port),
+        **place,
     )
 
 
@@ -78,6 +83,7 @@ def migration_spec(stack: Stack, service: str, replica: ContainerSpec) -> Contai
     return replace(
         replica,
         address=None,
+        health=None,
         name=naming.migration_name(stack.name, service),
         entrypoint=wanted.command,  # as it is written, and no arguments to the image's own
         command=(),
@@ -98,14 +104,14 @@ def accessory_spec(stack: Stack, name: str, given: Provision) -> ContainerSpec:
         ports=tuple((one.port, one.address) for one in wanted.publish),
         capabilities=True,
         init=wanted.init,
-        health=(
-            HealthCommand(wanted.health.command, wanted.health.interval, wanted.health.timeout)
-            if wanted.health
-            else None
-        ),
+        health=_to_command(wanted.health) if wanted.health else None,
     )
     labels = naming.labels(stack.name, "accessory", service=name, spec=template.fingerprint)
     return replace(template, labels=labels)
+
+
+def _to_command(health: Health | AccessoryHealth) -> HealthCommand:
+    return HealthCommand(health.command, health.interval, health.timeout)
 
 
 def is_made_from(container: Container, spec: ContainerSpec) -> bool:

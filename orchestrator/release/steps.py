@@ -5,22 +5,21 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import GatewayError
-from orchestrator.events import DrainEnded, Planned, Progress, Switched, Warned
+from orchestrator.events import DrainEnded, Planned, Switched, Warned
 from orchestrator.evidence.record import hash_text
-from orchestrator.health import Gate
 from orchestrator.release.candidate import (
-    clear_way,
     find_candidate,
     in_parallel,
     persist_candidate,
     put_away,
     start_candidate,
+    stop,
 )
 from orchestrator.release.externals import require_externals
+from orchestrator.release.gate import describe_gate, pass_gate, require_running
 from orchestrator.release.images import prepare_image
 from orchestrator.release.lock import require_held
 from orchestrator.release.migration import migrate_database
@@ -32,7 +31,7 @@ from orchestrator.release.preview import prove_preview
 from orchestrator.release.provision import provide
 from orchestrator.release.reach import require_door
 from orchestrator.release.switch import Switch, open_switch, warn_of_cut
-from orchestrator.release.symptoms import explain
+from orchestrator.release.waiting import await_old_workers, await_quiet_color
 from orchestrator.release.witness import call_witness
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
@@ -98,6 +97,7 @@ def plan(run: Run, built: Built) -> Candidate:
                 digest=image.id,
                 previous=made.previous.version if made.previous else None,
                 unchanged=made.unchanged,
+                worker=made.service.is_worker,
             )
         )
         if not made.unchanged:
@@ -149,36 +149,28 @@ def start(run: Run, candidate: Candidate) -> Candidate:
             run.record.note,
             promised=made.order.version,
         )
-        _await_quiet_color(run, candidate)
+        await_quiet_color(run, made, candidate.switch)
         door.result()
         if made.previous is not None:  # where nobody serves, a lane would lead users to it
             candidate.switch.move("stage", made.staged)
+        if made.gives_way:  # after the move: the lane says what is to be started again
+            run.tell(f"until {made.previous_version} has ended", made.service.stop_grace)
+            try:
+                stop(run.house.engine, made.service, made.outgoing)
+            finally:
+                run.gap.open()
+            require_held(run.lease)  # that lasts: somebody else may have started it again
         start_candidate(run.house.engine, made, run.emit)
+        run.gap.fill()
     return candidate
 
 
 def gate(run: Run, candidate: Candidate) -> Candidate:
     """Wait until every replica has proven itself."""
     with run.phase(Phase.GATE):
-        made, house = candidate.plan, run.house
-        health = made.service.health
-        run.tell(f"{health.successes} healthy answers in a row", health.deadline)
-
-        def to_probe(name: str) -> str:
-            return name.removeprefix(f"{house.stack.name}-")
-
-        def crashed() -> list[str]:
-            found = find_candidate(house.engine, house.stack.name, made)
-            return [container.name for container in found if container.crashed]
-
-        Gate(health, made.order.version, house.clock, run.emit, warm=made.warm).wait(
-            made.replicas,
-            lambda name: house.admin.probe(
-                to_probe(name), health.path, health.timeout, health.headers
-            ),
-            crashed,
-            partial(explain, house, made),
-        )
+        run.tell(*describe_gate(candidate.plan))
+        pass_gate(run.house, candidate.plan, run.emit)
+        run.gap.close()
     return candidate
 
 
@@ -186,6 +178,9 @@ def preview(run: Run, candidate: Candidate) -> Candidate:
     """Ask the candidate the way that traffic will take, and make it what the engine brings back."""
     made, house = candidate.plan, run.house
     with run.phase(Phase.PREVIEW), _beside() as pool:
+        if made.service.is_worker:
+            persist_candidate(house.engine, require_running(house, made))
+            return candidate
         found = find_candidate(house.engine, house.stack.name, made)
         kept = pool.submit(persist_candidate, house.engine, found)
         if any(route.cache for route in made.service.routes):
@@ -202,7 +197,7 @@ def promote(run: Run, candidate: Candidate) -> Promoted:
     made = candidate.plan
     with run.phase(Phase.PROMOTE):
         if made.is_reshaped:
-            _await_old_workers(run, candidate)
+            await_old_workers(run, candidate.switch)
         served = run.house.admin.serving()
         if served != made.config.id:
             raise GatewayError(
@@ -224,6 +219,8 @@ def confirm(run: Run, promoted: Promoted) -> Promoted:
 def drain(run: Run, promoted: Promoted) -> Promoted:
     """Wait until the previous version has answered all who had decided for it."""
     made = promoted.plan
+    if not made.drains and made.service.is_worker:
+        return promoted
     with run.phase(Phase.DRAIN):
         if run.witness is not None:
             run.witness.let_go()  # its own unfinished requests are not to be waited for
@@ -256,37 +253,6 @@ def _open_switch(run: Run) -> Switch:
     run.switch = switch
     switch.gateway.prepare()
     return switch
-
-
-def _await_quiet_color(run: Run, candidate: Candidate) -> None:
-    """Wait for late requests to the candidate's color, then remove what is in its way.
-
-    A request that had decided for what ran there before would be executed by the candidate.
-    """
-    made, table = candidate.plan, candidate.plan.config.table
-    run.tell(f"until {made.candidate.color} has answered all of before", made.drain_timeout)
-    quiet = candidate.switch.await_quiet(made.candidate.color, table, made.drain_timeout)
-    if quiet.cut:
-        run.emit(
-            Warned(
-                f"somebody who had decided for {made.candidate.color} was not answered within"
-                f" {made.drain_timeout:g} s; the candidate starts at the same addresses"
-            )
-        )
-    require_held(run.lease)  # waiting lasts: somebody else may be at work meanwhile
-    clear_way(run.house.engine, made)
-    run.house.emit(Progress(f"starting {' and '.join(made.replicas)}"))
-
-
-def _await_old_workers(run: Run, candidate: Candidate) -> None:
-    """Wait for the workers that do not know where the candidate is; NGINX ends them in time."""
-    within = run.house.stack.gateway.departure
-    run.tell("until workers of the config before have left", within)
-    if not candidate.switch.gateway.await_departures(within):
-        raise GatewayError(
-            f"a worker of the config before has not left within {within:g} s",
-            "see why: `stackctl logs gateway`",
-        )
 
 
 @contextmanager

@@ -84,8 +84,10 @@ def _explain_silence(
 ) -> Reason | None:
     if last.detail != UNREACHED:
         return None
-    printed = house.engine.execute(container.id, SOCKETS)
-    return explain_listeners(printed.text, plan.service.health.port or plan.service.port)
+    port = plan.service.health.port or plan.service.port
+    if port is None:
+        return None
+    return explain_listeners(house.engine.execute(container.id, SOCKETS).text, port)
 
 
 def _name_signal(number: int) -> str:

@@ -11,13 +11,18 @@ from orchestrator.release.candidate import (
     find_candidate,
     find_kept,
     read_last_lines,
+    start_again,
     undo_candidate,
 )
 from orchestrator.release.lock import LOST, PUT_RIGHT, require_held
 from orchestrator.release.phases import Undo
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.engine.ports import Lease
+    from orchestrator.engine.values import Container
+    from orchestrator.release.gap import Gap
     from orchestrator.release.house import House
     from orchestrator.release.plan import Order, Plan
     from orchestrator.release.result import Outcome
@@ -31,9 +36,11 @@ LEFT = {
 }
 
 
-def tell_left(order: Order, undo: Undo | None) -> str:
+def tell_left(order: Order, undo: Undo | None, plan: Plan | None = None) -> str:
     """Return what is left where the way back, or with None only the evidence, does not come to its end."""
     left = "its evidence, which is not written yet" if undo is None else LEFT[undo]
+    if undo in (Undo.REMOVE, Undo.RESTORE) and plan is not None and plan.gives_way:
+        left = "nobody at work but perhaps the new version, as the old one was stopped for it"
     return (
         f"`{order.command} {order.service} {order.version}` is being brought to its end; once more ends it"
         f" here, and leaves {left}: {PUT_RIGHT}"
@@ -49,7 +56,7 @@ def read_candidate_logs(house: House, plan: Plan) -> str:
         return f"no logs: {error.message}"
 
 
-def put_back(switch: Switch | None, plan: Plan, lease: Lease, undo: Undo) -> None:
+def put_back(switch: Switch | None, plan: Plan, lease: Lease, undo: Undo, gap: Gap) -> None:
     """Undo a release, as far as its lane says that it went. Raises StackctlError.
 
     Where there is no lane, because NGINX does not answer or nobody was served before, `undo` tells
@@ -59,11 +66,36 @@ def put_back(switch: Switch | None, plan: Plan, lease: Lease, undo: Undo) -> Non
         return
     engine, stack = switch.house.engine, switch.house.stack.name
     found = find_candidate(engine, stack, plan)
-    _move_back(switch, plan, may_have_moved=undo is Undo.RESTORE)
-    require_held(lease)
-    undo_candidate(engine, plan, found)
+    if plan.gives_way:
+        _change_back(switch, plan, found, lease, gap)
+    else:
+        _move_back(switch, plan, may_have_moved=undo is Undo.RESTORE)
+        require_held(lease)
+        undo_candidate(engine, plan, found)
     if plan.aside:
         bring_back(engine, plan.service, find_kept(engine, stack, plan))
+
+
+def _change_back(
+    switch: Switch, plan: Plan, found: Sequence[Container], lease: Lease, gap: Gap
+) -> None:
+    """Have the color work again that was stopped for the candidate, once that one has gone.
+
+    Until then the lane says that there is a candidate, so whoever comes after a death does the same.
+    """
+    engine, lane = switch.house.engine, switch.read()
+    if lane == plan.lane:  # nothing was stopped
+        undo_candidate(engine, plan, found)
+        return
+    if lane is None or lane.step == "promoted":
+        switch.move("halt", plan.staged)
+    require_held(lease)
+    gap.open()
+    undo_candidate(engine, plan, found)
+    require_held(lease)
+    start_again(engine, plan.halted)
+    gap.close()
+    _restore(switch, plan)
 
 
 def _move_back(switch: Switch, plan: Plan, *, may_have_moved: bool) -> None:

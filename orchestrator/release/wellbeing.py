@@ -1,4 +1,4 @@
-"""Which replicas are healthy right now, asked through the gateway as the gate does."""
+"""Which replicas are healthy right now, asked through the gateway as the gate does. A worker that runs is."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ def find_unreached(house: House, replicas: Sequence[Replica]) -> frozenset[str]:
 
 def _is_reached(house: House, replica: Replica) -> bool:
     """Whether anything answers; what takes a connection and is silent does as well."""
-    health = house.stack.services[replica.service].health
+    service = house.stack.services[replica.service]
+    if service.is_worker:
+        return True
+    health = service.health
     try:
         answer = house.admin.probe(replica.probed, health.path, CONNECTED, health.headers)
     except Unanswered:
@@ -57,8 +60,8 @@ def _is_reached(house: House, replica: Replica) -> bool:
 
 def _is_healthy(house: House, replica: Replica) -> bool:
     service = house.stack.services.get(replica.service)
-    if service is None:
-        return False
+    if service is None or service.is_worker:
+        return service is not None
     health = service.health
     try:
         answer = house.admin.probe(replica.probed, health.path, PATIENCE, health.headers)

@@ -62,7 +62,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "image": "An image that somebody else made, in place of `build`; `{version}` stands for the"
         " version.",
         "version": "The version that `up` releases first; later `deploy --version` decides.",
-        "port": "The port that the service listens on inside its container.",
+        "port": "The port that the service listens on inside its container; without it, it is a worker, to"
+        " which no request leads.",
         "replicas": "How many containers the service has.",
         "read_only": "Whether the root file system is read-only; `/tmp` stays writable, in memory.",
         "needs": "Services and accessories that have to be up first.",
@@ -74,6 +75,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "keep": "What becomes of the previous color until the next release has succeeded.",
         "drain_timeout": "The longest that the previous color has for its last answers; without it, the"
         " gateway's.",
+        "overlap": "Of a worker, whether the next version starts before the previous one stops; `false`"
+        " where they must never run together.",
         "init": "Whether the first process of a container is the engine's own, so that SIGTERM ends an"
         " app that does not handle it; `false` where an image's own init must be first.",
         "witness": "Requests that prove each release; without any, GET of the first route.",
@@ -137,7 +140,10 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "interval": "The time between two questions.",
         "timeout": "The longest that a whole answer may take.",
         "successes": "Good answers in a row that every replica must give.",
-        "deadline": "The longest until every replica has given them.",
+        "deadline": "The longest until every replica has given them, or is ready.",
+        "command": "Of a worker, a command inside the container; 0 is ready. `interval` is then 1s and"
+        " `timeout` 5s, where they are not given.",
+        "steady": "Of a worker without a `command`, how long every replica has to run without an end.",
     },
     Route: {
         "path": "The path; it stands for all that is below it.",

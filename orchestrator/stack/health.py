@@ -1,4 +1,7 @@
-"""`health` in stack.yaml: what is asked of a candidate, and which answer is a good one."""
+"""`health` in stack.yaml: what is asked of a candidate, and which answer is a good one.
+
+A worker answers no requests: it is asked by a command, or only has to go on running.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, StrictInt, StrictStr
 
-from orchestrator.stack.fields import STRICT, Port, UrlPath
+from orchestrator.stack.fields import STRICT, Argument, Port, UrlPath
 from orchestrator.stack.forms import HOST
 from orchestrator.stack.quantities import Seconds
 
@@ -18,10 +21,20 @@ Status = Annotated[StrictInt, Field(ge=200, le=499)]
 Interval = Annotated[Seconds, Field(ge=0.02, le=60)]
 Patience = Annotated[Seconds, Field(ge=0.1, le=60)]
 Deadline = Annotated[Seconds, Field(ge=1, le=3600)]
+# What a worker's health has where stack.yaml does not say: a command takes longer than a request.
+OF_WORKER = {"interval": "1s", "timeout": "5s"}
 
 
 def _status_to_list(value: object) -> object:
     return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def fit_health(cls: object, service: object) -> object:  # noqa: ARG001  the form of pydantic
+    """Give a worker's health the defaults that are its own, in a service as it is written."""
+    if not isinstance(service, dict) or service.get("port") is not None:
+        return service
+    health = service.get("health", {})
+    return service | {"health": OF_WORKER | health} if isinstance(health, dict) else service
 
 
 class Health(BaseModel):
@@ -41,6 +54,9 @@ class Health(BaseModel):
     timeout: Patience = 2.0  # for a whole answer
     successes: Annotated[StrictInt, Field(ge=1, le=100)] = 3
     deadline: Deadline = 60.0
+    # Of a worker: what ends with 0 inside of it once it is ready; none: it has run for `steady`.
+    command: tuple[Argument, ...] = ()
+    steady: Annotated[Seconds, Field(ge=0.1, le=3600)] = 5.0
 
     @property
     def headers(self) -> dict[str, str]:

@@ -17,6 +17,7 @@ from pydantic import (
     StrictInt,
     StrictStr,
     ValidationError,
+    model_validator,
 )
 
 from orchestrator.stack.fields import (
@@ -32,7 +33,7 @@ from orchestrator.stack.fields import (
     refuse_own,
 )
 from orchestrator.stack.forms import BUILD_SECRET, IMAGE, METRICS, REQUEST, VERSIONED_IMAGE, VOLUME
-from orchestrator.stack.health import Health
+from orchestrator.stack.health import Health, fit_health
 from orchestrator.stack.part import ExternalName, Part, Resources
 from orchestrator.stack.quantities import (
     Address,
@@ -104,7 +105,7 @@ def _command_to_migration(value: object) -> object:
 
 
 class Service(Part):
-    """Something that is released blue-green."""
+    """Something that is released blue-green. Without a port it is a worker: it answers no requests."""
 
     build: Annotated[
         Build | None,
@@ -112,7 +113,7 @@ class Service(Part):
     ] = None
     image: VersionedImage | None = None
     version: Version = "v1"
-    port: Port
+    port: Port | None = None
     replicas: Annotated[StrictInt, Field(ge=1, le=50)] = 1
     read_only: StrictBool = False
     needs: tuple[Name, ...] = ()
@@ -128,9 +129,22 @@ class Service(Part):
     keep: Literal["stopped", "running", "removed"] = "stopped"
     # Seconds that the previous version has for its last answers; None: as long as the gateway says.
     drain_timeout: Annotated[Seconds, Field(ge=2, le=86400)] | None = None
+    overlap: StrictBool = True  # false: a worker stops before its next version starts
     # As the first process of a container, an app that does not handle SIGTERM ignores it.
     init: StrictBool = True
     witness: tuple[WitnessRequest, ...] = ()
+
+    _fit_health = model_validator(mode="before")(fit_health)
+
+    @property
+    def alone(self) -> bool:
+        """Whether no two of its colors may run at the same time."""
+        return not self.overlap
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether nobody sends it requests."""
+        return self.port is None
 
 
 class AccessoryHealth(_Strict):

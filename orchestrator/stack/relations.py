@@ -16,6 +16,7 @@ from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
 from orchestrator.stack.places import find_place_faults, find_publication_faults
 from orchestrator.stack.quantities import Address, parse_address
+from orchestrator.stack.worker import find_worker_faults, is_worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,7 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _image_faults(services)
     yield from _name_faults(services, accessories)
     yield from _route_faults(services)
+    yield from find_worker_faults(services)
     yield from _need_faults(services, accessories)
     for group, parts in (("services", services), ("accessories", accessories)):
         yield from _volume_faults(group, parts)
@@ -45,7 +47,9 @@ def _network_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     try:
         network = Network.model_validate(document.get("network") or {})
         wanted = sum(
-            2 * _count_replicas(one) for one in _mappings(document.get("services")).values()
+            2 * _count_replicas(one)
+            for one in _mappings(document.get("services")).values()
+            if not is_worker(one)
         )
     except ValidationError:
         return  # reported with its path by the model

@@ -65,6 +65,8 @@ RELATIONS: Mapping[type[BaseModel], Node] = {
             "required": ["build", "image"],
             "properties": {"build": _GIVEN, "image": _GIVEN},
         },
+        # Left out by a worker, and never empty.
+        "allOf": [{"properties": {"port": {"not": {"type": "null"}}}}],
     },
 }
 
@@ -106,7 +108,8 @@ class _Generator(GenerateJsonSchema):
 
     def function_before_schema(self, schema: core_schema.BeforeValidatorFunctionSchema) -> Node:
         """Describe what a function takes. Where nobody has said it, anything may be written there."""
-        if "json_schema_input_schema" not in schema and schema["schema"]["type"] != "model":
+        of_model = schema["schema"]["type"] in ("model", "model-fields")
+        if "json_schema_input_schema" not in schema and not of_model:
             return {}
         return super().function_before_schema(schema)
 

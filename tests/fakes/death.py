@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,3 +66,18 @@ def assert_clean(world: World, dead: int = 1) -> None:
     assert world.deploy("v9").outcome == "deployed", served
     assert world.serving() == {"v9"}
     assert world.stored_configs() == (world.house.admin.serving(),)
+
+
+def calls_of(world: World, command: Callable[[], object]) -> int:
+    """Return how many calls of the engine a release makes once it has its lock."""
+    begun: list[int] = []
+    world.on_start(lambda: begun.append(len(world.engine.calls)))
+    command()
+    world.hooks.clear()
+    return len(world.engine.calls) - begun[0]
+
+
+def meet(world: World, fault: Fault) -> None:
+    """Let the next release meet a fault once it has its lock."""
+    world.hooks.clear()
+    world.on_start(partial(world.engine.fail, fault))

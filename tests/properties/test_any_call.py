@@ -11,7 +11,7 @@ import pytest
 from orchestrator.errors import EngineError, StackctlError
 from orchestrator.release.phases import Phase
 from orchestrator.signals import listen
-from tests.fakes.death import Killed, assert_clean, bury, die, kill
+from tests.fakes.death import Killed, assert_clean, bury, calls_of, die, kill, meet
 from tests.fakes.earlier import make_earlier
 from tests.fakes.faults import ALWAYS, Fault, listening, press
 from tests.fakes.world import World, open_pair
@@ -21,21 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.release.result import Result
-
-
-def calls_of(world: World, command: Callable[[], object]) -> int:
-    """Return how many calls of the engine a release makes once it has its lock."""
-    begun: list[int] = []
-    world.on_start(lambda: begun.append(len(world.engine.calls)))
-    command()
-    world.hooks.clear()
-    return len(world.engine.calls) - begun[0]
-
-
-def meet(world: World, fault: Fault) -> None:
-    """Let the next release meet a fault once it has its lock."""
-    world.hooks.clear()
-    world.on_start(partial(world.engine.fail, fault))
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["refused", "answer lost"])

@@ -1,0 +1,65 @@
+"""What of before is as a release wants it: pure. So it is used again, or nothing is released at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.gateway.container import fit_resources
+from orchestrator.gateway.render import render
+from orchestrator.release.specs import is_made_from
+from orchestrator.stack import naming
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from orchestrator.engine.values import Container, ContainerSpec
+    from orchestrator.gateway.addresses import AddressTable
+    from orchestrator.gateway.config import Config
+    from orchestrator.release.observe import Snapshot
+    from orchestrator.release.replica import Replica
+    from orchestrator.stack.model import Service, Stack
+
+
+def is_kept(
+    found: tuple[Replica, ...], version: str, service: Service, table: AddressTable
+) -> bool:
+    """Whether a rollback can start the previous containers again instead of making new ones.
+
+    Those that an earlier stackctl made have no addresses of their own.
+    """
+    return (
+        len(found) == service.replicas
+        and all(replica.version == version for replica in found)
+        and all(_is_at_home(replica, service, table) for replica in found)
+    )
+
+
+def _is_at_home(replica: Replica, service: Service, table: AddressTable) -> bool:
+    home = table.address(replica.service, replica.color, replica.number)
+    labelled = replica.container.labels.get(naming.ADDRESS)
+    return home == labelled and (home is None) == service.is_worker
+
+
+def serves(stack: Stack, gateway: Container, served: Config) -> bool:
+    """Whether NGINX serves what stack.yaml says, with the addresses that are given out."""
+    return render(fit_resources(stack, gateway), served.table).id == served.id
+
+
+def runs(
+    snapshot: Snapshot,
+    service: str,
+    version: str,
+    specs: tuple[ContainerSpec, ...],
+    unreached: Collection[str],
+) -> bool:
+    """Whether users get the version, and from just these specs, which are of the other color.
+
+    A replica that runs where the gateway does not reach it is as good as none.
+    """
+    if snapshot.version(service) != version:
+        return False
+    running = [r for r in snapshot.active(service) if snapshot.reaches(r)]
+    running = [r for r in running if r.container.name not in unreached]
+    return [replica.number for replica in running] == [*range(1, len(specs) + 1)] and all(
+        is_made_from(replica.container, spec) for replica, spec in zip(running, specs, strict=True)
+    )

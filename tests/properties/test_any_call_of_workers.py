@@ -1,0 +1,176 @@
+"""At each single call of the engine, releases of workers: it fails, a signal comes, the command dies."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pytest
+
+from orchestrator.release.phases import Phase
+from orchestrator.signals import listen
+from tests.fakes.death import Killed, assert_clean, bury, calls_of, die, kill, meet
+from tests.fakes.faults import ALWAYS, Fault, listening, press
+from tests.fakes.workers import WorkerWorld, find_overlaps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+OVERLAP = pytest.mark.parametrize("overlap", [True, False], ids=["overlap", "alone"])
+LATE = pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
+
+
+def open_world(folder: Path, overlap: bool) -> WorkerWorld:  # noqa: FBT001
+    """Return a stack whose worker v1 runs."""
+    folder.mkdir(exist_ok=True)
+    world = WorkerWorld(folder, overlap=overlap)
+    world.up()
+    return world
+
+
+def assert_apart(world: WorkerWorld, at: object) -> None:
+    """No two versions of a worker that must be alone ran at the same time."""
+    if not world.notes["overlap"]:
+        assert find_overlaps(world.host.changes) == [], at
+
+
+@OVERLAP
+@LATE
+def test_one_version_works_after_any_call_that_fails(
+    tmp_path: Path,
+    overlap: bool,  # noqa: FBT001
+    late: bool,  # noqa: FBT001
+) -> None:
+    """The old or the new one, as is said; what an answer that was lost has left, the next one removes."""
+    world = open_world(tmp_path, overlap)
+    serving = "v0"
+    for skip in range(calls_of(world, lambda: world.deploy("v0"))):
+        meet(world, Fault(skip=skip, late=late))
+        result = world.deploy(f"v{skip}-spoiled")
+        world.engine.faults.clear()
+
+        assert result.outcome in ("deployed", "reverted"), (skip, result.error)
+        serving = result.version if result.outcome == "deployed" else serving
+        if result.warnings:  # the old one could not be stopped: the next command does it
+            world.prune()
+        assert world.serving() == {serving}, (skip, result)
+        assert_apart(world, skip)
+
+
+@OVERLAP
+@LATE
+def test_one_version_works_after_a_signal_at_any_call(
+    tmp_path: Path,
+    overlap: bool,  # noqa: FBT001
+    late: bool,  # noqa: FBT001
+) -> None:
+    """Exit 130; a release that was not promoted has left nothing behind."""
+    world = open_world(tmp_path, overlap)
+    serving = "v0"
+    with listening():
+        for skip in range(calls_of(world, lambda: world.deploy("v0"))):
+            listen()
+            meet(world, Fault(skip=skip, late=late, error=press))
+            result = world.deploy(f"v{skip}-torn")
+
+            assert result.exit_code == 130, skip
+            assert result.outcome in ("deployed", "reverted"), (skip, result.error)
+            serving = result.version if result.outcome == "deployed" else serving
+            if result.outcome == "deployed":
+                world.hooks.clear()
+                world.prune()
+            assert world.serving() == {serving}, skip
+            assert world.status().recovery == (), skip
+            assert_apart(world, skip)
+
+
+@OVERLAP
+@pytest.mark.parametrize("command", ["deploy", "rollback"])
+def test_one_version_works_after_a_death_at_any_call(
+    tmp_path: Path,
+    command: str,
+    overlap: bool,  # noqa: FBT001
+) -> None:
+    """Killed just after each single call, so just before the next; another command puts it right."""
+
+    def make(number: int) -> tuple[WorkerWorld, Callable[[], object]]:
+        world = open_world(tmp_path / str(number), overlap)
+        world.deploy("v0")
+        world.deploy("v1")
+        return world, partial(world.deploy, "v2") if command == "deploy" else world.rollback
+
+    rehearsed, act = make(-1)
+    for skip in range(calls_of(rehearsed, act)):
+        world, act = make(skip)
+        meet(world, Fault(skip=skip, times=ALWAYS, late=True, error=Killed))
+        try:
+            act()
+        except Killed:
+            pass
+        else:
+            continue  # it was over before
+        bury(world)
+        at_work = world.serving()
+        assert at_work or not overlap, skip
+        world.prune()
+        assert len(world.serving()) == 1, skip
+        assert world.status().recovery == (), skip
+        assert_apart(world, skip)
+        assert_clean(world)
+        assert_apart(world, skip)
+
+
+@OVERLAP
+@pytest.mark.parametrize("phase", [Phase.GATE, Phase.PROMOTE, Phase.CONFIRM, Phase.RETIRE])
+def test_one_version_works_after_a_death_while_things_are_put_right(
+    tmp_path: Path,
+    phase: Phase,
+    overlap: bool,  # noqa: FBT001
+) -> None:
+    """The command after the next one puts right what both have left."""
+    number = 0
+    while True:
+        world = open_world(tmp_path / str(number), overlap)
+        world.on_begin(phase, partial(kill, world))
+        die(world, partial(world.deploy, "v2"))
+        world.engine.fail(Fault(skip=number, times=ALWAYS, error=Killed))
+        try:
+            world.prune()
+        except Killed:
+            bury(world)
+        else:
+            break  # it was over before
+        world.prune()
+        assert world.serving() == {"v2" if phase in (Phase.CONFIRM, Phase.RETIRE) else "v1"}, number
+        assert_apart(world, number)
+        assert_clean(world, dead=2)
+        assert_apart(world, number)
+        number += 1
+    assert number > 10
+
+
+def test_one_version_works_after_a_death_while_a_release_is_undone(tmp_path: Path) -> None:
+    """It was promoted, and could not be confirmed: back it goes, and dies on the way at any call."""
+    number = 0
+    while True:
+        world = open_world(tmp_path / str(number), overlap=False)
+
+        def tear(world: WorkerWorld = world, skip: int = number) -> None:
+            world.engine.fail(Fault(skip=skip, times=ALWAYS, late=True, error=Killed))
+            raise OSError("the disk is full")
+
+        world.on_begin(Phase.CONFIRM, tear)
+        try:
+            world.deploy("v2")
+        except Killed:
+            bury(world)
+        except OSError:
+            break  # it was over before
+        world.prune()
+        assert len(world.serving()) == 1, number
+        assert_apart(world, number)
+        assert_clean(world)
+        assert_apart(world, number)
+        number += 1
+    assert number > 5
