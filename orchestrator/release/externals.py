@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.release.ownership import names_of_service, refuse_foreign
 from orchestrator.stack.listing import list_parts
 
 if TYPE_CHECKING:
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
 
 NETWORK_HINT = "`docker network ls` lists those that are; `docker network create` makes one"
 VOLUME_HINT = "`docker volume ls` lists those that are; `docker volume create` makes one"
+
+
+def refuse_unfit(house: House, service: str) -> None:
+    """Raise where a name that a service needs is somebody else's, or what it uses is not there.
+
+    Raises Conflict, ConfigurationError.
+    """
+    refuse_foreign(house, names_of_service(house.stack, service))
+    require_externals(house, service)
 
 
 def require_externals(house: House, service: str | None = None) -> None:

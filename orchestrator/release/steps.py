@@ -18,13 +18,12 @@ from orchestrator.release.candidate import (
     start_candidate,
     stop,
 )
-from orchestrator.release.externals import require_externals
+from orchestrator.release.externals import refuse_unfit
 from orchestrator.release.gate import describe_gate, pass_gate, require_running
 from orchestrator.release.images import prepare_image
 from orchestrator.release.lock import require_held
 from orchestrator.release.migration import migrate_database
 from orchestrator.release.observe import observe
-from orchestrator.release.ownership import names_of_service, refuse_foreign
 from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Plan, plan_release, require_gateway
 from orchestrator.release.preview import prove_preview
@@ -72,8 +71,7 @@ def build(run: Run) -> Built:
     with run.phase(Phase.BUILD), _beside() as pool:
         house, order = run.house, run.order
         if order.build:
-            refuse_foreign(house, names_of_service(house.stack, order.service))
-            require_externals(house, order.service)
+            refuse_unfit(house, order.service)
         opening = pool.submit(_open_switch, run)
         if order.build:
             require_door(house, order.service)
@@ -103,8 +101,7 @@ def plan(run: Run, built: Built) -> Candidate:
         if not made.unchanged:
             door.result()
         if made.start and not order.build:  # what is only woken needs no name: it has one
-            refuse_foreign(house, names_of_service(house.stack, order.service))
-            require_externals(house, order.service)
+            refuse_unfit(house, order.service)
         for text in made.find_warnings(image):
             run.emit(Warned(text))
         return Candidate(made, built.switch)
