@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import ConfigurationError
+from orchestrator.errors import ConfigurationError, EngineError
 from orchestrator.events import Warned
 from orchestrator.lifecycle.forecast import forecast
 from orchestrator.release.provision import LARGEST, MOST
@@ -16,6 +16,7 @@ from orchestrator.stack.load import load_stack, load_variables
 from orchestrator.stack.withheld import find_withheld
 from orchestrator.wording import describe_forecast
 from tests.fakes.apps import App
+from tests.fakes.clock import FakeClock
 from tests.fakes.stacks import shop_with
 from tests.fakes.world import World
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.release.result import Result
+    from tests.fakes.host import FakeHost
 
 WORD = "not-to-be-seen"
 PLACE = "services.notes"
@@ -32,6 +34,21 @@ PLACE = "services.notes"
 def world(tmp_path: Path) -> World:
     """Return a stack that serves v1."""
     return World(tmp_path).begin()
+
+
+class Flapping(FakeClock):
+    """A clock at whose every third tick the worker ends; the engine starts it again until the next."""
+
+    def __init__(self, host: FakeHost) -> None:
+        super().__init__()
+        self.host = host
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        super().sleep(seconds)
+        box = self.host.find("shop-worker")
+        if box is not None:
+            box.state = "running" if len(self.slept) % 3 else "restarting"
 
 
 def environment(world: World, container: str = "notes-green-1") -> dict[str, str]:
@@ -257,8 +274,8 @@ def test_an_accessory_without_a_port_has_to_stay_up(tmp_path: Path) -> None:
     assert world.up().accessories == {"worker": "started"}
 
     world.take_down()
-    world.host.apps["mongo:8"] = App(crashes=True)
-    with pytest.raises(Exception, match="accessory `worker` is not ready after 5 s"):
+    world.clock = world.host.clock = Flapping(world.host)
+    with pytest.raises(EngineError, match="accessory `worker` is not ready after 5 s"):
         world.up()
 
 
