@@ -51,7 +51,7 @@ def _dump(value: object, *, flow: bool) -> str:
             allow_unicode=True,
             sort_keys=False,
         )
-    ).strip()
+    ).removesuffix("\n")
 
 
 class _Dumper(yaml.SafeDumper):

@@ -45,7 +45,7 @@ def make_volumes(setting: Setting) -> dict[str, Any]:
             setting.findings.left(
                 key, f"`{real}` is made by others: copy its data into the stack's own volume"
             )
-        elif how in NOTHING or not {*how} - {"name"}:
+        elif how in NOTHING or (isinstance(how, dict) and {*how} <= {"name"}):
             setting.findings.took(
                 key, f"a volume of the stack: `{setting.name}-{name}` on the engine"
             )

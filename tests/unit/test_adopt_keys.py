@@ -421,6 +421,7 @@ def test_scalars_are_quoted_where_they_would_be_something_else() -> None:
         "é🦊",
         "'\"",
         "\u2028",
+        "0\xa0",
         "- a",
         "{x}",
     ]
@@ -440,3 +441,13 @@ def test_what_is_written_is_valid(tmp_path: Path) -> None:
     file = tmp_path / "stack.yaml"
     file.write_text(draft({"services": services}).text)
     assert len(load_stack(file, VARIABLES).services) == len(services)
+
+
+@pytest.mark.parametrize(
+    "how", [False, 5, "text", ["x"], {"a": [{}]}, {"name": {}, "external": True}]
+)
+def test_a_volume_that_is_none_is_told(how: object) -> None:
+    """Whatever stands where its settings should."""
+    web = {"image": "a", "expose": [80]}
+    kind, _ = said({"services": {"web": web}, "volumes": {"v": how}}, "volumes.v")
+    assert kind in ("left", "took")
