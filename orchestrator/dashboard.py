@@ -20,19 +20,21 @@ if TYPE_CHECKING:
 
     from orchestrator.clock import Clock
     from orchestrator.doctor.finding import Finding
-    from orchestrator.lifecycle.status import ColorStatus, ServiceStatus, Status
+    from orchestrator.lifecycle.status import ColorStatus, Fares, Status
 
 SHADES = {"ok": "green", "unknown": "blue", "warning": "yellow", "fault": "red"}  # of verdicts
 VERDICTS = 9  # columns of the longest verdict, and two
 SHORTEST = 20  # columns of a text, however narrow the terminal
+UNKNOWN = "\N{EN DASH}"
+MEGABYTE = 1024**2
+GAP = 2  # columns between two of a table
 WIDEST = 10_000  # columns, for a table that is measured as if there were no end of room
 
 
 def draw(status: Status) -> RenderableType:
     """Return the dashboard."""
-    parts: list[RenderableType] = [_head(status), _services(status.services)]
-    if status.accessories:
-        parts.append(_accessories(status))
+    parts: list[RenderableType] = [_head(status), _parts(status)]
+    parts += [_text(f"{found.name}  {found.url}") for found in status.services if found.url]
     if status.lock:
         lock = status.lock
         parts.append(
@@ -63,16 +65,15 @@ def watch(
 def draw_history(releases: Sequence[Mapping[str, Any]]) -> RenderableType:
     """Return past releases as a table."""
     return Rows(
-        ("release", "outcome", "witness", "lost", "seconds"),
+        ("release", "command", "operator", "outcome", "lost of sent", "took"),
         [
             (
                 _text(found["release"]),
+                _text(found["what"].get("command") or UNKNOWN),
+                _text((found.get("who") or {}).get("operator") or UNKNOWN),
                 _text(found["outcome"]),
-                Text(f"{found['witness']['sent']:,}"),
-                Text(
-                    str(found["witness"]["lost"]), style="red" if found["witness"]["lost"] else ""
-                ),
-                Text(f"{found['when']['seconds']:.1f}"),
+                _tell_lost(found["witness"]["lost"], found["witness"]["sent"]),
+                Text(f"{found['when']['seconds']:.1f} s"),
             )
             for found in releases
         ],
@@ -90,6 +91,13 @@ def draw_findings(findings: Sequence[Finding]) -> RenderableType:
     return Group(Findings(findings), Text(), Text(", ".join(told)))
 
 
+def _tell_lost(lost: int, sent: int) -> Text:
+    """Say what a witness saw; where there was none, nothing is proven."""
+    if not sent:
+        return Text(UNKNOWN)
+    return Text(f"{lost:,} of {sent:,}", style="red" if lost else "")
+
+
 def _text(text: str, style: str = "") -> Text:
     """Return what labels and others say, as words."""
     return Text(show_controls(text), style=style)
@@ -98,52 +106,78 @@ def _text(text: str, style: str = "") -> Text:
 def _head(status: Status) -> Text:
     gateway = status.gateway
     line = f"{status.stack}: gateway {gateway.state} on {gateway.listen}"
+    if gateway.state != "running":
+        line += ", so nobody is served: `stackctl up`"
     if gateway.requests is not None:
         line += f", {gateway.connections} connections, {gateway.requests:,} requests served"
     if gateway.config:
         line += f"\nconfig: {gateway.config}"
+    if status.engine:
+        line += f"\nengine: {status.engine}"
     trouble = f"\n{gateway.trouble}: {gateway.hint}" if gateway.trouble else ""
     return Text.assemble(_text(line), _text(trouble, "red"))
 
 
-def _services(services: Sequence[ServiceStatus]) -> Rows:
-    return Rows(
-        ("service", "active", "healthy", "previous", "candidate"),
-        [
-            (
-                _text(service.name),
-                _name(service.active),
-                _health(service.active),
-                _name(service.previous),
-                _name(service.candidate),
-            )
-            for service in services
-        ],
-    )
+def _parts(status: Status) -> Rows:
+    """Return one table, so that all columns meet."""
+    asked = status.gateway.state == "running"
+    coming = any(service.candidate for service in status.services)
+    head = ("part", "version", "age", "healthy", "memory", "restarts", "previous")
+    rows = [
+        (
+            _text(service.name),
+            _name(service.active),
+            _age(service.active),
+            _health(service.active, asked=asked),
+            *_fares(service.active.fares if service.active else None),
+            _name(service.previous),
+            *([_name(service.candidate)] if coming else []),
+        )
+        for service in status.services
+    ]
+    beside = [
+        (one.name, f"{one.state} ({one.health})" if one.health else one.state, one.fares)
+        for one in status.accessories
+    ]
+    blank = Text(UNKNOWN)
+    for name, state, fares in (*beside, ("gateway", status.gateway.state, status.gateway.fares)):
+        rest = [blank] * (2 if coming else 1)
+        rows.append((_text(name), blank, blank, _text(state), *_fares(fares), *rest))
+    return Rows((*head, *(["candidate"] if coming else [])), rows)
 
 
-def _accessories(status: Status) -> Rows:
-    return Rows(
-        ("accessory", "state"),
-        [
-            (
-                _text(found.name),
-                _text(f"{found.state} ({found.health})" if found.health else found.state),
-            )
-            for found in status.accessories
-        ],
-    )
+def _age(color: ColorStatus | None) -> Text:
+    if color is None or color.age is None:
+        return Text(UNKNOWN)
+    for unit, seconds in (("d", 86400), ("h", 3600), ("min", 60)):
+        if color.age >= 2 * seconds:
+            return Text(f"{color.age // seconds:.0f} {unit}")
+    return Text(f"{color.age:.0f} s")
+
+
+def _fares(fares: Fares | None) -> tuple[Text, Text]:
+    """Return the memory in use of what may be, and how often the engine had to start it again."""
+    if fares is None:
+        return Text(UNKNOWN), Text(UNKNOWN)
+    limit = f" of {fares.limit / MEGABYTE:,.0f}" if fares.limit else ""
+    used = UNKNOWN if fares.memory is None else f"{fares.memory / MEGABYTE:,.0f}{limit} MiB"
+    killed = ", out of memory" if fares.out_of_memory else ""
+    style = "red" if fares.restarts or killed else ""
+    return Text(used), Text(f"{fares.restarts}{killed}", style=style)
 
 
 def _name(color: ColorStatus | None) -> Text:
     if color is None:
-        return Text("-")
+        return Text(UNKNOWN)
     return Text.assemble(show_controls(color.version), " ", (f"({color.color})", color.color))
 
 
-def _health(color: ColorStatus | None) -> Text:
+def _health(color: ColorStatus | None, *, asked: bool) -> Text:
+    """Return how many replicas are healthy, as far as the gateway is there to ask them."""
     if color is None:
-        return Text("-")
+        return Text(UNKNOWN)
+    if not asked:
+        return Text(f"? of {color.wanted}", style="red")
     complete = color.healthy >= color.wanted
     return Text(f"{color.healthy}/{color.wanted}", style="green" if complete else "red")
 
@@ -156,7 +190,7 @@ class Rows:
     cells: Sequence[tuple[Text, ...]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
         for column in self.columns:
             table.add_column(column)
         for row in self.cells:

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
     from orchestrator.adopt.dockerfile import Stage
 
-WORKER = (
-    "a service without a port (a queue's worker, a bot, a scheduler): write it by hand, see docs/workers.md"
-)
+WORKER = "a service without a port (a queue's worker, a bot, a scheduler): write it by hand, see docs/workers.md"
 PROXY = "a proxy in front of the others: the gateway takes its place, see `routes`"
 
 

@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.lifecycle.drift import find_drift
 from orchestrator.release.diagnosis import diagnose
 from orchestrator.release.lock import describe_lock
 from orchestrator.release.observe import Snapshot, observe
-from orchestrator.release.reach import describe_door, look_at_door, require_reachable
+from orchestrator.release.reach import describe_door, find_url, look_at_door, require_reachable
 from orchestrator.release.wellbeing import find_healthy
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from orchestrator.engine.values import Container, Vitals
     from orchestrator.gateway.admin import Connections
     from orchestrator.release.house import House
     from orchestrator.release.reach import Door, Trouble
     from orchestrator.release.replica import Replica
+    from orchestrator.stack.model import Stack
+
+VITALS_PATIENCE = 1.5  # seconds: whoever looks waits no longer for numbers
+ALIVE = ("running", "restarting")
+STAMP, STAMPED = "%Y%m%d-%H%M%S", 15  # what the name of a release begins with
+
+
+@dataclass(frozen=True)
+class Fares:
+    """How containers fare together. None stands for what the engine has not said in time."""
+
+    restarts: int = 0
+    out_of_memory: bool = False
+    memory: int | None = None  # bytes in use
+    limit: int | None = None  # bytes
 
 
 @dataclass(frozen=True)
@@ -29,6 +48,8 @@ class ColorStatus:
     color: str
     healthy: int
     wanted: int
+    age: float | None = None  # seconds since it was released
+    fares: Fares | None = None  # all of its replicas together
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,7 @@ class ServiceStatus:
     candidate: ColorStatus | None = None
     step: str = "settled"  # how far a switch is: settled, staged, promoted
     share: int = 0  # percent of the clients that get the candidate
+    url: str = ""  # where this machine finds it; empty where it has no route
 
 
 @dataclass(frozen=True)
@@ -50,6 +72,7 @@ class AccessoryStatus:
     name: str
     state: str
     health: str
+    fares: Fares | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +87,7 @@ class GatewayStatus:
     door: str = ""  # how the public door is: open, shut and the like; empty where nobody can ask
     trouble: str = ""  # what is wrong with it
     hint: str = ""
+    fares: Fares | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +101,7 @@ class Status:
     accessories: tuple[AccessoryStatus, ...]
     drift: tuple[str, ...]
     recovery: tuple[str, ...]  # what the next command that changes something puts right first
+    engine: str = ""  # where it is
 
     def facts(self) -> dict[str, object]:
         """Return the status as JSON values."""
@@ -95,22 +120,21 @@ def read_status(house: House) -> Status:
     connections: Connections | None = None
     door: Door | None = None
     healthy: frozenset[str] = frozenset()
-    if snapshot.gateway and snapshot.gateway.running:
-        with ThreadPoolExecutor(max_workers=2) as beside:
+    with ThreadPoolExecutor(max_workers=3) as beside:
+        faring = beside.submit(house.engine.vitals, _list_running(snapshot), VITALS_PATIENCE)
+        if snapshot.gateway and snapshot.gateway.running:
             asked = beside.submit(house.admin.connections)
             looked = beside.submit(look_at_door, house, snapshot)
             healthy = find_healthy(house, snapshot.replicas)
             connections, door = asked.result(), looked.result()
+        seen = Seen(snapshot, healthy, faring.result(), house.clock.now())
     return Status(
         stack=house.stack.name,
-        gateway=_to_gateway(house, snapshot, connections, door),
+        gateway=_to_gateway(house, seen, connections, door),
         lock=describe_lock(snapshot.lock),
-        services=tuple(
-            _to_service(name, service.replicas, snapshot, healthy)
-            for name, service in house.stack.services.items()
-        ),
+        services=tuple(_to_service(house.stack, name, seen) for name in house.stack.services),
         accessories=tuple(
-            AccessoryStatus(name, found.state, found.health)
+            AccessoryStatus(name, found.state, found.health, seen.fares([found]))
             if (found := snapshot.accessories.get(name))
             else AccessoryStatus(name, "absent", "")
             for name in house.stack.accessories
@@ -120,12 +144,54 @@ def read_status(house: House) -> Status:
         recovery=()
         if snapshot.lock
         else diagnose(house.stack, snapshot, healthy, relinked=False).texts,
+        engine=house.engine_at,
     )
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What was learnt of the containers at one moment."""
+
+    snapshot: Snapshot
+    healthy: frozenset[str]
+    vitals: Mapping[str, Vitals]
+    now: datetime
+
+    def fares(self, containers: Sequence[Container]) -> Fares | None:
+        """Add up how containers fare; None where the engine has said nothing of any."""
+        told = [self.vitals[one.id] for one in containers if one.id in self.vitals]
+        if not told:
+            return None
+        used = [one.memory for one in told if one.memory is not None]
+        limits = [one.limit for one in told if one.limit is not None]
+        whole = len(used) == len(told)
+        return Fares(
+            restarts=sum(one.restarts for one in told),
+            out_of_memory=any(one.out_of_memory for one in told),
+            memory=sum(used) if whole else None,
+            limit=sum(limits) if len(limits) == len(told) else None,
+        )
+
+    def age(self, release: str) -> float | None:
+        """Return the seconds since a release began; its name begins with that time, in UTC."""
+        try:
+            began = datetime.strptime(release[:STAMPED], STAMP).replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return max(0.0, (self.now - began).total_seconds())
+
+
+def _list_running(snapshot: Snapshot) -> tuple[str, ...]:
+    replicas = [replica.container for replica in snapshot.replicas]
+    gateway = [snapshot.gateway] if snapshot.gateway else []
+    parts = (*replicas, *snapshot.accessories.values(), *gateway)
+    return tuple(container.id for container in parts if container.state in ALIVE)
+
+
 def _to_gateway(
-    house: House, snapshot: Snapshot, connections: Connections | None, door: Door | None
+    house: House, seen: Seen, connections: Connections | None, door: Door | None
 ) -> GatewayStatus:
+    snapshot = seen.snapshot
     trouble: Trouble | None = describe_door(house, snapshot, door) if door else None
     return GatewayStatus(
         state=snapshot.gateway.state if snapshot.gateway else "absent",
@@ -136,22 +202,22 @@ def _to_gateway(
         door=door or "",
         trouble=trouble.text if trouble else "",
         hint=trouble.hint if trouble else "",
+        fares=seen.fares([snapshot.gateway]) if snapshot.gateway else None,
     )
 
 
-def _to_service(
-    name: str, wanted: int, snapshot: Snapshot, healthy: frozenset[str]
-) -> ServiceStatus:
+def _to_service(stack: Stack, name: str, seen: Seen) -> ServiceStatus:
+    snapshot, wanted = seen.snapshot, stack.services[name].replicas
     lane = snapshot.lane(name)
     live = lane.active.color if lane.active else None
     idle = naming.other(live) if live else "blue"
-    other = _to_color(snapshot.of(name, idle), wanted, healthy)
+    other = _to_color(snapshot.of(name, idle), wanted, seen)
     # Before a first release is over, nothing of the service has a lane.
     coming = lane.candidate is not None or live is None
     return ServiceStatus(
         name=name,
         active=(
-            _to_color(snapshot.of(name, live), wanted, healthy)
+            _to_color(snapshot.of(name, live), wanted, seen)
             or ColorStatus(snapshot.version(name), live, 0, wanted)
             if live
             else None
@@ -160,17 +226,18 @@ def _to_service(
         candidate=other if coming else None,
         step=lane.step,
         share=lane.share,
+        url=find_url(stack, name),
     )
 
 
-def _to_color(
-    replicas: tuple[Replica, ...], wanted: int, healthy: frozenset[str]
-) -> ColorStatus | None:
+def _to_color(replicas: tuple[Replica, ...], wanted: int, seen: Seen) -> ColorStatus | None:
     if not replicas:
         return None
     return ColorStatus(
         version=replicas[0].version,
         color=replicas[0].color,
-        healthy=sum(replica.container.name in healthy for replica in replicas),
+        healthy=sum(replica.container.name in seen.healthy for replica in replicas),
         wanted=wanted,
+        age=seen.age(replicas[0].release),
+        fares=seen.fares([replica.container for replica in replicas]),
     )

@@ -35,6 +35,7 @@ class House:
     emit: Emit  # the console's view of the events; the evidence has its own
     variables: Mapping[str, str] = field(repr=False)  # where `secrets` come from
     vault: Vault | None = field(default=None, repr=False)  # and where else, with `secrets_command`
+    engine_at: str = ""  # where the engine is, as it may be shown
 
     @property
     def releases(self) -> Path:
