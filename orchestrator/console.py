@@ -7,13 +7,13 @@ import sys
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from orchestrator.errors import show_controls
 from orchestrator.narration import Narration
 from orchestrator.settings import Settings
 from orchestrator.terminal import drop_colors, fall_silent, is_live, open_stream
-from orchestrator.wording import describe_forecast, summarize, to_json
+from orchestrator.wording import describe_forecast, summarize, tell_access, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -124,17 +124,20 @@ class Console:
             )
             return
         for name, text in lines:
-            self._write(f"{name} | {drop_colors(text)}\n")
+            self._write(f"{name} | {drop_colors(tell_access(text))}\n")
             if self._out.quiet:
                 return
 
     def print_history(self, releases: Sequence[Mapping[str, Any]]) -> None:
         """Print past releases."""
         if self._json:
-            keys = ("release", "outcome", "what", "when", "verdict")
-            self.print_document(
-                {"releases": [{key: found.get(key) for key in keys} for found in releases]}
-            )
+            keys = ("release", "outcome", "what", "who", "when", "verdict")
+            listed = [
+                {key: found.get(key) for key in keys}
+                | {"witness": {key: found["witness"][key] for key in ("sent", "lost")}}
+                for found in releases
+            ]
+            self.print_document({"releases": listed})
             return
         from orchestrator.dashboard import draw_history
 
@@ -190,6 +193,13 @@ class Console:
     def print_error(self, error: StackctlError) -> None:
         """Print an error and its hint on stderr."""
         self._narration.complain(error)
+
+    def ask(self, question: str, typed: TextIO) -> bool:
+        """Ask whoever sits at the terminal; only a yes is one."""
+        self._narration.still(over=True)
+        sys.stderr.write(f"{show_controls(question)} [y/N] ")
+        sys.stderr.flush()
+        return typed.readline().strip().lower() in ("y", "yes")
 
     def _print(self, what: RenderableType) -> None:
         """Print a table or the like on stdout."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import show_controls
@@ -132,6 +133,28 @@ def describe_findings(findings: Sequence[Finding]) -> str:
 
 def _describe_finding(found: Finding) -> str:
     return ": ".join(filter(None, (found.state, found.problem, found.detail)))
+
+
+def tell_access(line: str) -> str:
+    """Return a line of the gateway's access log in words; any other line as it is.
+
+    It may have the engine's time before it.
+    """
+    stamp, brace, rest = line.partition("{")
+    if not brace or (stamp and not stamp.endswith("Z ")):
+        return line
+    try:
+        entry = json.loads(brace + rest)
+        at = datetime.fromtimestamp(float(entry["time"]), UTC)
+        took = float(entry["seconds"])
+        words = [str(entry[key]) for key in ("status", "method", "uri", "target", "client")]
+    except (ValueError, LookupError, TypeError, OverflowError, OSError, RecursionError):
+        return line
+    status, method, uri, target, client = words
+    whom = f" {target}" if target else ""
+    when = stamp or f"{at:%Y-%m-%dT%H:%M:%S}Z "
+    witness = " (witness)" if entry.get("witness") else ""
+    return f"{when}{status} {method} {uri} {took * 1000:.0f} ms{whom} {client}{witness}"
 
 
 def timeline(probes: Sequence[Probed]) -> list[str]:

@@ -78,7 +78,7 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     version: Version = None,
     junit: Annotated[Path | None, typer.Option(help="Write the objectives as JUnit XML.")] = None,
 ) -> int:
-    """Run k6 through the gateway, hold it against its thresholds, and keep a report."""
+    """Load-test through the gateway with k6; keep a report."""
     from orchestrator.announce.markers import grouped
     from orchestrator.announce.objectives import tell_objectives
     from orchestrator.bench.campaign import Campaign, Wish, find_exit_code

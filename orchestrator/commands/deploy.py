@@ -37,7 +37,7 @@ def deploy(
         Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
     ] = None,
 ) -> int:
-    """Release a version: start, gate, preview, promote, drain, retire; lose no request."""
+    """Release a version without losing a request."""
     from orchestrator.commands.opening import load_ahead, opened
     from orchestrator.release.plan import Order
     from orchestrator.release.rollout import deploy as release

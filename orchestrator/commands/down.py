@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.commands.options import Wait
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.console import Console
 
 
 def down(
@@ -14,12 +20,42 @@ def down(
     volumes: Annotated[
         bool, typer.Option("--volumes", help="Remove the data as well. It does not come back.")
     ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove the data without a question.")] = False,
     wait: Wait = 0,
 ) -> int:
-    """Stop and remove the stack. Data stays, unless told otherwise."""
+    """Stop and remove the stack; its data stays.
+
+    With `--volumes` the data goes as well, and does not come back.
+    """
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.removal import take_down
 
+    ask = volumes and not yes
+    if ask:
+        _require_somebody()
     with opened(context.obj) as (house, console):
+        if ask and (names := house.engine.volumes(house.stack.name)):
+            _ask(console, names)
         console.print_removed(take_down(house, volumes=volumes, wait=wait))
         return 0
+
+
+def _require_somebody() -> None:
+    """Raise ConfigurationError where nobody can be asked."""
+    from orchestrator.errors import ConfigurationError
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise ConfigurationError(
+            "`--volumes` removes the data for good, and there is no terminal to ask at",
+            "where that is meant: `stackctl down --volumes --yes`",
+        )
+
+
+def _ask(console: Console, names: Sequence[str]) -> None:
+    """Raise StackctlError unless a person wants the data to go."""
+    from orchestrator.errors import StackctlError
+
+    if not console.ask(f"remove {', '.join(names)}, and all data in there, for good?", sys.stdin):
+        raise StackctlError(
+            "nothing was removed", "without its data the stack goes by `stackctl down`"
+        )

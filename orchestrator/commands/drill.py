@@ -48,7 +48,7 @@ def drill(  # noqa: PLR0913, PLR0917  one argument an option
     keep: Annotated[bool, typer.Option("--keep", help="Leave the copy, for a look.")] = False,
     clean: Clean = False,
 ) -> int:
-    """Strike releases of a throw-away copy of the stack, under load: do users notice?
+    """Break releases of a throw-away copy: do users notice?
 
     It has data of its own, but the same variables: a database that they name elsewhere is written to.
     """

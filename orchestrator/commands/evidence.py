@@ -40,7 +40,10 @@ def evidence(
         bool, typer.Option("--strict", help="Take no release that is unsealed or unsigned.")
     ] = False,
 ) -> int:
-    """Show what a release left, or verify that nobody changed it: `evidence show|verify [RELEASE]`."""
+    """Show what a release left, or verify that it is unchanged.
+
+    `evidence show [RELEASE]`, `evidence verify [RELEASE]`
+    """
     from orchestrator.errors import ConfigurationError
 
     settings = context.obj

@@ -30,7 +30,10 @@ def plan(
         bool, typer.Option("--detailed-exitcode", help="Exit with 10 where something would change.")
     ] = False,
 ) -> int:
-    """Show what a release would change and do. Touches nothing."""
+    """Show what a release would change and do.
+
+    It touches nothing. `--diff` has the difference in the NGINX config as well.
+    """
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.forecast import forecast
     from orchestrator.release.version import parse_version

@@ -14,7 +14,10 @@ def prune(
     keep: Annotated[int, typer.Option(help="Images to keep of each service.", min=1)] = 5,
     wait: Wait = 0,
 ) -> int:
-    """Remove old images, unused configs and lanes, and orphans; never what serves or a rollback needs."""
+    """Remove old images, configs and orphans.
+
+    Never what serves or what a rollback needs.
+    """
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.removal import prune as remove_old
 

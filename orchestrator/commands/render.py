@@ -6,7 +6,10 @@ import typer
 
 
 def render(context: typer.Context) -> int:
-    """Print the NGINX config that stack.yaml wants. It does not say who gets the traffic."""
+    """Print the NGINX config that stack.yaml wants.
+
+    It does not say who gets the traffic.
+    """
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.forecast import render_current
 

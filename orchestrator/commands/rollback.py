@@ -28,7 +28,7 @@ def rollback(
         Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
     ] = None,
 ) -> int:
-    """Go back to the previous version, through the same gate as a release."""
+    """Go back to the previous version, through the same gate."""
     from orchestrator.commands.opening import load_ahead, opened
     from orchestrator.release.rollout import rollback as go_back
     from orchestrator.release.version import parse_version

@@ -12,7 +12,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Keep looking, until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(help="Seconds between looks.", min=0.2)] = 1.0,
 ) -> int:
-    """Show who serves, how healthy, and where the world differs from stack.yaml."""
+    """Show who serves, how healthy, and what differs."""
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.status import read_status
 

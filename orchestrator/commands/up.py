@@ -17,7 +17,10 @@ def up(
     ] = False,
     wait: Wait = 0,
 ) -> int:
-    """Bring the stack up: network, accessories, gateway, first releases. Again: mend what differs."""
+    """Bring the stack up, or mend what differs.
+
+    Network, accessories, gateway, then the first release of each service. What is right stays as it is.
+    """
     from orchestrator.announce.announcement import Announcement
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.up import bring_up

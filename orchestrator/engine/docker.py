@@ -123,26 +123,22 @@ class DockerEngine:
         with translated(f"sending SIG{name}"):
             self._client.kill(container, signal=f"SIG{name}")
 
-    def logs(self, container: str, *, tail: int | None = None, since: float | None = None) -> str:
+    def logs(
+        self,
+        container: str,
+        *,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+    ) -> str:
         """Return what it printed on both streams."""
-        with translated("reading logs"):
-            printed = self._client.logs(
-                container, tail="all" if tail is None else tail, since=since, stream=False
-            )
-        return bytes(printed).decode(errors="replace")
+        return inspection.read_log(self._client, container, tail, since, timestamps=timestamps)
 
-    def follow(self, container: str, *, tail: int) -> Iterator[str]:
+    def follow(
+        self, container: str, *, tail: int, since: float | None = None, timestamps: bool = False
+    ) -> Iterator[str]:
         """Yield lines as they are printed."""
-        with translated("following logs"):
-            rest = b""
-            stream = self._client.logs(container, tail=tail, stream=True, follow=True)
-            try:
-                for chunk in stream:
-                    *lines, rest = (rest + chunk).split(b"\n")
-                    for line in lines:
-                        yield line.decode(errors="replace")
-            finally:
-                stream.close()
+        return inspection.follow_log(self._client, container, tail, since, timestamps=timestamps)
 
     def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:
         """Run a command inside a container and wait for it."""

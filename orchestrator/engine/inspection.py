@@ -13,7 +13,7 @@ from orchestrator.engine.values import Ending, Made, Vitals
 from orchestrator.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     import docker
 
@@ -99,3 +99,41 @@ def read_file(client: docker.APIClient, container: str, path: str) -> str:
             if content is not None:
                 return content.read().decode(errors="replace")
     raise NotFound(f"`{path}` is no file")
+
+
+def read_log(
+    client: docker.APIClient,
+    container: str,
+    tail: int | None,
+    since: float | None,
+    *,
+    timestamps: bool,
+) -> str:
+    """Return what a container printed on both streams."""
+    with translated("reading logs"):
+        printed = client.logs(
+            container,
+            tail="all" if tail is None else tail,
+            since=since,
+            timestamps=timestamps,
+            stream=False,
+        )
+    return bytes(printed).decode(errors="replace")
+
+
+def follow_log(
+    client: docker.APIClient, container: str, tail: int, since: float | None, *, timestamps: bool
+) -> Iterator[str]:
+    """Yield lines of a container as they are printed."""
+    with translated("following logs"):
+        rest = b""
+        stream = client.logs(
+            container, tail=tail, since=since, timestamps=timestamps, stream=True, follow=True
+        )
+        try:
+            for chunk in stream:
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    yield line.decode(errors="replace")
+        finally:
+            stream.close()

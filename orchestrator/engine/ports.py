@@ -91,10 +91,22 @@ class Containers(Protocol):
     def unpersist(self, container: str) -> None:
         """Have the engine leave it as it is from now on. A missing one is fine."""
 
-    def logs(self, container: str, *, tail: int | None = None, since: float | None = None) -> str:
-        """Return what it printed: the last `tail` lines, or all since a Unix time."""
+    def logs(
+        self,
+        container: str,
+        *,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+    ) -> str:
+        """Return what it printed: the last `tail` lines, or all since a Unix time.
 
-    def follow(self, container: str, *, tail: int) -> Iterator[str]:
+        With `timestamps` each line begins with its time in UTC, as ISO 8601 has it, and a space.
+        """
+
+    def follow(
+        self, container: str, *, tail: int, since: float | None = None, timestamps: bool = False
+    ) -> Iterator[str]:
         """Yield lines as they are printed, after the last `tail` ones."""
 
 

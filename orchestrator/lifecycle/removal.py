@@ -54,7 +54,7 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
             going = [c for c in found if _role(c) == role]
             if going:
                 told = " and ".join(sorted(c.name for c in going))
-                house.emit(Waiting(f"until {told} has stopped"))
+                house.emit(Waiting(f"stopping {told}"))
             in_parallel(lambda c: _stop_and_remove(house, c, data=volumes), going)
         _remove_networks(house)
         others = {volume.external for volume in stack.volumes.values()}

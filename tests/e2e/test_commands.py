@@ -163,7 +163,7 @@ def test_down_leaves_nothing_but_the_data(app: Operator) -> None:
     assert app.containers(running=False) == []
     assert app.engine.networks(filters=label) == []
     assert app.engine.volumes(filters=label)["Volumes"]
-    assert app.run("down", "--volumes").code == 0
+    assert app.run("down", "--volumes", "--yes").code == 0
     assert not app.engine.volumes(filters=label)["Volumes"]
 
 

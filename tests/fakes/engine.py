@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.engine.values import Ending, Made, Named
@@ -166,17 +167,30 @@ class FakeEngine:
             if box.nginx is not None and name == "HUP":
                 box.nginx.hang_up()
 
-    def logs(self, container: str, *, tail: int | None = None, since: float | None = None) -> str:
+    def logs(
+        self,
+        container: str,
+        *,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+    ) -> str:
         """Return what it printed."""
         with self.called("logs", container):
             box = self.host.box(container)
-            lines = [line for at, line in box.printed if since is None or at >= since]
+            lines = [
+                f"{datetime.fromtimestamp(at, UTC).isoformat()} {line}" if timestamps else line
+                for at, line in box.printed
+                if since is None or at >= since
+            ]
             lines += box.nginx.said if box.nginx else []
             return "".join(f"{line}\n" for line in (lines if tail is None else lines[-tail:]))
 
-    def follow(self, container: str, *, tail: int) -> Iterator[str]:
+    def follow(
+        self, container: str, *, tail: int, since: float | None = None, timestamps: bool = False
+    ) -> Iterator[str]:
         """Yield what it has printed, and what it goes on to print while somebody takes it."""
-        lines = self.logs(container, tail=tail).splitlines()
+        lines = self.logs(container, tail=tail, since=since, timestamps=timestamps).splitlines()
         seen = len(self.host.box(container).printed)
         yield from lines
         yield from (line for _, line in self.host.box(container).printed[seen:])

@@ -56,7 +56,16 @@ OPTIONS = (
         "--during-deploy",
         "--help",
     ),
-    *("--volumes", "--detailed-exitcode", "--no-build", "--allow-downtime", "--", "show", "verify"),
+    *(
+        "--volumes",
+        "--yes",
+        "--detailed-exitcode",
+        "--no-build",
+        "--allow-downtime",
+        "--",
+        "show",
+        "verify",
+    ),
 )
 VALUES = st.sampled_from(
     ["web", "v1", "json", "text", "stack.yaml", "1", "-1", "nan", "inf", "1e400"]

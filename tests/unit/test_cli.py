@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
 import yaml
 
-from orchestrator.commands import COMMANDS
-from orchestrator.settings import hoist
+from orchestrator.commands import COMMANDS, Command
+from orchestrator.console import Console
+from orchestrator.settings import Settings, hoist
 from tests.fakes.command_line import Run
 from tests.fakes.stacks import SHOP, shop_with
 
@@ -25,7 +28,10 @@ EVIDENCE = {
     "witness": {"sent": 1, "lost": 0, "longest_gap_ms": 0.0},
     "when": {"ended": "2030-01-01T12:00:00+00:00", "seconds": 1.5},
     "verdict": {"lossless": True, "text": "released"},
+    "who": {"operator": "ops"},
 }
+DASH = "\N{EN DASH}"
+HISTORY = ["release", "command", "operator", "outcome", "lost of sent", "took"]
 REFUSED = [
     (["deplyo"], "no such command 'deplyo'", "`stackctl --help`"),
     (["--nope"], "no such option: --nope", "`stackctl --help`"),
@@ -55,6 +61,15 @@ def test_help_names_all_commands(tmp_path: Path) -> None:
     assert [name for name in NAMES if f"\n  {name} " not in run.out] == []
     assert "130/143 interrupted" in " ".join(run.out.split())
     assert Run(tmp_path).out == run.out
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
+def test_a_command_is_told_in_a_line(tmp_path: Path, command: Command) -> None:
+    """Of a usual terminal: `--help` cuts none."""
+    line = str(command.run.__doc__).splitlines()[0]
+
+    assert len(line) < 60
+    assert line.rstrip(".") in Run(tmp_path, "--help", COLUMNS="80").out
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -174,11 +189,19 @@ def test_the_history_is_one_line_a_release(folder: Path) -> None:
     run = Run(folder, "history")
     assert "warning the evidence of `20300103` is left out" in run.err
     head, newest, oldest = run.out.splitlines()
-    assert head.split() == ["release", "outcome", "witness", "lost", "seconds"]
-    assert newest.split() == [long, "deployed", "1", "0", "1.5"]
+    assert re.split("  +", head.strip()) == HISTORY
+    assert re.split("  +", newest.strip()) == [long, DASH, "ops", "deployed", "0 of 1", "1.5 s"]
     assert oldest.startswith("20300101-120000-web-v1 ")
     (found,) = Run(folder, "history", "web", "--output", "json").document["releases"]
     assert found["release"] == EVIDENCE["release"]
+    assert (found["who"], found["witness"]) == ({"operator": "ops"}, {"sent": 1, "lost": 0})
+
+
+def test_the_history_has_no_zero_that_nobody_has_proven(folder: Path) -> None:
+    """Where no witness sent anything, there is a dash; evidence without an operator has one too."""
+    keep_evidence(folder, witness={"sent": 0, "lost": 0, "longest_gap_ms": 0.0}, who={})
+    line = Run(folder, "history").out.splitlines()[1]
+    assert re.split("  +", line.strip())[1:] == ["deploy", DASH, "deployed", DASH, "1.5 s"]
 
 
 @pytest.mark.parametrize("arguments", [["history"], ["validate"], ["history", "--output", "json"]])
@@ -235,6 +258,7 @@ def test_global_options_are_moved_to_the_front(given: list[str], hoisted: list[s
     assert hoist(given) == hoisted
 
 
+YES = ("y\n", "Yes\n")
 CI = {"GITHUB_ACTIONS": "true", "CI": "true"}
 
 
@@ -246,3 +270,21 @@ def test_no_command_of_others_reaches_a_ci_system(folder: Path) -> None:
         assert "##[" not in done.err + done.out
         assert any(line.startswith("::error title=stackctl::") for line in done.err.splitlines())
     assert "##[" in Run(folder, "--file", name, "validate").err
+
+
+def test_data_is_not_removed_without_a_word(folder: Path) -> None:
+    """Where nobody can be asked, `--yes` must say so; with it the engine is the next to answer."""
+    away = {"DOCKER_HOST": "unix:///nonexistent"}
+    refused = Run(folder, "down", "--volumes", **away)
+    refused.assert_refused(2, "`--volumes` removes the data for good", "--volumes --yes`")
+    for arguments in (["down", "--volumes", "--yes"], ["down"]):
+        Run(folder, *arguments, **away).assert_refused(1, "no Docker Engine answers", "DOCKER_HOST")
+
+
+@pytest.mark.parametrize("answer", [*YES, "\n", "n\n", "", "yo\n"])
+def test_only_a_yes_is_one(capsys: pytest.CaptureFixture[str], answer: str) -> None:
+    """An empty line, and the end of what is typed, are none."""
+    console = Console(Settings(Path(), "text", color=False))
+
+    assert console.ask("remove shop-data\x1b?", StringIO(answer)) is (answer in YES)
+    assert capsys.readouterr().err == r"remove shop-data\x1b? [y/N] "
