@@ -335,7 +335,7 @@ def test_a_status_says_how_containers_fare(world: World) -> None:
     assert active is not None
     assert active.fares == Fares(3, out_of_memory=True, memory=256 * MIB, limit=1024 * MIB)
     assert 7300 <= (active.age or 0) < 7400
-    told = draw_lines(world.status(), 80)
+    told = draw_lines(world.status(), 100)
     (notes,) = (line for line in told if line.startswith("notes"))
     assert notes.split() == (
         [
