@@ -32,14 +32,17 @@ def summarize(result: Result) -> str:
     """Return a release in a few lines: what users have now, what was lost, and where that is shown."""
     if result.outcome == "unchanged":
         return _tell_now(result)
-    lines = [_tell_now(result), *_tell_witness(result)]
-    if "gap" in result.seconds:
-        lines.append(f"nobody worked for {result.seconds['gap']:.1f} s, as is meant")
+    lines = [_tell_now(result), *_tell_gap(result), *_tell_witness(result)]
     if result.report:
         lines.append(f"report  {result.report}")
     elif result.evidence:
         lines.append(f"evidence  {result.evidence}")
     return "\n".join(lines)
+
+
+def _tell_gap(result: Result) -> Iterator[str]:
+    if "gap" in result.seconds:
+        yield f"nobody worked for {result.seconds['gap']:.1f} s: one had to end before the other"
 
 
 def _tell_witness(result: Result) -> Iterator[str]:

@@ -121,12 +121,9 @@ def persist_candidate(engine: Containers, containers: Sequence[Container]) -> No
 
 
 def stop(
-    engine: Containers,
-    service: Service,
-    replicas: Sequence[Replica],
-    emit: Emit = lambda _: None,
+    engine: Containers, service: Service, replicas: Sequence[Replica], emit: Emit = lambda _: None
 ) -> None:
-    """Let replicas end what they have in hand, within `stop_grace`, and stay so; tell who still runs."""
+    """Let replicas end what they have in hand, within `stop_grace`, and stay so; tell what still runs."""
     left = [replica.probed for replica in replicas]
 
     def tell() -> None:
@@ -156,7 +153,7 @@ def start_again(engine: Containers, replicas: Iterable[Replica]) -> None:
 def put_away(
     engine: Containers, service: Service, replicas: Sequence[Replica], emit: Emit = lambda _: None
 ) -> None:
-    """Do with a retired color what `keep` says."""
+    """Do with a retired color what `keep` says; tell what still runs after its stop signal."""
     if service.keep == "running":
         return
     stop(engine, service, replicas, emit)

@@ -13,6 +13,8 @@ from orchestrator.release.candidate import find_candidate
 from orchestrator.release.symptoms import explain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from orchestrator.engine.values import Container
     from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
@@ -24,24 +26,21 @@ SLOW = (
 )
 
 
-def pass_gate(house: House, plan: Plan, emit: Emit) -> None:
-    """Return once every replica has proven itself. Raises CandidateError."""
-    if not plan.service.is_worker:
-        _pass_by_requests(house, plan, emit)
-    elif plan.service.health.command:
-        _pass_by_command(house, plan, emit)
-    else:
-        _pass_by_running(house, plan, emit)
+def pass_gate(house: House, plan: Plan, emit: Emit, tell: Callable[[str, float], None]) -> None:
+    """Return once every replica has proven itself; `tell` says for what, and how long at most.
 
-
-def describe_gate(plan: Plan) -> tuple[str, float]:
-    """Return what is waited for, and how long at most, in seconds."""
+    Raises CandidateError.
+    """
     health = plan.service.health
     if not plan.service.is_worker:
-        return f"{health.successes} healthy answers in a row", health.deadline
-    if health.command:
-        return "until `health.command` ends with 0", health.deadline
-    return "until it has run long enough", health.steady
+        tell(f"{health.successes} healthy answers in a row", health.deadline)
+        _pass_by_requests(house, plan, emit)
+    elif health.command:
+        tell("until each replica is ready", health.deadline)
+        _pass_by_command(house, plan, emit)
+    else:
+        tell("until each replica has run long enough", health.steady)
+        _pass_by_running(house, plan, emit)
 
 
 def require_running(house: House, plan: Plan) -> tuple[Container, ...]:

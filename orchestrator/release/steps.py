@@ -19,7 +19,7 @@ from orchestrator.release.candidate import (
     stop,
 )
 from orchestrator.release.externals import refuse_unfit
-from orchestrator.release.gate import describe_gate, pass_gate, require_running
+from orchestrator.release.gate import pass_gate, require_running
 from orchestrator.release.images import prepare_image
 from orchestrator.release.lock import require_held
 from orchestrator.release.migration import migrate_database
@@ -153,7 +153,7 @@ def start(run: Run, candidate: Candidate) -> Candidate:
         if made.gives_way:  # after the move: the lane says what is to be started again
             run.tell(f"until {made.previous_version} has ended", made.service.stop_grace)
             try:
-                stop(run.house.engine, made.service, made.outgoing)
+                stop(run.house.engine, made.service, made.outgoing, run.house.emit)
             finally:
                 run.gap.open()
             require_held(run.lease)  # that lasts: somebody else may have started it again
@@ -165,8 +165,7 @@ def start(run: Run, candidate: Candidate) -> Candidate:
 def gate(run: Run, candidate: Candidate) -> Candidate:
     """Wait until every replica has proven itself."""
     with run.phase(Phase.GATE):
-        run.tell(*describe_gate(candidate.plan))
-        pass_gate(run.house, candidate.plan, run.emit)
+        pass_gate(run.house, candidate.plan, run.emit, run.tell)
         run.gap.close()
     return candidate
 
