@@ -10,7 +10,6 @@ import pytest
 from orchestrator.engine.values import ContainerSpec
 from orchestrator.errors import GatewayError
 from orchestrator.events import Event, PhaseBegan, Recovered, Started
-from orchestrator.lifecycle.status import ColorStatus
 from tests.fakes.faults import Fault
 from tests.fakes.world import World, open_pair
 
@@ -281,7 +280,9 @@ def test_a_replica_that_takes_no_connections_any_more_is_made_anew(running: Worl
     notes = next(result for result in done.services if result.service == "notes")
     assert (notes.outcome, notes.color) == ("deployed", "green")
     assert done.mended == ("`shop-notes-blue-2` ran, and was not reached: `notes` was made anew",)
-    assert running.status().services[1].active == ColorStatus("v1", "green", 2, 2)
+    active = running.status().services[1].active
+    assert active is not None
+    assert (active.version, active.color, active.healthy, active.wanted) == ("v1", "green", 2, 2)
     assert running.host.cut == []
 
 
