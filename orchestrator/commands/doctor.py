@@ -9,7 +9,7 @@ import typer
 
 
 def doctor(context: typer.Context) -> int:
-    """Say what would stand in the way of a release, and how to mend it.
+    """Say what stands in the way of a release, with its mend.
 
     Looks at engine, ports, disks, memory, files and names, and touches nothing. Exit 1 where something
     would keep `up` or a release from working.

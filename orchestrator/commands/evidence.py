@@ -46,17 +46,16 @@ def evidence(
     """
     from orchestrator.errors import ConfigurationError
 
-    settings = context.obj
-    folder = _find_releases(settings, releases)
+    folder = _find_releases(context.obj, releases)
     if every and release:
         raise ConfigurationError(f"either `--all` or `{release}`", "leave one of them out")
     if action == "verify":
-        return _verify(settings, folder, release, key, strict=strict)
+        return _verify(context.obj, folder, release, key, strict=strict)
     if every or key or strict:
         raise ConfigurationError(
             "`--all`, `--key` and `--strict` are for `verify`", "`stackctl evidence verify --help`"
         )
-    return _show(settings, folder, release)
+    return _show(context.obj, folder, release)
 
 
 def _find_releases(settings: Settings, named: Path | None) -> Path:

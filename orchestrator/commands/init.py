@@ -38,7 +38,7 @@ def init(
         bool, typer.Option("--yes", "-y", help="Ask nothing, take the defaults.")
     ] = False,
 ) -> int:
-    """Write a stack.yaml from compose files, a Dockerfile or answers."""
+    """Write a stack.yaml from compose files or a Dockerfile."""
     from orchestrator.adopt.draft import make_draft
     from orchestrator.adopt.placing import place, refuse_existing
     from orchestrator.adopt.sources import Place

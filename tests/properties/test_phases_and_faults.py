@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from orchestrator.errors import Interrupted, UnsafeError
-from orchestrator.events import Event, Failed, Recovered
+from orchestrator.events import Event, Failed, Recovered, Warned
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.phases import UNDO, Phase, Undo
 from orchestrator.signals import put_off
@@ -52,11 +52,14 @@ def inject(world: World, phase: Phase, fault: str) -> None:
         if phase is Phase.CONFIRM:  # it asks NGINX alone
             world.on_begin(phase, lambda: setattr(world.host, "silent", 10_000))
             world.hooks.append(lambda event: answer_again(world, event))
+        elif (
+            phase is Phase.DRAIN
+        ):  # it asks the engine about who is not answered, now and at the end
+            world.on_begin(phase, lambda: world.engine.fail(Fault(times=10_000)))
+            world.hooks.append(lambda event: answer_again(world, event))
+            world.on_begin(phase, lambda: setattr(world.host, "silent", 10_000))
         else:
             world.on_begin(phase, lambda: world.engine.fail(Fault(times=once)))
-        if phase is Phase.DRAIN:  # it asks the engine only about who was not answered in time
-            world.on_begin(phase, lambda: setattr(world.host, "silent", 10_000))
-            world.on_begin(Phase.RETIRE, lambda: setattr(world.host, "silent", 0))
     elif fault == "lock lost":
         world.on_end(PHASES[PHASES.index(phase) - 1], world.host.lose_connections)
     else:
@@ -64,9 +67,10 @@ def inject(world: World, phase: Phase, fault: str) -> None:
 
 
 def answer_again(world: World, event: Event) -> None:
-    """Let NGINX answer once the release has failed."""
-    if isinstance(event, Failed):
+    """Let NGINX, and the engine, answer once the release has failed."""
+    if isinstance(event, Failed | Warned):
         world.host.silent = 0
+        world.engine.faults.clear()
 
 
 def assert_next_release_goes_well(world: World) -> None:
