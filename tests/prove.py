@@ -87,9 +87,10 @@ SAFEGUARDS = (
     ),
     Safeguard(
         "the guard of addresses: no candidate starts where a late request would find it",
-        "orchestrator/release/steps.py",
-        "        _await_quiet_color(run, candidate)\n",
-        "        clear_way(run.house.engine, made)\n",
+        "orchestrator/release/waiting.py",
+        "    quiet = switch.await_quiet(made.candidate.color, made.config.table, made.drain_timeout)\n"
+        "    if quiet.cut:\n",
+        "    if switch is None:\n",
         (
             "tests/unit/test_rollout.py::test_a_candidate_waits_for_late_requests_to_its_color",
             "tests/e2e/test_release.py::test_an_upload_that_outlives_its_version_is_never_the_candidates",
@@ -196,7 +197,7 @@ SAFEGUARDS = (
     Safeguard(
         "the wait for old workers: none that does not know where the candidate is serves users of it",
         "orchestrator/release/steps.py",
-        "            _await_old_workers(run, candidate)\n",
+        "            await_old_workers(run, candidate.switch)\n",
         "            pass\n",
         (
             "tests/unit/test_failures.py::test_old_workers_that_do_not_know_the_candidate_are_waited_for",
