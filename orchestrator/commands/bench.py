@@ -164,14 +164,18 @@ def _list_troubles(
 
 def _list_services(house: House) -> list[dict[str, Any]]:
     """Return who answers: the active versions with their replicas."""
-    from dataclasses import asdict
-
     from orchestrator.lifecycle.status import read_status
 
     return [
-        {"name": service.name, **asdict(service.active)}
+        {
+            "name": service.name,
+            "version": active.version,
+            "color": active.color,
+            "healthy": active.healthy,
+            "wanted": active.wanted,
+        }
         for service in read_status(house).services
-        if service.active is not None
+        if (active := service.active) is not None
     ]
 
 
