@@ -97,8 +97,8 @@ def plan_doors(
     published = [
         name for name in kept if _try(list_ports, kept[name]) or _try(find_rule, kept[name])
     ]
-    proxies = [services[name] for name, kind in kinds.items() if kind == "proxy"]
-    asked = [need for proxy in proxies for need in _list_needs(proxy) if need in kept]
+    proxies = [(name, services[name]) for name, kind in kinds.items() if kind == "proxy"]
+    asked = [need for _, proxy in proxies for need in _list_needs(proxy) if need in kept]
     reached = published or asked or [*kept]
     ranked = sorted(reached, key=lambda name: _rank(name, kept[name], variables))
     owner = next((name for name in ranked if not _find_prefix(kept[name])), "")
@@ -109,8 +109,7 @@ def plan_doors(
     }
     if not paths:
         paths = {name: _find_prefix(kept[name]) or "/" for name in ranked[:1]}
-    openers = [(name, services[name]) for name, kind in kinds.items() if kind == "proxy"]
-    openers += [(name, kept[name]) for name in ranked]
+    openers = [*proxies, *((name, kept[name]) for name in ranked)]
     listen, opener = _find_listen(openers, variables)
     return Doors(listen, opener, owner, paths)
 

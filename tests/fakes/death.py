@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.evidence.audit import Audit
+from orchestrator.release.phases import UNDO, Phase, Undo
 from tests.fakes.faults import ALWAYS, Fault
 
 if TYPE_CHECKING:
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 BLUE = ("notes-blue-1", "notes-blue-2")
 GREEN = ("notes-green-1", "notes-green-2")
+
+
+def has_switched(phase: Phase, moment: str) -> bool:
+    """Whether users keep the new version where its release dies at the begin or the end of a phase."""
+    forward = UNDO[phase] is Undo.FORWARD or phase is Phase.CONFIRM
+    return forward or (phase, moment) == (Phase.PROMOTE, "end")
 
 
 class Killed(BaseException):

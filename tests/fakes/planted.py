@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 PRECIOUS = b"all that somebody has\n"
 KINDS = ("link", "dangling link", "hard link", "pipe", "device", "folder")
+
+
+@contextmanager
+def keeping(folder: Path) -> Iterator[Path]:
+    """Give a file that lies outside of `reports/`; it must be as it was at the end."""
+    file = folder / "elsewhere" / "precious.txt"
+    file.parent.mkdir()
+    file.write_bytes(PRECIOUS)
+    yield file
+    assert file.read_bytes() == PRECIOUS
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def plant(path: Path, kind: str, precious: Path) -> None:

@@ -51,3 +51,11 @@ def find_overlaps(changes: Iterable[Change]) -> list[str]:
         elif change.what == "rename":
             running.discard(name)
     return found
+
+
+def open_alone(folder: Path) -> WorkerWorld:
+    """Return a stack whose worker must be alone; v1 runs, in blue, and nothing was told yet."""
+    world = WorkerWorld(folder, overlap=False)
+    world.up()
+    world.events.clear()
+    return world

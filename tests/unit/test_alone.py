@@ -6,31 +6,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import EngineError, Interrupted, LockedError
+from orchestrator.errors import LockedError
 from orchestrator.lifecycle.forecast import forecast
-from orchestrator.release.phases import UNDO, Phase, Undo
+from orchestrator.release.phases import Phase
 from orchestrator.wording import summarize
 from tests.fakes.apps import App
-from tests.fakes.death import assert_clean, colors, die, kill
+from tests.fakes.death import colors, die, kill
 from tests.fakes.faults import Fault
-from tests.fakes.workers import WorkerWorld, find_overlaps
+from tests.fakes.workers import WorkerWorld, find_overlaps, open_alone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BLUE = {"notes-blue-1": "running", "notes-blue-2": "running"}
 GREEN = {"notes-green-1": "running", "notes-green-2": "running"}
-PHASES = [phase for phase in Phase if phase not in (Phase.CONFIGURE, Phase.DRAIN)]
-REVERTED = [phase for phase in PHASES if UNDO[phase] is not Undo.FORWARD]
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> WorkerWorld:
     """Return a stack whose worker must be alone; v1 runs, in blue."""
-    world = WorkerWorld(tmp_path, overlap=False)
-    world.up()
-    world.events.clear()
-    return world
+    return open_alone(tmp_path)
 
 
 def test_the_old_version_ends_before_the_new_one_starts(world: WorkerWorld) -> None:
@@ -89,53 +84,6 @@ def test_a_version_that_is_no_good_gives_way_to_the_old_one(world: WorkerWorld, 
     assert all(world.host.box(f"shop-{name}").persistent for name in BLUE)
     assert find_overlaps(world.host.changes) == []
     assert world.status().recovery == ()
-
-
-def fail() -> None:
-    """Raise what an engine out of order raises."""
-    raise EngineError("out of order")
-
-
-def interrupt() -> None:
-    """Do as Ctrl-C does."""
-    raise Interrupted(2)
-
-
-@pytest.mark.parametrize("fault", [fail, interrupt])
-@pytest.mark.parametrize("moment", ["begin", "end"])
-@pytest.mark.parametrize("phase", REVERTED)
-def test_a_failure_in_any_phase_leaves_the_old_one_at_work(
-    world: WorkerWorld, phase: Phase, moment: str, fault: object
-) -> None:
-    """And only it."""
-    getattr(world, f"on_{moment}")(phase, fault)
-    assert world.deploy("v2").outcome == "reverted"
-    world.hooks.clear()
-
-    assert colors(world) == BLUE
-    assert find_overlaps(world.host.changes) == []
-    assert world.status().recovery == ()
-    assert_clean(world)
-    assert find_overlaps(world.host.changes) == []
-
-
-@pytest.mark.parametrize("moment", ["begin", "end"])
-@pytest.mark.parametrize("phase", PHASES)
-def test_a_release_that_dies_is_put_right_by_the_next_command(
-    world: WorkerWorld, phase: Phase, moment: str
-) -> None:
-    """`status` says so before; exactly one version works afterwards, and never two."""
-    getattr(world, f"on_{moment}")(phase, lambda: kill(world))
-    die(world, lambda: world.deploy("v2"))
-    forward = UNDO[phase] is Undo.FORWARD or phase is Phase.CONFIRM
-    forward = forward or (phase, moment) == (Phase.PROMOTE, "end")
-    world.prune()  # it releases nothing: what is right afterwards was put right
-
-    assert world.serving() == {"v2" if forward else "v1"}
-    assert find_overlaps(world.host.changes) == []
-    assert world.status().recovery == ()
-    assert_clean(world)
-    assert find_overlaps(world.host.changes) == []
 
 
 @pytest.mark.parametrize("skip", [0, 1])

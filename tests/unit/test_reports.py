@@ -20,7 +20,7 @@ from orchestrator.reports import (
     replace_own,
     require_own_places,
 )
-from tests.fakes.planted import KINDS, PRECIOUS, plant
+from tests.fakes.planted import KINDS, keeping, plant
 from tests.fakes.releases import Releases
 
 if TYPE_CHECKING:
@@ -31,12 +31,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def precious(tmp_path: Path) -> Iterator[Path]:
     """Yield a file that lies outside of `reports/`; it must be as it was at the end."""
-    file = tmp_path / "elsewhere" / "precious.txt"
-    file.parent.mkdir()
-    file.write_bytes(PRECIOUS)
-    yield file
-    assert file.read_bytes() == PRECIOUS
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    with keeping(tmp_path) as file:
+        yield file
 
 
 @pytest.mark.parametrize("kind", KINDS)

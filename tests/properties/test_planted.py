@@ -16,7 +16,7 @@ from orchestrator.events import Warned
 from orchestrator.evidence.archive import INDEX, write_index
 from orchestrator.evidence.audit import Audit
 from tests.fakes.benches import START, make_document
-from tests.fakes.planted import KINDS, PRECIOUS, plant
+from tests.fakes.planted import KINDS, keeping, plant
 from tests.fakes.releases import Releases
 from tests.fakes.world import World
 
@@ -28,12 +28,8 @@ if TYPE_CHECKING:
 @pytest.fixture
 def precious(tmp_path: Path) -> Iterator[Path]:
     """Yield a file that lies outside of `reports/`; it must be as it was at the end."""
-    file = tmp_path / "elsewhere" / "precious.txt"
-    file.parent.mkdir()
-    file.write_bytes(PRECIOUS)
-    yield file
-    assert file.read_bytes() == PRECIOUS
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    with keeping(tmp_path) as file:
+        yield file
 
 
 @pytest.fixture
