@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
@@ -38,9 +39,10 @@ def require_externals(house: House, service: str | None = None) -> None:
 
 
 def _list_missing_networks(house: House, service: str | None) -> Iterator[str]:
+    find = cache(house.engine.network)  # many parts may join one
     for place, part in list_parts(house.stack, service):
         for position, name in enumerate(part.networks):
-            if house.engine.network(name) is None:
+            if find(name) is None:
                 yield f"{place}.networks.{position}"
 
 

@@ -11,14 +11,16 @@ import pytest
 from orchestrator.errors import ConfigurationError, EngineError
 from orchestrator.events import Warned
 from orchestrator.lifecycle.forecast import forecast
+from orchestrator.release.externals import require_externals
 from orchestrator.release.provision import LARGEST, MOST
 from orchestrator.stack.load import load_stack, load_variables
 from orchestrator.stack.withheld import find_withheld
 from orchestrator.wording import describe_forecast
 from tests.fakes.apps import App
 from tests.fakes.clock import FakeClock
+from tests.fakes.faults import Call
 from tests.fakes.stacks import shop_with
-from tests.fakes.world import World
+from tests.fakes.world import World, open_pair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,6 +240,18 @@ def test_root_is_refused_unless_it_is_said(world: World) -> None:
     world.events.clear()
     world.up()
     assert sum(told in e.text for e in world.events if isinstance(e, Warned)) == 1
+
+
+def test_a_network_that_many_parts_join_is_looked_for_once(tmp_path: Path) -> None:
+    """However many parts there are."""
+    world = open_pair(tmp_path)
+    for part in (*world.document["services"].values(), *world.document["accessories"].values()):
+        part["networks"] = ["proxy"]
+    world.engine.ensure_network("proxy", {})
+    world.engine.calls.clear()
+    require_externals(world.house)
+
+    assert world.engine.calls == [Call("network", "proxy")]
 
 
 def test_a_network_or_volume_of_others_must_be_there(world: World) -> None:
