@@ -1,7 +1,8 @@
 """A worker that takes its jobs from a folder that all of its versions share, and writes what it did.
 
-A job is a file `<name>.job` with the seconds that it takes. SIGTERM: it ends the job that it has
-taken, and goes. While another one is at work it writes so. A version `sick…` ends at its start.
+A job is a file `<name>.job` with the seconds that it takes. With the word `asked` before them they begin
+with a SIGTERM. At a SIGTERM the worker ends the job that it has taken, and goes. It writes so where
+another one is at work. A version `sick…` ends at its start.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ def main() -> None:
                 time.sleep(0.05)  # noqa: TID251  the folder is looked at now and then
                 continue
             note(f"took {job.stem}")
-            until = time.monotonic() + float(job.read_text())
+            *when, seconds = job.read_text().split()
+            while when and not ASKED:
+                time.sleep(0.05)  # noqa: TID251  as above
+            until = time.monotonic() + float(seconds)
             while time.monotonic() < until:
                 time.sleep(0.05)  # noqa: TID251  taking long is what it is for
             note(f"did {job.stem}")
