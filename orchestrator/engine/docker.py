@@ -15,6 +15,7 @@ from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.creation import create_container
 from orchestrator.engine.lease import take_lease
 from orchestrator.engine.payloads import PERSISTENT, RESTING, to_container
+from orchestrator.engine.session import DockerSession
 from orchestrator.engine.values import (
     BuildOrder,
     Container,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     import docker
 
-    from orchestrator.engine.ports import Conversation, Lease
+    from orchestrator.engine.ports import Conversation, Lease, Session
 
 
 class DockerEngine:
@@ -151,6 +152,12 @@ class DockerEngine:
     def converse(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Conversation:
         """Start a command inside a container that is asked line by line."""
         return DockerConversation(self._client, container, argv, user)
+
+    def attend(
+        self, container: str, argv: tuple[str, ...], *, user: str = "", terminal: bool = False
+    ) -> Session:
+        """Start a command inside a container that somebody sits at."""
+        return DockerSession(self._client, container, argv, user=user, terminal=terminal)
 
     def processes(self, container: str) -> dict[int, str]:
         """Return the command line of every process in the container, by host pid."""

@@ -35,6 +35,31 @@ class Conversation(Protocol):
         """End it."""
 
 
+class Session(Protocol):
+    """A process inside a container that somebody sits at: bytes go in and come out as they are."""
+
+    def send(self, data: bytes) -> None:
+        """Give the process more input. Raises EngineError where it has ended."""
+
+    def end_input(self) -> None:
+        """Tell the process that there is no more input."""
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Say how large the terminal is."""
+
+    def output(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what the process prints, until its end: the stream (1 or 2) and the bytes.
+
+        Raises NotFound where the container has no such program.
+        """
+
+    def exit_code(self) -> int:
+        """Return what the process ended with. Raises EngineError where it has not ended."""
+
+    def close(self) -> None:
+        """Leave the process; what reads its input finds the end of it."""
+
+
 class Lease(Protocol):
     """A lock that the engine frees by itself once its holder is gone."""
 
@@ -118,6 +143,11 @@ class Inside(Protocol):
 
     def converse(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Conversation:
         """Start a command inside a container that is asked line by line."""
+
+    def attend(
+        self, container: str, argv: tuple[str, ...], *, user: str = "", terminal: bool = False
+    ) -> Session:
+        """Start a command inside a container that somebody sits at, with a `terminal` or without."""
 
     def processes(self, container: str) -> dict[int, str]:
         """Return the command line of every process in the container, by host pid."""

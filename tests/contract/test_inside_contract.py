@@ -78,6 +78,51 @@ def test_a_conversation_that_was_closed_is_over(bench: Bench) -> None:
     second.close()
 
 
+def test_who_sits_at_a_process_gives_it_bytes_and_gets_its_bytes(bench: Bench) -> None:
+    """All 256 of them, as they are, and then what it ended with."""
+    container, every_byte = bench.run("app"), bytes(range(256))
+    session = bench.engine.attend(container, ("cat",))
+    session.send(every_byte)
+    session.send(every_byte)
+    session.end_input()
+
+    assert b"".join(data for _, data in session.output()) == 2 * every_byte
+    assert session.exit_code() == 0
+    session.close()
+
+
+def test_a_process_that_somebody_sits_at_says_how_it_ended(bench: Bench) -> None:
+    """What it complains of comes by the other stream."""
+    container = bench.run("app")
+    session = bench.engine.attend(container, ("ls", f"{DATA}/none"))
+
+    assert {stream for stream, _ in session.output()} == {2}
+    assert session.exit_code() != 0
+    session.close()
+
+
+def test_a_program_that_a_container_does_not_have_is_not_found(bench: Bench) -> None:
+    """And not an output that somebody could take for a program's own."""
+    container = bench.run("app")
+    session = bench.engine.attend(container, ("no-such-program",))
+
+    with pytest.raises(NotFound, match=r"`no-such-program` cannot be run there"):
+        list(session.output())
+    session.close()
+
+
+def test_nobody_sits_at_a_process_of_a_container_that_is_gone(bench: Bench) -> None:
+    """One that was stopped has none either."""
+    container = bench.run("app")
+    bench.engine.stop(container, 0)
+
+    with pytest.raises(EngineError):
+        bench.engine.attend(container, ("cat",))
+    bench.engine.remove(container)
+    with pytest.raises(NotFound):
+        bench.engine.attend(container, ("cat",))
+
+
 def test_files_are_written_and_read_whether_it_runs_or_not(bench: Bench) -> None:
     """Before its first start, while it runs and after it was stopped."""
     spec = bench.spec("app", volumes=(bench.volume(),))

@@ -18,11 +18,12 @@ from orchestrator.stack import naming
 from tests.fakes.conversation import FakeConversation
 from tests.fakes.disk import Disk
 from tests.fakes.faults import Call, Fault
+from tests.fakes.session import FakeSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from orchestrator.engine.ports import Conversation, Lease
+    from orchestrator.engine.ports import Conversation, Lease, Session
     from orchestrator.engine.values import (
         BuildOrder,
         Container,
@@ -207,6 +208,18 @@ class FakeEngine:
         """Start a command in a running container that is asked line by line."""
         with self.called("converse", container):
             return FakeConversation(self, self.host.running(container), argv)
+
+    def attend(
+        self,
+        container: str,
+        argv: tuple[str, ...],
+        *,
+        user: str = "",  # noqa: ARG002
+        terminal: bool = False,  # noqa: ARG002
+    ) -> Session:
+        """Start a command in a running container that somebody sits at."""
+        with self.called("attend", container):
+            return FakeSession(self, self.host.running(container), argv)
 
     def processes(self, container: str) -> dict[int, str]:
         """Return the processes of a running container."""

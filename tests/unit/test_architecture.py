@@ -51,6 +51,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "lifecycle": LIFECYCLE,
     "__main__": EDGE,
     "announce": EDGE,
+    "attachment": EDGE,
     "cli": EDGE,
     "commands": EDGE,
     "console": EDGE,
