@@ -30,6 +30,8 @@ def to_json(facts: object) -> str:
 
 def summarize(result: Result) -> str:
     """Return a release in a few lines: what users have now, what was lost, and where that is shown."""
+    if result.members:
+        return _summarize_unit(result)
     if result.outcome == "unchanged":
         return _tell_now(result)
     lines = [_tell_now(result), *_tell_gap(result), *_tell_witness(result)]
@@ -38,6 +40,28 @@ def summarize(result: Result) -> str:
     elif result.evidence:
         lines.append(f"evidence  {result.evidence}")
     return "\n".join(lines)
+
+
+def _summarize_unit(result: Result) -> str:
+    """Return the leader's lines, and one for each service that goes with it."""
+    first, *others = result.members
+    if len({*result.runs.values()}) > 1:
+        told = ", ".join(f"{name} has {has or 'none'}" for name, has in result.runs.items())
+        head = [f"not whole: {told}; `stackctl up` goes on"]
+    elif result.went_through:
+        return "\n".join([summarize(first), *(f"with {_tell_member(one)}" for one in others)])
+    elif len(result.members) == 1:
+        return summarize(first)
+    else:
+        head = [_tell_now(result)]
+    lines = [*head, *_tell_witness(result)]
+    if result.report:
+        lines.append(f"report  {result.report}")
+    return "\n".join([*lines, *(_tell_member(one) for one in result.members)])
+
+
+def _tell_member(result: Result) -> str:
+    return "; ".join([_tell_now(result), *_tell_gap(result)])
 
 
 def _tell_gap(result: Result) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from orchestrator.announce.github import write_outputs, write_summary
 from orchestrator.announce.junit import to_junit
@@ -19,7 +20,7 @@ from orchestrator.reports import read_own
 from orchestrator.wording import tell_reasons
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import httpx
@@ -44,16 +45,24 @@ class Announcement:
         self._transport = transport
 
     def tell(self, junit: Path | None = None) -> None:
-        """Tell everybody: the CI system, the JUnit file, the metrics file, the webhook."""
-        self._annotate()
+        """Tell everybody: the CI system, the JUnit file, the metrics file, the webhook.
+
+        Of a unit each release is told of, in the order in which they took place.
+        """
+        releases = self._result.members or (self._result,)
+        for one in releases:
+            self._annotate(one)
         self._try("the step's outputs", self._write_outputs)
-        if self._result.evidence is None:  # nothing was released
+        left = [one for one in releases if one.evidence is not None]
+        if not left:  # nothing was released
             return
-        self._try("the step's summary", self._write_summary)
+        for one in left:
+            self._try("the step's summary", partial(self._write_summary, one))
         if junit is not None:
-            self._try("the JUnit report", lambda: self._write_junit(junit))
+            self._try("the JUnit report", lambda: self._write_junit(junit, left))
         self._try("the metrics", self._write_metrics)
-        self._try("the webhook's message", self._send_message)
+        for one in left:
+            self._try("the webhook's message", partial(self._send_message, one))
 
     def _try(self, what: str, act: Callable[[], None]) -> None:
         try:
@@ -62,9 +71,9 @@ class Announcement:
             reason = error.message if isinstance(error, StackctlError) else repr(error)
             self._house.emit(Warned(f"{what}: {reason}"))
 
-    def _annotate(self) -> None:
+    def _annotate(self, result: Result) -> None:
         """Say on the run's page why it is red: a release that went through is no error by itself."""
-        result, witness = self._result, self._result.witness
+        witness = result.witness
         if result.exit_code != SLO_MISSED:
             return
         lost = f"{witness.lost} of {witness.sent} witness requests were lost"
@@ -76,13 +85,14 @@ class Announcement:
     def _write_outputs(self) -> None:
         write_outputs(self._environment, self._result)
 
-    def _write_summary(self) -> None:
+    def _write_summary(self, result: Result) -> None:
         if self._environment.get("GITHUB_STEP_SUMMARY"):
-            write_summary(self._environment, read_own(self._folder / "evidence.md").decode())
+            write_summary(self._environment, self._read(result, "evidence.md").decode())
 
-    def _write_junit(self, file: Path) -> None:
-        evidence: dict[str, Any] = json.loads(read_own(self._folder / "evidence.json"))
-        write_target(file, to_junit(evidence))
+    def _write_junit(self, file: Path, left: Sequence[Result]) -> None:
+        write_target(
+            file, to_junit(*(json.loads(self._read(one, "evidence.json")) for one in left))
+        )
 
     def _write_metrics(self) -> None:
         wanted = self._house.stack.notify.metrics
@@ -91,12 +101,11 @@ class Announcement:
             text = to_metrics(house.stack.name, read_releases(house.releases))
             write_target(house.folder / wanted, text)
 
-    def _send_message(self) -> None:
+    def _send_message(self, result: Result) -> None:
         variable = self._house.stack.notify.webhook
         url = self._house.variables.get(variable) if variable else None
         if url:
-            send_message(url, to_message(self._house.stack.name, self._result), self._transport)
+            send_message(url, to_message(self._house.stack.name, result), self._transport)
 
-    @property
-    def _folder(self) -> Path:
-        return self._house.folder / str(self._result.evidence)
+    def _read(self, result: Result, name: str) -> bytes:
+        return read_own(self._house.folder / str(result.evidence) / name)

@@ -13,8 +13,19 @@ if TYPE_CHECKING:
 FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def to_junit(evidence: Mapping[str, Any]) -> str:
-    """Return evidence.json's facts as a JUnit report."""
+def to_junit(*told: Mapping[str, Any]) -> str:
+    """Return the facts of evidence.json, or of those of all members of a unit, as a JUnit report."""
+    suites = [_to_suite(evidence) for evidence in told]
+    if len(suites) == 1:
+        return _to_text(suites[0])
+    for suite in suites:
+        _finish(suite)
+    whole = Element("testsuites")
+    whole.extend(suites)
+    return _write(whole)
+
+
+def _to_suite(evidence: Mapping[str, Any]) -> Element:
     what, failure = evidence["what"], evidence.get("failure")
     name = f"{what['command']} {what['service']} {what['version']}"
     suite = Element("testsuite", name=name, time=f"{evidence['when']['seconds']:.3f}")
@@ -28,7 +39,7 @@ def to_junit(evidence: Mapping[str, Any]) -> str:
         if not probes[-1]["healthy"]:
             _fail(case, probes[-1]["detail"] or "unhealthy", "")
     _add_promise(suite, evidence)
-    return _to_text(suite)
+    return suite
 
 
 def bench_to_junit(document: Mapping[str, Any]) -> str:
@@ -50,6 +61,16 @@ def bench_to_junit(document: Mapping[str, Any]) -> str:
 
 
 def _to_text(suite: Element) -> str:
+    _finish(suite)
+    return _write(suite)
+
+
+def _write(element: Element) -> str:
+    return tostring(element, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _finish(suite: Element) -> None:
+    """Take out what XML has no form for, and count the cases."""
     for element in suite.iter():
         element.text = element.text and _clean(element.text)
         for name, value in element.items():
@@ -57,7 +78,6 @@ def _to_text(suite: Element) -> str:
     suite.set("tests", str(len(suite)))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
-    return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
 
 
 def _add_comparison(suite: Element, comparison: Mapping[str, Any], text: str) -> None:

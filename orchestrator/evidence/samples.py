@@ -79,6 +79,32 @@ MOST_LOSSES = 50  # that are listed one by one
 MOST_REASONS = 5  # that are counted by themselves
 
 
+def merge(told: Sequence[Figures]) -> Figures:
+    """Return the figures of several releases as one; percentiles are those of the worst of them."""
+    reasons: Counter[str] = Counter()
+    versions: Counter[str] = Counter()
+    for one in told:
+        reasons.update(one.reasons)
+        versions.update(one.versions)
+    stale = [one.stale for one in told if one.stale is not None]
+    return Figures(
+        sent=sum(one.sent for one in told),
+        ok=sum(one.ok for one in told),
+        lost=sum(one.lost for one in told),
+        longest_gap_ms=max(one.longest_gap_ms for one in told),
+        p50_ms=max(one.p50_ms for one in told),
+        p99_ms=max(one.p99_ms for one in told),
+        closed_early=sum(one.closed_early for one in told),
+        versions=dict(versions),
+        losses=tuple(loss for one in told for loss in one.losses)[:MOST_LOSSES],
+        failure=next((one.failure for one in told if one.failure), None),
+        reasons=dict(reasons.most_common(MOST_REASONS)),
+        stale=sum(stale) if stale else None,
+        closes=told[0].closes,
+        websockets=[socket for one in told for socket in one.websockets],
+    )
+
+
 def count(
     samples: Sequence[Sample],
     closed_early: int = 0,

@@ -11,6 +11,7 @@ from orchestrator.gateway.container import fit_resources, gateway_spec
 from orchestrator.gateway.render import render
 from orchestrator.release.provision import provide
 from orchestrator.release.specs import accessory_spec, is_made_from, replica_specs
+from orchestrator.release.unit import find_uneven
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def find_drift(house: House, snapshot: Snapshot) -> list[str]:
     return [
         *_compare_config(house.stack, snapshot),
         *_compare_services(house, snapshot),
+        *_compare_units(house.stack, snapshot),
         *find_drift_of_parts(house, snapshot, ask=False),
     ]
 
@@ -85,6 +87,15 @@ def _compare_services(house: House, snapshot: Snapshot) -> Iterator[str]:
         yield f"service `{name}` has containers, but stack.yaml does not have it"
     for stranger in snapshot.strangers:
         yield f"container `{stranger.name}` carries this stack's label, but is none of ours"
+
+
+def _compare_units(stack: Stack, snapshot: Snapshot) -> Iterator[str]:
+    for leader, companion in find_uneven(stack, snapshot):
+        wanted, has = snapshot.version(leader), snapshot.version(companion)
+        yield (
+            f"service `{companion}` has {has}, and `{leader}`, with which it goes, {wanted}:"
+            f" `stackctl up` brings it to {wanted}"
+        )
 
 
 def _compare_service(house: House, snapshot: Snapshot, name: str, active: Target) -> Iterator[str]:

@@ -18,8 +18,10 @@ from orchestrator.release.plan import Order, Plan, plan_release
 from orchestrator.release.provision import NOTHING, provide
 from orchestrator.release.rollout import require_service
 from orchestrator.release.specs import accessory_spec
+from orchestrator.release.unit import find_own_version
 from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
+from orchestrator.stack.unit import find_builder, list_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +69,7 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
     snapshot = observe(house)
     there = refuse_foreign(house, names_of_stack(house.stack))
     require_externals(house, service)
-    names = [service] if service else list(house.stack.services)
+    names = list_unit(house.stack, service) if service else tuple(house.stack.services)
     return Forecast(
         services=tuple(_forecast(house, snapshot, name, version) for name in names),
         drift=tuple(find_drift_of_parts(house, snapshot)),
@@ -85,7 +87,7 @@ def render_current(house: House) -> str:
 def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) -> ServiceForecast:
     service = house.stack.services[name]
     active = snapshot.lane(name).active
-    wanted = version or (active.version if active else service.version)
+    wanted = version or find_own_version(house.stack, snapshot, name)
     given = provide(house, service, f"services.{name}")
     image = _find_image(house, name, wanted)
     order = Order(name, wanted)
@@ -124,7 +126,7 @@ def _warn_of_accessories(house: House) -> Iterator[str]:
 def _find_image(house: House, service: str, version: str) -> Image:
     wanted = house.stack.services[service]
     reference = (
-        naming.image_tag(house.stack.name, service, version)
+        naming.image_tag(house.stack.name, find_builder(house.stack, service), version)
         if wanted.image is None
         else wanted.image.replace("{version}", version)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
@@ -22,15 +22,17 @@ from orchestrator.release.plan import Order, refuse_newer
 from orchestrator.release.provision import provide
 from orchestrator.release.reach import find_missing_networks, require_reachable
 from orchestrator.release.recovery import recover
-from orchestrator.release.rollout import release
+from orchestrator.release.rollout import release, take_back
 from orchestrator.release.specs import accessory_spec, is_made_from
+from orchestrator.release.unit import find_own_version
 from orchestrator.release.unnamed import refuse_loss, tell_of_left, warn_of_uncovered
 from orchestrator.release.wellbeing import find_unreached
 from orchestrator.signals import put_off
 from orchestrator.stack import naming
+from orchestrator.stack.unit import find_leader, list_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.engine.ports import Lease
     from orchestrator.engine.values import Container, ContainerSpec, Image
@@ -78,6 +80,7 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
                 text = f"`{name}` ran, and was not reached: `{order.service}` was made anew"
                 tell_mended(house, findings, text)
             if not served or isinstance(result.error, Interrupted):
+                services += _take_back(house, services, order, lease)
                 break  # whatever needs it would fail as well
         _forget_network(house)
     for warning in findings.warnings:
@@ -197,20 +200,41 @@ def _find_unreached(house: House, snapshot: Snapshot) -> frozenset[str]:
 def _orders(
     house: House, snapshot: Snapshot, unreached: frozenset[str] = frozenset()
 ) -> Iterator[Order]:
-    """Yield a release for each service, those that others need first.
+    """Yield a release for each service, those that others need, or that take others along, first.
 
-    What serves keeps its version; with nothing to change its release ends as 'unchanged'.
+    What serves keeps its version; with nothing to change its release ends as 'unchanged'. A companion
+    gets that of its leader, as it has not where a command died between the two.
     """
     services = house.stack.services
     needs = {
-        name: [need for need in service.needs if need in services]
+        name: [
+            need for need in (*service.needs, find_leader(house.stack, name)) if need in services
+        ]
         for name, service in services.items()
     }
     for name in TopologicalSorter(needs).static_order():
         active = snapshot.lane(name).active
-        version = active.version if active else services[name].version
+        version = find_own_version(house.stack, snapshot, name)
         own = unreached & {replica.container.name for replica in snapshot.active(name)}
         yield Order(name, version, command="up", build=active is None, unreached=own)
+
+
+def _take_back(
+    house: House, services: Sequence[Result], failed: Order, lease: Lease
+) -> list[Result]:
+    """Lead a unit back whose companion cannot get the version that its leader has.
+
+    Not where that was not tried, as its image is missing, nor where somebody wants to stop: then the
+    next `up` tries again. And not where its version is the right one, and only its settings are new.
+    """
+    leader, result = find_leader(house.stack, failed.service), services[-1]
+    tried = result.planned and not isinstance(result.error, Interrupted)
+    if leader is None or not tried or result.previous in (None, failed.version):
+        return []
+    unit = list_unit(house.stack, leader)
+    why = result.error.message if result.error else result.outcome
+    done = [one for one in services if one.service in unit]
+    return take_back(house, done, replace(failed, reason=why), lease)
 
 
 def _fetch_images(house: House) -> dict[str, Image]:

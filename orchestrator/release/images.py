@@ -10,6 +10,7 @@ from orchestrator.events import Emit, Progress, Warned
 from orchestrator.release.provision import pick_secrets
 from orchestrator.stack import naming
 from orchestrator.stack.part import ROOT as SAID
+from orchestrator.stack.unit import find_builder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +23,13 @@ ROOT = ("", "root")
 
 
 def prepare_image(house: House, service: str, version: str, emit: Emit, *, build: bool) -> Image:
-    """Return the version's image. Raises ImageError, ConfigurationError where it runs as root."""
+    """Return the version's image. Raises ImageError, ConfigurationError where it runs as root.
+
+    One that is built as its leader is runs the leader's image, which is built first.
+    """
     engine, stack = house.engine, house.stack
     wanted = stack.services[service]
+    builder = find_builder(stack, service)
 
     def report(line: str) -> None:
         emit(Progress(line))
@@ -32,11 +37,11 @@ def prepare_image(house: House, service: str, version: str, emit: Emit, *, build
     if wanted.build is None:
         reference = str(wanted.image).replace("{version}", version)
         image = (refresh_image if build else ensure_image)(engine, reference, emit)
-    elif build:
+    elif build and builder == service:
         _refuse_foreign(engine, stack, naming.image_tag(stack.name, service, version))
         image = engine.build(_to_order(house, service, version), report)
     else:
-        image = find_built(engine, stack, service, version)
+        image = find_built(engine, stack, builder, version)
     _refuse_root(wanted, service, image)
     return image
 

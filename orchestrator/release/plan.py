@@ -43,6 +43,8 @@ class Order:
     command: str = "deploy"  # deploy, rollback or up
     build: bool = True
     unreached: frozenset[str] = frozenset()  # replicas that run, and that nobody gets to
+    companions: tuple[str, ...] = ()  # that follow with the same version, if this one is released
+    reason: str = ""  # why it is gone back
 
 
 @dataclass(frozen=True)

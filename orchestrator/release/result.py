@@ -35,6 +35,13 @@ class Result:
     url: str = ""  # where users find the service on this machine; empty where it has no route
     report: str | None = None  # page of the evidence, relative to stack.yaml's folder
     logs: str = field(default="", repr=False)  # last lines of a failed candidate
+    members: tuple[Result, ...] = ()  # of a unit: each of its releases, in their order
+    runs: Mapping[str, str] = field(default_factory=dict)  # of a unit: who has which version now
+
+    @property
+    def went_through(self) -> bool:
+        """Whether users have the version that was asked for."""
+        return self.outcome in ("deployed", "unchanged")
 
     @property
     def exit_code(self) -> int:
@@ -62,6 +69,8 @@ class Result:
             "witness": self.witness.facts(),
             "seconds": dict(self.seconds),
             "warnings": list(self.warnings),
+            "members": [member.facts() for member in self.members],
+            "runs": dict(self.runs),
             "error": (
                 {"message": self.error.message, "hint": self.error.hint} if self.error else None
             ),

@@ -59,6 +59,8 @@ class Run:
 
     def __enter__(self) -> Self:
         self.emit(introduce(self.record.release, self.order))
+        if self.order.reason:
+            self.emit(Warned(self.order.reason))
         return self
 
     def __exit__(

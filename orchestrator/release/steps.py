@@ -18,6 +18,7 @@ from orchestrator.release.candidate import (
     start_candidate,
     stop,
 )
+from orchestrator.release.companions import check_companions, prepare_companions
 from orchestrator.release.externals import refuse_unfit
 from orchestrator.release.gate import pass_gate, require_running
 from orchestrator.release.images import prepare_image
@@ -36,7 +37,7 @@ from orchestrator.signals import put_off
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.engine.values import Image
     from orchestrator.release.run import Run
@@ -48,6 +49,7 @@ class Built:
 
     image: Image
     switch: Switch
+    companions: Mapping[str, Image]  # those of the services that follow
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,14 @@ def build(run: Run) -> Built:
     """
     with run.phase(Phase.BUILD), _beside() as pool:
         house, order = run.house, run.order
-        if order.build:
-            refuse_unfit(house, order.service)
+        for name in (order.service, *order.companions) if order.build else ():
+            refuse_unfit(house, name)
         opening = pool.submit(_open_switch, run)
         if order.build:
             require_door(house, order.service)
         image = prepare_image(house, order.service, order.version, run.emit, build=order.build)
-        return Built(image, opening.result())
+        companions = prepare_companions(house, order, run.emit)
+        return Built(image, opening.result(), companions)
 
 
 def plan(run: Run, built: Built) -> Candidate:
@@ -102,6 +105,7 @@ def plan(run: Run, built: Built) -> Candidate:
             door.result()
         if made.start and not order.build:  # what is only woken needs no name: it has one
             refuse_unfit(house, order.service)
+        check_companions(house, order, snapshot, release, built.companions)
         for text in made.find_warnings(image):
             run.emit(Warned(text))
         return Candidate(made, built.switch)

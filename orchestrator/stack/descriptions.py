@@ -67,6 +67,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "replicas": "How many containers the service has.",
         "read_only": "Whether the root file system is read-only; `/tmp` stays writable, in memory.",
         "needs": "Services and accessories that have to be up first.",
+        "with": "Services that `deploy` and `rollback` of this one take along, workers first of all: all have"
+        " the new version afterwards, or none.",
         "volumes": "Volumes as `name:/path` or `name:/path:ro`; both colors share them.",
         "migrate": "A command that runs once in the new version before its replicas start, in place of"
         " the image's ENTRYPOINT.",

@@ -117,6 +117,7 @@ class Service(Part):
     replicas: Annotated[StrictInt, Field(ge=1, le=50)] = 1
     read_only: StrictBool = False
     needs: tuple[Name, ...] = ()
+    companions: tuple[Name, ...] = Field(default=(), alias="with")  # released together with it
     migrate: (
         Annotated[
             Migration,

@@ -16,6 +16,7 @@ from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
 from orchestrator.stack.places import find_place_faults, find_publication_faults
 from orchestrator.stack.quantities import Address, parse_address
+from orchestrator.stack.unit import find_unit_faults
 from orchestrator.stack.worker import find_worker_faults, is_worker
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ def _need_faults(
             "services",
             "`needs` go in a circle: " + " -> ".join(map(quote, reversed(error.args[1]))),
         )
+    yield from find_unit_faults(services, graph)
 
 
 def _volume_faults(group: str, parts: dict[str, dict[str, Any]]) -> Iterator[Fault]:

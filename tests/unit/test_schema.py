@@ -41,6 +41,12 @@ BEYOND_STACKS = {
     "variables_broken",
     "variables_not_set",
     "volumes_of_stackctl_itself",
+    "with_another_version",
+    "with_in_two_steps",
+    "with_itself",
+    "with_twice",
+    "with_unknown",
+    "with_what_it_needs",
 }
 # And bounds of what is written with a unit, and what the ipaddress module thinks of addresses.
 BEYOND_VALUES = [
