@@ -57,7 +57,9 @@ def _summarize_unit(result: Result) -> str:
     lines = [*head, *_tell_witness(result)]
     if result.report:
         lines.append(f"report  {result.report}")
-    return "\n".join([*lines, *(_tell_member(one) for one in result.members)])
+    back = {one.service: one for one in result.members if one.went_through}  # the last of each
+    left = [one for one in result.members if back.get(one.service, one) is one]
+    return "\n".join([*lines, *map(_tell_member, left)])
 
 
 def _tell_member(result: Result) -> str:

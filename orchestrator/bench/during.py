@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.bench.beside import Beside
 from orchestrator.bench.figures import measure
 from orchestrator.errors import Interrupted
-from orchestrator.events import Event, PhaseBegan, PhaseEnded
+from orchestrator.events import Event, PhaseBegan, PhaseEnded, Started
 from orchestrator.release.rollout import deploy, require_service
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class ReleaseUnderLoad(Beside):
         self._span: Span | None = None
         self._phases: list[Span] = []
         self._began = house.clock.now()
+        self._own = True  # whether what goes on is a release of the service, and not of a companion
         self.result: Result | None = None
 
     def act(self, seconds: float) -> None:
@@ -98,9 +99,11 @@ class ReleaseUnderLoad(Beside):
 
     def _note(self, event: Event) -> None:
         now = self._house.clock.now()
-        if isinstance(event, PhaseBegan):
+        if isinstance(event, Started):
+            self._own = event.service == self._order.service
+        elif isinstance(event, PhaseBegan):
             self._began = now
-        elif isinstance(event, PhaseEnded):
+        elif isinstance(event, PhaseEnded) and self._own:
             self._phases.append(Span(str(event.phase), self._began, now))
         self._emit(event)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.commands.completion import offer_scripts, offer_services, offer_versions
+from orchestrator.commands.completion import offer_released, offer_scripts, offer_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,14 +48,14 @@ Save = Annotated[
 Service = Annotated[
     str | None,
     typer.Option(
-        "--during-deploy", help="A service to release meanwhile.", autocompletion=offer_services
+        "--during-deploy", help="A service to release meanwhile.", autocompletion=offer_released
     ),
 ]
 Alternate = Annotated[
     str | None,
     typer.Option(
         help="A service whose active and previous version take turns; exit 6 if slower.",
-        autocompletion=offer_services,
+        autocompletion=offer_released,
     ),
 ]
 Version = Annotated[

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -22,6 +22,15 @@ SCRIPT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 def offer_services(context: typer.Context) -> list[str]:
     """Return the services of stack.yaml."""
     return _read_names(context, "services")
+
+
+def offer_released(context: typer.Context) -> list[str]:
+    """Return the services that are released by their own name: others go with one of them."""
+    found = _read(context).get("services")
+    services = found.values() if isinstance(found, dict) else ()
+    told = [service.get("with") for service in services if isinstance(service, dict)]
+    taken = [name for names in told if isinstance(names, list) for name in names]
+    return [name for name in _read_names(context, "services") if name not in taken]
 
 
 def offer_parts(context: typer.Context) -> list[str]:
@@ -66,18 +75,24 @@ def refuse_shell() -> NoReturn:
 
 
 def _read_names(context: typer.Context, section: str) -> list[str]:
+    from orchestrator.stack.forms import NAME
+
+    found = _read(context).get(section)
+    names = found if isinstance(found, dict) else {}
+    return [name for name in names if isinstance(name, str) and re.fullmatch(NAME, name)]
+
+
+def _read(context: typer.Context) -> dict[str, Any]:
+    """Return what stack.yaml holds; nothing where it cannot be read."""
     from orchestrator.errors import StackctlError
     from orchestrator.stack.document import read_document
-    from orchestrator.stack.forms import NAME
 
     file = _find_file(context)
     with suppress(StackctlError, OSError):
         # What is no file is not opened: a pipe would be waited for.
         data = read_document(file, {}).data if file.is_file() else None
-        found = data.get(section) if isinstance(data, dict) else None
-        names = found if isinstance(found, dict) else {}
-        return [name for name in names if isinstance(name, str) and re.fullmatch(NAME, name)]
-    return []
+        return data if isinstance(data, dict) else {}
+    return {}
 
 
 def _list_releases(context: typer.Context) -> list[str]:

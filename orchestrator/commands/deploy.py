@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.completion import offer_services, offer_versions
+from orchestrator.commands.completion import offer_released, offer_versions
 from orchestrator.commands.options import Wait
 
 Service = Annotated[
-    str, typer.Argument(help="The service to release.", autocompletion=offer_services)
+    str, typer.Argument(help="The service to release.", autocompletion=offer_released)
 ]
 Version = Annotated[
     str, typer.Option("--version", help="The version to release.", autocompletion=offer_versions)

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.completion import offer_services
+from orchestrator.commands.completion import offer_released
 
 Service = Annotated[
     str | None,
     typer.Argument(
         help="The service to release; else the first that users reach.",
-        autocompletion=offer_services,
+        autocompletion=offer_released,
     ),
 ]
 Fault = Annotated[

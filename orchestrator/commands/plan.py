@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.completion import offer_services, offer_versions
+from orchestrator.commands.completion import offer_released, offer_versions
 
 CHANGES = 10
 
@@ -15,7 +15,7 @@ def plan(
     context: typer.Context,
     service: Annotated[
         str | None,
-        typer.Argument(help="A service; all without it.", autocompletion=offer_services),
+        typer.Argument(help="A service; all without it.", autocompletion=offer_released),
     ] = None,
     version: Annotated[
         str | None,

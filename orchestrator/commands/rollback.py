@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.completion import offer_services, offer_versions
+from orchestrator.commands.completion import offer_released, offer_versions
 from orchestrator.commands.options import Wait
 
 
 def rollback(
     context: typer.Context,
     service: Annotated[
-        str, typer.Argument(help="The service to take back.", autocompletion=offer_services)
+        str, typer.Argument(help="The service to take back.", autocompletion=offer_released)
     ],
     to: Annotated[
         str | None,

@@ -34,16 +34,16 @@ HERE = "here"
 
 
 def main(arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Run `FILE BOUNDARY COMMAND SERVICE VERSION`; return the exit code of that command.
+    """Run `FILE BOUNDARY COMMAND SERVICE VERSION STRUCK`; return the exit code of that command.
 
-    It tells the time by `clock`, where there is one.
+    The boundary is one of the release of who is struck: the service, or one that goes with it. It tells the time by `clock`, where there is one.
     """
     listen()
-    file, boundary, command, service, version = arguments
+    file, boundary, command, service, version, struck = arguments
     with Console(Settings(Path(file), "text", color=False)) as console:
         try:
             house = open_house(Path(file), console)
-            emit = stand_still(house.emit, parse_boundary(boundary), service)
+            emit = stand_still(house.emit, parse_boundary(boundary), struck)
             house = replace(house, emit=emit, clock=clock or house.clock)
             result = act(house, command, service, version)
         except StackctlError as error:

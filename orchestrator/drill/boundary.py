@@ -31,15 +31,18 @@ class Boundary:
         return isinstance(event, kind) and event.phase == self.phase
 
 
-def list_boundaries(command: str, *, migrates: bool) -> tuple[Boundary, ...]:
+def list_boundaries(command: str, *, migrates: bool, drains: bool = True) -> tuple[Boundary, ...]:
     """Return those that a command comes to, in their order.
 
-    A service without a migration has no such phase, nor has a rollback: it wakes what was there.
+    A service without a migration has no such phase, nor has a rollback: it wakes what was there. A
+    worker drains nothing.
     The gateway is configured only where stack.yaml has changed, which it does not here.
     """
     left_out = {Phase.CONFIGURE}
     if not migrates or command == "rollback":
         left_out.add(Phase.MIGRATE)
+    if not drains:
+        left_out.add(Phase.DRAIN)
     phases = [phase for phase in ORDER if phase not in left_out]
     return (Boundary(phases[0], begins=True), *map(Boundary, phases))
 

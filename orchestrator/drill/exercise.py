@@ -73,17 +73,20 @@ class Exercise:
     def _strike(self, case: Case, wanted: str) -> tuple[int, tuple[float, float]]:
         """Run the command up to its boundary, strike, and let it end: its exit code, and when."""
         clock = self._site.house.clock
-        with self._site.rehearse(case.boundary, case.command, self._service, wanted) as actor:
+        struck = case.companion or self._service
+        with self._site.rehearse(
+            case.boundary, case.command, self._service, wanted, struck
+        ) as actor:
             if not actor.arrive():
                 told = actor.finish().err.strip()
                 raise StackctlError(f"the {case.command} did not come to {case.boundary}: {told}")
-            scene = Scene(self._site, self._service, actor, self._site.look())
+            scene = Scene(self._site, struck, actor, self._site.look())
             began = clock.now().timestamp()
             case.fault.strike(scene)
-            struck = (began, clock.now().timestamp())
+            lasted = (began, clock.now().timestamp())
             ended = actor.finish()
             case.fault.mend(scene)
-            return ended.code, struck
+            return ended.code, lasted
 
     def _put_right(self) -> str:
         """Run the next command; return why it failed, or nothing."""

@@ -32,10 +32,13 @@ class Case:
     command: str  # deploy, rollback or up
     boundary: Boundary
     fault: Fault
+    companion: str = ""  # whose phases they are, where they are not those of the service itself
+    in_unit: bool = False  # whether others are released together with it
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"{self.fault.name} {self.boundary} of {self.command}"
+        whose = f", {self.companion}" if self.companion else ""
+        return f"{self.fault.name} {self.boundary} of {self.command}{whose}"
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from orchestrator.drill.boundary import list_boundaries
 from orchestrator.drill.faults import FAULTS, Case
 from orchestrator.errors import ConfigurationError
 from orchestrator.release.phases import Phase
+from orchestrator.stack.unit import find_leader, list_unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from orchestrator.stack.model import Stack
+    from orchestrator.drill.boundary import Boundary
+    from orchestrator.stack.model import Service, Stack
 
 ALL = "all"
 COMMANDS = ("deploy", "rollback")
@@ -53,6 +55,12 @@ def draw_up(stack: Stack, wish: Wish) -> Programme:
             f"stack.yaml has {', '.join(stack.services)}",
         )
     service = stack.services[name]
+    leader = find_leader(stack, name)
+    if leader is not None:
+        raise ConfigurationError(
+            f"`{name}` is released together with `{leader}`",
+            f"a drill of that one strikes both: `stackctl drill {leader}`",
+        )
     if service.build is None and not wish.versions:
         raise ConfigurationError(
             f"`{name}` is not built here, so there is no second version of it",
@@ -64,15 +72,21 @@ def draw_up(stack: Stack, wish: Wish) -> Programme:
     faults = _pick(wish.faults or USUAL_FAULTS, [fault.key for fault in FAULTS], "fault")
     phases = _pick(wish.phases or USUAL_PHASES, list(Phase), "phase")
     cases = tuple(
-        Case(command, boundary, fault)
+        Case(command, boundary, fault, "" if member == name else member, bool(service.companions))
         for command in _pick(wish.commands or COMMANDS[:1], COMMANDS, "command")
         for fault in FAULTS
         if fault.key in faults
-        for boundary in list_boundaries(command, migrates=service.migrate is not None)
+        for member in list_unit(stack, name)
+        for boundary in _list_boundaries(stack.services[member], command)
         if boundary.phase in phases and (ALL in wish.phases or not boundary.begins)
         if fault.fits(command, boundary)
     )
     return Programme(name, (first, second), cases)
+
+
+def _list_boundaries(service: Service, command: str) -> tuple[Boundary, ...]:
+    migrates = service.migrate is not None
+    return list_boundaries(command, migrates=migrates, drains=not service.is_worker)
 
 
 def _pick(words: Iterable[str], known: Sequence[str], what: str) -> list[str]:

@@ -53,10 +53,13 @@ class Site:
 
     @contextmanager
     def rehearse(
-        self, boundary: Boundary, command: str, service: str, version: str
+        self, boundary: Boundary, command: str, service: str, version: str, struck: str = ""
     ) -> Iterator[Actor]:
-        """Start a release that will stand still at a boundary; it does not outlive the block."""
-        words = (str(self.file), str(boundary), command, service, version)
+        """Start a release that will stand still at a boundary, of its own or of who is `struck` instead.
+
+        It does not outlive the block.
+        """
+        words = (str(self.file), str(boundary), command, service, version, struck or service)
         with subprocess.Popen(  # noqa: S603  a list of arguments, not a line for a shell
             (sys.executable, "-m", self.actor, *words),
             env=dict(self.variables),

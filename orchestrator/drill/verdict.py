@@ -47,6 +47,7 @@ class Observation:
         return {
             "fault": self.case.fault.key,
             "command": self.case.command,
+            "companion": self.case.companion,
             "boundary": str(self.case.boundary),
             "exit_code": self.code,
             "versions": {"before": self.before, "wanted": self.wanted, "after": self.after},
@@ -101,11 +102,13 @@ def _allowed(seen: Observation) -> set[str]:
     if seen.code in (DEPLOYED, SLO_MISSED):
         return {seen.wanted}
     if seen.code < 0 or seen.code == LOCK_LOST:  # it has left all to the next command
-        promoted = seen.case.boundary.is_after(Phase.PROMOTE)
+        # Who leads a unit has switched before its companions begin.
+        promoted = seen.case.companion or seen.case.boundary.is_after(Phase.PROMOTE)
         return {seen.wanted if promoted or not seen.before else seen.before}
     if seen.code == UNSAFE:
         return {seen.wanted, seen.before or seen.wanted}
     if UNDO[seen.case.boundary.phase] is Undo.FORWARD:
-        return {seen.wanted}
+        # A signal takes a unit back, unless all of it has switched.
+        return {seen.wanted, seen.before} if seen.case.in_unit else {seen.wanted}
     # `up` goes on where it was interrupted, so what it had to bring is there after the next one.
     return {seen.before or seen.wanted}

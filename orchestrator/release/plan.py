@@ -44,7 +44,7 @@ class Order:
     build: bool = True
     unreached: frozenset[str] = frozenset()  # replicas that run, and that nobody gets to
     companions: tuple[str, ...] = ()  # that follow with the same version, if this one is released
-    reason: str = ""  # why it is gone back
+    reason: str = ""  # why a unit goes back; what it had is then not kept: it was not good
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def plan_release(
 ) -> Plan:
     """Return what the release will do. Raises StackctlError where the stack is not ready for one."""
     gateway, served = require_gateway(stack, snapshot)
-    service, lane = stack.services[order.service], snapshot.lane(order.service)
+    service, lane = _find_service(stack, order), snapshot.lane(order.service)
     color = naming.other(lane.active.color) if lane.active else "blue"
     found = snapshot.of(order.service, color)
     wake = found if _goes_back(order, found, service, snapshot) else ()
@@ -248,6 +248,11 @@ def plan_release(
         drain_timeout=find_drain_timeout(stack, order.service),
         unchanged=not wake and _runs(snapshot, order, specs) and serves(stack, gateway, served),
     )
+
+
+def _find_service(stack: Stack, order: Order) -> Service:
+    service = stack.services[order.service]
+    return service.model_copy(update={"keep": "removed"}) if order.reason else service
 
 
 def _goes_back(

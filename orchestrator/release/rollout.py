@@ -57,10 +57,18 @@ def rollback(house: House, service: str, version: str | None = None, wait: float
 
 
 def _find_previous(house: House, service: str) -> str:
+    """Return the version before: what the service keeps.
+
+    One that was led back keeps nothing. Then it is what a companion keeps, which was not promoted.
+    """
     snapshot = observe(house)
-    kept = snapshot.kept(service)
-    images = () if kept else house.engine.images(house.stack.name)
-    return previous_version(snapshot, service, images)
+    has = snapshot.version(service)
+    companions = house.stack.services[service].companions
+    others = (name for name in companions if snapshot.kept(name))
+    other = next((name for name in others if snapshot.kept(name)[0].version != has), service)
+    keeper = service if snapshot.kept(service) else other
+    images = () if snapshot.kept(keeper) else house.engine.images(house.stack.name)
+    return previous_version(snapshot, keeper, images)
 
 
 def release_unit(house: House, order: Order, lease: Lease) -> Result:

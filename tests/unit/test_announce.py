@@ -26,6 +26,7 @@ from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
 from tests.fakes.apps import App
 from tests.fakes.benches import make_document, make_summary
+from tests.fakes.units import UnitWorld
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
@@ -375,3 +376,30 @@ def test_a_result_without_its_evidence_is_a_warning(world: World, tmp_path: Path
     result = replace(world.deploy("v2"), evidence="reports/releases/gone")
     told = announce(world, result, junit=tmp_path / "junit.xml")
     assert [line.partition(":")[0] for line in told] == ["the JUnit report"]
+
+
+def test_each_release_of_a_unit_is_told_of_once(tmp_path: Path) -> None:
+    """To the webhook, in the summary and in one JUnit file; the step has one outcome."""
+    world = UnitWorld(tmp_path / "unit", notify={"webhook": "HOOK"})
+    world.variables["HOOK"] = WEBHOOK
+    world.begin()
+    world.host.apps["jobs"] = App(crashes=True)
+    listener, junit, folder = Listener(), tmp_path / "junit.xml", tmp_path
+    environment = {
+        "GITHUB_OUTPUT": str(folder / "out"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
+    }
+    result = world.deploy("v2")
+    announce(world, result, listener, junit, **environment)
+
+    told = [f"{one['service']} {one['version']} {one['outcome']}" for one in listener.heard]
+    assert told == ["notes v2 deployed", "jobs v2 reverted", "notes v1 deployed"]
+    suites = ET.fromstring(junit.read_text())  # noqa: S314  it is ours
+    assert [suite.get("name") for suite in suites] == [
+        *("deploy notes v2", "deploy jobs v2", "rollback notes v1")
+    ]
+    assert [suite.get("failures") for suite in suites] == ["0", "1", "0"]
+    outputs = (folder / "out").read_text().splitlines()
+    assert outputs.count("outcome=reverted") == 1
+    assert len(outputs) == 4
+    assert (folder / "summary").read_text().count("\n# ") + 1 >= 3

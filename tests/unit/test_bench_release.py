@@ -18,6 +18,7 @@ from tests.fakes.apps import App
 from tests.fakes.benches import HEAD
 from tests.fakes.clock import START
 from tests.fakes.faults import Fault
+from tests.fakes.units import UnitWorld
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
@@ -66,6 +67,18 @@ def test_a_release_happens_once_and_not_too_early(world: World) -> None:
     assert parts["before"] == pytest.approx(began * 2, abs=1)
     assert parts["after"] == pytest.approx(100, abs=1)
     assert [phase["phase"] for phase in told["phases"]][-2:] == ["drain", "retire"]
+
+
+def test_the_phases_of_a_companion_are_not_those_of_the_service(tmp_path: Path) -> None:
+    """They are within the time of the release; each phase is listed once."""
+    world = UnitWorld(tmp_path / "unit").begin()
+    release = ReleaseUnderLoad(world.house, Order("notes", "v2"), after=0)
+    release.act(0.1)
+    told = release.tell(make_session(world, world.clock.monotonic() + 1))
+    assert told is not None
+    assert [phase["phase"] for phase in told["phases"]] == [
+        phase for phase in Phase if phase is not Phase.CONFIGURE
+    ]
 
 
 def test_a_release_that_fails_is_told(world: World) -> None:

@@ -49,6 +49,15 @@ def complete(folder: Path, *words: str) -> list[str]:
     return run.out.split()
 
 
+def test_who_goes_with_another_is_not_offered_for_a_release(folder: Path) -> None:
+    """Its logs are."""
+    document = yaml.safe_load((folder / "stack.yaml").read_text())
+    document["services"]["web"]["with"] = ["web-api"]
+    (folder / "stack.yaml").write_text(yaml.safe_dump(document))
+    assert complete(folder, "deploy", "") == ["web"]
+    assert complete(folder, "logs", "web-") == ["web-api"]
+
+
 @pytest.mark.parametrize(
     ("words", "offered"),
     [

@@ -55,6 +55,36 @@ def observe(key: str, boundary: Boundary, code: int, **facts: object) -> Observa
     return replace(seen, **facts)  # type: ignore[arg-type]
 
 
+def test_a_drill_strikes_each_member_of_a_unit() -> None:
+    """A worker drains nothing; it is not drilled by its own name."""
+    stack = Stack.model_validate(
+        {
+            "version": 1,
+            "name": "shop",
+            "gateway": {"image": "nginx:1.30"},
+            "services": {
+                "web": {"build": ".", "port": 80, "routes": [{"path": "/"}], "with": ["jobs"]},
+                "jobs": {"build": "."},
+            },
+        }
+    )
+    cases = draw_up(stack, Wish(faults=["kill"])).cases
+    assert [*map(str, cases)] == [
+        *(f"kill -9 of stackctl after {phase} of deploy" for phase in ("gate", "promote", "drain")),
+        *(f"kill -9 of stackctl after {phase} of deploy, jobs" for phase in ("gate", "promote")),
+    ]
+    with pytest.raises(ConfigurationError, match="`jobs` is released together with `web`"):
+        draw_up(stack, Wish("jobs"))
+
+
+def test_a_unit_that_dies_once_its_leader_has_switched_goes_forward() -> None:
+    """While a companion is released, the leader has the new version already."""
+    case = Case("deploy", Boundary(Phase.GATE), BY_KEY["kill"], "jobs", in_unit=True)
+    seen = replace(observe("kill", case.boundary, -9), case=case)
+    assert list(find_problems(seen)) == ["users have `v1`, expected v2"]
+    assert list(find_problems(replace(seen, after="v2"))) == []
+
+
 def sample(at: float, *, ms: float = 10, lost: str | None = None) -> Sample:
     """Return a request of the witness."""
     return Sample(at, "fresh", "GET /", 0.0, ms, None if lost else 200, "", lost)

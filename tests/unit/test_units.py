@@ -125,6 +125,23 @@ def test_where_one_fails_all_go_back(world: UnitWorld, failing: str) -> None:
     assert "users still have v1" in summarize(result)
 
 
+def test_a_version_that_was_gone_back_from_is_no_version_to_roll_back_to(world: UnitWorld) -> None:
+    """It is the one before both, which those keep that were not promoted."""
+    world.deploy("v2")
+    world.host.apps["clock"] = App(crashes=True)
+    result = world.deploy("v3")
+    assert result.outcome == "reverted"
+    assert [line.split(",")[0] for line in summarize(result).splitlines()[-3:]] == [
+        *("clock v3 not released", "jobs v2 serves (was v3)", "notes v2 serves (was v3)")
+    ]
+    services = {service.name: service for service in world.status().services}
+    assert (services["notes"].previous, services["jobs"].previous) == (None, None)
+
+    del world.host.apps["clock"]
+    assert world.rollback().version == "v1"
+    assert world.find_version() == "v1"
+
+
 def test_where_the_leader_fails_nobody_else_is_touched(world: UnitWorld) -> None:
     """It ends as a release of its own does."""
     world.host.apps["shop-notes:v2"] = App(healthy_after=99)
