@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from orchestrator.release.result import Result
     from orchestrator.stack.model import Stack
 
+COUNTS = ("sent", "lost", "turned_away")  # of a witness; earlier ones do not say the last
+
 
 class Console:
     """One command's output. As a context manager it puts the progress line away at the end."""
@@ -134,7 +136,7 @@ class Console:
             keys = ("release", "outcome", "what", "who", "when", "verdict")
             listed = [
                 {key: found.get(key) for key in keys}
-                | {"witness": {key: found["witness"][key] for key in ("sent", "lost")}}
+                | {"witness": {key: found["witness"].get(key, 0) for key in COUNTS}}
                 for found in releases
             ]
             self.print_document({"releases": listed})

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.errors import Interrupted, show_controls
+from orchestrator.outline import sum_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -73,7 +74,7 @@ def draw_history(releases: Sequence[Mapping[str, Any]]) -> RenderableType:
                 _text((found.get("who") or {}).get("operator") or UNKNOWN),
                 _text(found["outcome"]),
                 _tell_lost(found["witness"]["lost"], found["witness"]["sent"]),
-                Text(f"{found['when']['seconds']:.1f} s"),
+                Text(_tell_time(found)),
             )
             for found in releases
         ],
@@ -96,6 +97,13 @@ def _tell_lost(lost: int, sent: int) -> Text:
     if not sent:
         return Text(UNKNOWN)
     return Text(f"{lost:,} of {sent:,}", style="red" if lost else "")
+
+
+def _tell_time(found: Mapping[str, Any]) -> str:
+    """Say how long a release took, and for how long of that the service was closed."""
+    closed = sum_gaps(found, closed=True)
+    took = f"{found['when']['seconds']:.1f} s"
+    return f"{took}, closed {closed:.1f} s" if closed else took
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -128,7 +136,7 @@ def _parts(status: Status) -> Rows:
             _text(service.name),
             _name(service.active),
             _age(service.active),
-            _health(service.active, asked=asked),
+            Text("closed", style="red") if service.closed else _health(service.active, asked=asked),
             *_fares(service.active.fares if service.active else None),
             _name(service.previous),
             *([_name(service.candidate)] if coming else []),

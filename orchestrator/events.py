@@ -152,11 +152,19 @@ class Moved(Event):
 
 
 @dataclass(frozen=True)
+class Closed(Event):
+    """Users of the service are told to come back from now on, until an `idle` event ends that."""
+
+    kind = "closed"
+
+
+@dataclass(frozen=True)
 class Idle(Event):
     """Nobody worked for a while: one color had to end before the other one started."""
 
     kind = "idle"
     seconds: float
+    closed: bool = False  # users were told to come back
 
 
 @dataclass(frozen=True)

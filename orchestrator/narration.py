@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from orchestrator.announce.markers import choose_markers
 from orchestrator.announce.quoting import say
 from orchestrator.events import (
+    Closed,
     Ended,
     Event,
     Failed,
+    Idle,
     Noticed,
     PhaseBegan,
     PhaseEnded,
@@ -54,7 +56,7 @@ class Narration:
 
     def show(self, event: Event) -> None:
         """Show an event; where stderr is a terminal, what is going on as well."""
-        if not self._tell_work(event):
+        if not (self._tell_work(event) or self._tell_door(event)):
             self._tell_past(event)
 
     def still(self, *, over: bool = False) -> None:
@@ -93,6 +95,17 @@ class Narration:
                 self._spin(lambda line: line.notice(describe(event)))
             case Unanswered():
                 self._show_silence(event)
+            case _:
+                return False
+        return True
+
+    def _tell_door(self, event: Event) -> bool:
+        """Say that users are told to come back, and until when; return whether it was that."""
+        match event:
+            case Closed():
+                self._line("  [yellow]closed[/] users are told to come back")
+            case Idle() if event.closed:
+                self._line(f"  [green]open[/] again after {event.seconds:.2f} s")
             case _:
                 return False
         return True

@@ -26,6 +26,20 @@ def choose_sign(outcome: str, *, lossless: bool | None) -> Sign:
     return GOOD if lossless and outcome == "deployed" else WARN
 
 
+def sum_gaps(evidence: Evidence, *, closed: bool = False) -> float:
+    """Return for how many seconds nobody worked; `closed`: of these, as users were told to come back."""
+    gaps = evidence.get("gaps")
+    told = [gap for gap in gaps if isinstance(gap, Mapping)] if isinstance(gaps, list) else []
+    return sum(to_number(gap.get("seconds")) for gap in told if gap.get("closed") or not closed)
+
+
+def to_number(value: object) -> float:
+    """Return a number as it is, and 0 for what is none: other evidence than ours may lie there."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return 0.0
+    return float(value)
+
+
 def to_start(evidence: Evidence) -> float:
     """Return the Unix time at which a release started."""
     return datetime.fromisoformat(evidence["when"]["started"]).timestamp()

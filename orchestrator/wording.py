@@ -68,14 +68,16 @@ def _tell_member(result: Result) -> str:
 
 def _tell_gap(result: Result) -> Iterator[str]:
     if "gap" in result.seconds:
-        yield f"nobody worked for {result.seconds['gap']:.1f} s: one had to end before the other"
+        what = "closed" if result.closed else "nobody worked"
+        yield f"{what} for {result.seconds['gap']:.1f} s: one had to end before the other"
 
 
 def _tell_witness(result: Result) -> Iterator[str]:
     witness = result.witness
     if witness.lost or (witness.sent and not witness.failure):
         gap = f"longest gap {witness.longest_gap_ms:,.0f} ms"
-        yield f"{witness.lost:,} of {witness.sent:,} requests lost, {gap}"
+        away = f"{witness.turned_away:,} told to come back, " if witness.turned_away else ""
+        yield f"{witness.lost:,} of {witness.sent:,} requests lost, {away}{gap}"
     elif result.previous is not None and not witness.failure:
         yield "nothing is proven: no request of a witness was sent"
     if witness.failure:

@@ -262,6 +262,36 @@ SAFEGUARDS = (
             "tests/unit/test_rollout.py::test_connections_that_outlive_the_drain_are_cut_with_a_warning",
         ),
     ),
+    Safeguard(
+        "a service that must be alone is closed while one version gives way to the next one",
+        "orchestrator/release/plan.py",
+        "        return self.gives_way and not self.service.is_worker\n",
+        "        return False\n",
+        ("tests/unit/test_recreate.py::test_a_new_version_starts_once_the_old_one_has_ended",),
+    ),
+    Safeguard(
+        "it is closed in all workers of NGINX: those of a config before have left",
+        "orchestrator/release/closure.py",
+        "    await_old_workers(run, switch)  #",
+        "    #",
+        (
+            "tests/unit/test_recreate.py::test_workers_of_a_config_before_have_left_before_it_is_closed",
+        ),
+    ),
+    Safeguard(
+        "it is not opened before the version that comes back answers",
+        "orchestrator/release/undo.py",
+        "        await_answers(switch.house, plan.halted, switch.emit)\n",
+        "",
+        ("tests/unit/test_recreate.py::test_a_version_that_is_no_good_gives_way_to_the_old_one",),
+    ),
+    Safeguard(
+        "only what the gateway has refused on purpose is not lost: an app's own 503 is",
+        "orchestrator/evidence/samples.py",
+        "and sample.served == CLOSED\n",
+        "\n",
+        ("tests/unit/test_turned_away.py::test_all_that_is_not_plainly_that_is_lost",),
+    ),
 )
 
 

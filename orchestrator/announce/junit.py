@@ -103,6 +103,8 @@ def _add_promise(suite: Element, evidence: Mapping[str, Any]) -> None:
     elif not verdict["lossless"]:
         lines = [f"{loss['request']}: {loss['lost']}" for loss in witness["losses"]]
         _fail(case, verdict["text"], "\n".join(lines))
+    elif witness.get("turned_away"):
+        SubElement(case, "system-out").text = verdict["text"]
 
 
 def _add_case(suite: Element, group: str, name: str, seconds: float) -> Element:

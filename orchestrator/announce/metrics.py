@@ -6,6 +6,8 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from orchestrator.outline import sum_gaps, to_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -41,6 +43,22 @@ LAST: tuple[tuple[Metric, Callable[[Mapping[str, Any]], float]], ...] = (
     (
         Metric("stackctl_release_requests_lost", "gauge", "Requests that the last release lost."),
         lambda evidence: float(evidence["witness"]["lost"]),
+    ),
+    (
+        Metric(
+            "stackctl_release_requests_turned_away",
+            "gauge",
+            "Requests that were told to come back while the last release had closed the service.",
+        ),
+        lambda evidence: to_number(evidence["witness"].get("turned_away")),
+    ),
+    (
+        Metric(
+            "stackctl_release_gap_seconds",
+            "gauge",
+            "How long nobody worked, since one version had to end before the other.",
+        ),
+        sum_gaps,
     ),
 )
 

@@ -23,6 +23,7 @@ def to_message(stack: str, result: Result) -> dict[str, object]:
     text = f"{stack}: {result.service} {result.version} {result.outcome.replace('_', ' ')}"
     if witness.sent:
         text += f", {witness.lost} of {witness.sent:,} witness requests lost"
+        text += f", {witness.turned_away:,} told to come back" if witness.turned_away else ""
     if result.error is not None:
         text += f": {result.error.message}"
     for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):

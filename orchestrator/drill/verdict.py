@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from orchestrator.drill.faults import DEPLOYED, LOCK_LOST, UNSAFE
+from orchestrator.evidence.samples import is_turned_away
 from orchestrator.release.phases import UNDO, Phase, Undo
 from orchestrator.release.result import SLO_MISSED
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
 
     from orchestrator.drill.faults import Case, Fault
     from orchestrator.evidence.samples import Sample
+
+
+EVER = (-inf, inf)
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ def count_toll(
     cuts = fault.cuts or (fault.severs and replicas == 1)
     good = [sample.done for sample in samples if sample.lost is None and sample.at > ended]
     served_again = min(good, default=float("inf")) if cuts else ended
-    lost = [sample for sample in samples if sample.lost is not None]
+    # It is no surprise either who is told to come back by the gateway, of a service that must be alone.
+    lost = [s for s in samples if s.lost is not None and not is_turned_away(s, [EVER])]
     # What was sent while the fault struck met it as well; where that lasts, nobody was there.
     latest = began if cuts else ended
     severed = [s for s in lost if (cuts or fault.severs) and s.at <= latest and s.done >= began]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 Client = Literal["keepalive", "fresh", "slow"]
 STALE = "answered by "  # how the reason of a stale answer begins
+CLOSED = (
+    "closed"  # as who has served: the gateway's mark of a service that takes no requests for now
+)
+ROUNDED = 0.001  # seconds: times of events are cut to milliseconds
+Span = tuple[float, float]  # Unix times, from and to
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class Figures:
     stale: int | None = None  # of the lost: see Sample.stale; None where nobody watched for them
     closes: Mapping[str, object] = field(default_factory=dict)  # by the gateway
     websockets: Sequence[Mapping[str, object]] = ()
+    turned_away: int = 0  # told to come back, while the service was closed on purpose
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
@@ -102,6 +109,7 @@ def merge(told: Sequence[Figures]) -> Figures:
         stale=sum(stale) if stale else None,
         closes=told[0].closes,
         websockets=[socket for one in told for socket in one.websockets],
+        turned_away=sum(one.turned_away for one in told),
     )
 
 
@@ -110,14 +118,19 @@ def count(
     closed_early: int = 0,
     failure: str | None = None,
     notes: Sequence[Note] = (),
+    closed: Sequence[Span] = (),
 ) -> Figures:
-    """Return the figures of a release's samples, and of what else its witness noted."""
-    good = [sample for sample in samples if sample.lost is None]
+    """Return the figures of a release's samples, and of what else its witness noted.
+
+    `closed` is when the release had closed the service on purpose.
+    """
+    let_in = [sample for sample in samples if not is_turned_away(sample, closed)]
+    good = [sample for sample in let_in if sample.lost is None]
     ends = sorted(sample.done for sample in good)
     woke = [note.at for note in notes if note.note == "stood"]  # nobody looked before
     gaps = (b - a for a, b in pairwise(ends) if not any(a <= at <= b for at in woke))
     times = sorted(sample.ms for sample in good if sample.client != "slow")
-    lost = [sample for sample in samples if sample.lost is not None]
+    lost = [sample for sample in let_in if sample.lost is not None]
     stale = sum(sample.stale for sample in lost)
     return Figures(
         sent=len(samples),
@@ -136,6 +149,18 @@ def count(
         stale=stale if stale or has_promise(notes) else None,
         closes=list_closes(notes),
         websockets=list_websockets(notes),
+        turned_away=len(samples) - len(let_in),
+    )
+
+
+def is_turned_away(sample: Sample, closed: Iterable[Span]) -> bool:
+    """Whether the gateway told a client to come back, in a time in which it was meant to.
+
+    It has decided between the moments in which the request was sent and answered.
+    """
+    refused = sample.status == HTTPStatus.SERVICE_UNAVAILABLE and sample.served == CLOSED
+    return refused and any(
+        sample.done >= since and sample.at <= until + ROUNDED for since, until in closed
     )
 
 
@@ -154,14 +179,16 @@ def tell_unexpected(status: int, right: Sequence[int]) -> str:
     return f"status {status}, expected {' or '.join(map(str, right))}"
 
 
-def draw_samples(samples: Sequence[Sample], start: float, end: float) -> dict[str, object]:
+def draw_samples(
+    samples: Sequence[Sample], start: float, end: float, closed: Sequence[Span] = ()
+) -> dict[str, object]:
     """Return the requests over time, by version. How long a slow one took was its client's doing."""
     answers = (
         Answer(
             at=sample.done,
             version=sample.version,
             ms=sample.ms if sample.lost is None and sample.client != "slow" else None,
-            failed=sample.lost is not None,
+            failed=sample.lost is not None and not is_turned_away(sample, closed),
         )
         for sample in samples
     )

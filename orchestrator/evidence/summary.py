@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.evidence.samples import Sample, count, draw_samples
+from orchestrator.evidence.samples import Sample, Span, count, draw_samples
 
 if TYPE_CHECKING:
     from orchestrator.evidence.notes import Note
 
-SCHEMA = 5  # since lines are chained, and it is told how the record began and who closed it
+SCHEMA = 6  # since it is told who was told to come back
 
 WHO = ("operator", "host", "ci", "stackctl")  # the last one is not told by earlier ones
 
@@ -66,14 +67,31 @@ def testify(
 ) -> dict[str, object]:
     """Return what the evidence says of the witness: its figures, and its requests over time."""
     told = _last(events, "testified")
-    figures = count(samples, told.get("closed_early", 0), told.get("failure"), notes)
-    return figures.facts() | {"series": draw_samples(samples, *read_span(events))}
+    closed = find_closed(events)
+    figures = count(samples, told.get("closed_early", 0), told.get("failure"), notes, closed)
+    return figures.facts() | {"series": draw_samples(samples, *read_span(events), closed)}
+
+
+def find_closed(events: Sequence[Event]) -> list[Span]:
+    """Return when the service was closed on purpose; without an end where its release died so."""
+    found: list[Span] = []
+    since: float | None = None
+    for event in events:
+        if event["event"] == "closed" and since is None:
+            since = _read_time(event)
+        elif event["event"] == "idle" and since is not None:
+            found.append((since, _read_time(event)))
+            since = None
+    return found if since is None else [*found, (since, math.inf)]
+
+
+def _read_time(event: Event) -> float:
+    return datetime.fromisoformat(event["at"]).timestamp()
 
 
 def read_span(events: Sequence[Event]) -> tuple[float, float]:
     """Return the Unix times of a release's first and last event."""
-    first, last = (datetime.fromisoformat(events[place]["at"]).timestamp() for place in (0, -1))
-    return first, last
+    return _read_time(events[0]), _read_time(events[-1])
 
 
 def judge(
@@ -94,12 +112,14 @@ def judge(
     if sent == 0:
         return {"lossless": None, "text": "no witness: no version was serving before"}
     what = "released" if outcome == "deployed" else outcome.replace("_", " ")
+    away = witness.get("turned_away", 0)  # earlier ones do not say it
+    back = f", {away} told to come back" if away else ""
     if lost:
-        return {"lossless": False, "text": f"{what}, {lost} of {sent} witness requests lost"}
+        return {"lossless": False, "text": f"{what}, {lost} of {sent} witness requests lost{back}"}
     if adopted:
-        text = f"{what}, 0 of {sent} witness requests lost before it died"
+        text = f"{what}, 0 of {sent} witness requests lost{back} before it died"
         return {"lossless": None, "text": text}
-    return {"lossless": True, "text": f"{what}, 0 of {sent} witness requests lost"}
+    return {"lossless": True, "text": f"{what}, 0 of {sent} witness requests lost{back}"}
 
 
 def _last(events: Sequence[Event], kind: str) -> Event:
@@ -131,7 +151,8 @@ def _pick_moves(events: Sequence[Event]) -> dict[str, object]:
 
 def _pick_gaps(events: Sequence[Event]) -> dict[str, object]:
     """Return for how long nobody worked, where one color had to end before the other one started."""
-    gaps = _pick(events, "idle", "at", "seconds")
+    known = ("at", "seconds", "closed")  # earlier ones do not say whether it was closed
+    gaps = [{key: e[key] for key in known if key in e} for e in events if e["event"] == "idle"]
     return {"gaps": gaps} if gaps else {}
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from orchestrator.evidence.samples import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from orchestrator.evidence.notes import Note
-    from orchestrator.evidence.samples import Figures, Sample
+    from orchestrator.evidence.samples import Figures, Sample, Span
 
 
 class Testimony:
@@ -37,6 +37,6 @@ class Testimony:
         if self._on_note is not None:
             self._on_note(note)
 
-    def count(self) -> Figures:
-        """Return the figures of all that was said."""
-        return count(self._samples, self.closed_early, self.failure, self._notes)
+    def count(self, closed: Sequence[Span]) -> Figures:
+        """Return the figures of all that was said; `closed` is when the service was."""
+        return count(self._samples, self.closed_early, self.failure, self._notes, closed)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from orchestrator.outline import choose_sign, to_offset, to_start
+from orchestrator.outline import choose_sign, sum_gaps, to_offset, to_start
 
 CODES = ("2xx", "3xx", "4xx", "5xx")
 OPPOSITE = {"blue": "green", "green": "blue"}
@@ -88,7 +88,10 @@ def tell_verdict(evidence: Evidence) -> Headline:
         return Headline(*sign, what)
     if lossless is None:
         return Headline(*sign, f"{what}: {evidence['verdict']['text']}")
-    return Headline(*sign, f"{what}: no request lost")
+    closed = sum_gaps(evidence, closed=True)
+    return Headline(
+        *sign, f"{what}: no request lost" + (f", closed for {closed:.1f} s" if closed else "")
+    )
 
 
 def explain_witness(evidence: Evidence) -> str:

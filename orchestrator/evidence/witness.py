@@ -121,12 +121,12 @@ class Witness:
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._settle)
 
-    def stop(self) -> Figures:
+    def stop(self, closed: Sequence[tuple[float, float]] = ()) -> Figures:
         """Have idle connections show that they are still there, and return the figures."""
         if self._loop is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._finish)
             self._thread.join(PATIENCE + SLOW_LASTS)
-        return self._testimony.count()
+        return self._testimony.count(closed)
 
     def _run(self) -> None:
         try:

@@ -22,6 +22,7 @@ BUSY = "X-Stackctl-Busy"
 WITNESS = {"X-Stackctl-Witness": "1"}  # whoever asks with it is told who answered
 SERVED = "X-Stackctl-Served"
 NOWHERE = "none"
+CLOSED = "closed"  # as who has served, of a service that takes no requests for now
 UNREACHED = "it takes no connections yet"  # the template's answer where a probe reaches nobody
 NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
 UNCONNECTED = ("ConnectError", "ConnectTimeout")  # as far as a question came

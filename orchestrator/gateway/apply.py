@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from orchestrator.clock import Clock, poll
 from orchestrator.errors import EngineError, GatewayError, StackctlError, UnsafeError
+from orchestrator.gateway.admin import CLOSED
 from orchestrator.gateway.admission import ADMIT
 from orchestrator.gateway.files import (
     CONFIGS,
@@ -182,7 +183,10 @@ class Gateway:
         `door` returns the upstream that answered at the public door; None where nobody can tell.
         Raises GatewayError where that does not come to pass.
         """
-        wanted = naming.upstream_name(service, lane.active.color) if lane.active else None
+        color = lane.active.color if lane.active else None
+        wanted = naming.upstream_name(service, color) if color else None
+        if lane.closed:
+            wanted = CLOSED
 
         def seen() -> bool | None:
             if self._admin.lane(service) != lane:
@@ -190,9 +194,9 @@ class Gateway:
             return door() in (wanted, None) or None
 
         if not self._poll(seen, CONFIRM_EVERY, MOVE_PATIENCE):
+            what = "are let in still" if lane.closed else f"do not get {color or 'it'}"
             raise GatewayError(
-                f"users of `{service}` do not get {lane.active.color if lane.active else 'it'}"
-                f" {MOVE_PATIENCE:g} s after the switch",
+                f"users of `{service}` {what} {MOVE_PATIENCE:g} s after the switch",
                 "see why: `stackctl logs gateway`",
             )
 

@@ -3,7 +3,8 @@
 current -> configs/<id>        what NGINX starts with and reloads
 configs/<id>/nginx.conf        each config in a folder of its own
 live/<service>                 who gets its traffic: a link, moved by a rename, to
-moves/<service>/<name>/        lane.json, what was decided; share, the buckets that get green
+moves/<service>/<name>/        lane.json, what was decided; share, the buckets that get green; closed,
+                               where nobody gets in
 shares/<0..100>/               that many files, one a bucket
 witnesses/<token>              a witness that no limit counts
 """

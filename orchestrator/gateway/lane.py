@@ -44,6 +44,7 @@ class Lane:
     kept: Target | None = None  # for a rollback
     share: int = 0
     config: str = ""  # id of the config that the move relied on: it lists all these colors
+    closed: bool = False  # nobody gets in: the active color gives way to the candidate
 
     @property
     def step(self) -> Step:
@@ -108,7 +109,11 @@ def read_lane(raw: Mapping[str, Any]) -> Lane:
     share = raw["share"]
     if (candidate and outgoing) or type(share) is not int or not 0 <= share <= ALL:
         raise ValueError(raw)
-    return Lane(active, candidate, outgoing, kept, share, to_word(raw["config"], CONFIG))
+    closed = raw.get("closed", False)  # earlier lanes do not say it
+    if type(closed) is not bool or (closed and candidate is None):
+        raise ValueError(raw)
+    config = to_word(raw["config"], CONFIG)
+    return Lane(active, candidate, outgoing, kept, share, config, closed)
 
 
 def _to_target(raw: Mapping[str, object] | None) -> Target | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #   current FOLDER                NGINX starts with another config from now on
 #   drop SERVICE                  nobody decides: the service answers 503
 #   move SERVICE NAME GREEN LANE  another lane decides; GREEN percent of the clients get green
+#   close SERVICE NAME GREEN LANE the same, and nobody gets in
 #   admit TOKEN                   no limit counts a witness that has this token
 # Answers each line with one: `done`, or what went wrong. The `sync` of some images knows no -f.
 SHELL = r"""
@@ -47,8 +48,8 @@ move() {
     named "$1" && named "$2" && [ "$3" -ge 0 ] && [ "$3" -le 100 ] && [ -n "$4" ] || return
     [ "$(readlink "live/$1")" = "../moves/$1/$2" ] && [ -s "live/$1/lane.json" ] && return
     at=moves/$1/$2
-    share "$3" && rm -rf "$at" && mkdir -p "$at" && printf '%s\n' "$4" >"$at/lane.json" &&
-        ln -s "../../../shares/$3" "$at/share" && settle "$at/lane.json" && turn "live/$1" "../$at"
+    share "$3" && rm -rf "$at" && mkdir -p "$at" && { [ "$5" = move ] || : >"$at/closed"; } &&
+        printf '%s\n' "$4" >"$at/lane.json" && ln -s "../../../shares/$3" "$at/share" && settle "$at/lane.json" && turn "live/$1" "../$at"
 }
 admit() { named "$1" && mkdir -p witnesses && : >"witnesses/$1"; }
 while read -r what first name green lane; do
@@ -56,7 +57,7 @@ while read -r what first name green lane; do
     admit) said=$(admit "$first" 2>&1) ;;
     current) said=$(turn current "$first" 2>&1) ;;
     drop) said=$(drop "$first" 2>&1) ;;
-    move) said=$(move "$first" "$name" "$green" "$lane" 2>&1) ;;
+    move | close) said=$(move "$first" "$name" "$green" "$lane" "$what" 2>&1) ;;
     *) said="what is $what?" && false ;;
     esac && echo done || { printf '%s ' failed: $said && echo; }
 done
@@ -98,7 +99,8 @@ class Pointer:
 
         `name` is of this move alone: whoever asks for the same move again changes nothing.
         """
-        self._do(f"move {service} {name} {lane.green} {lane.to_json()}")
+        what = "close" if lane.closed else "move"
+        self._do(f"{what} {service} {name} {lane.green} {lane.to_json()}")
 
     def drop(self, service: str) -> None:
         """Take a service's link away. Raises GatewayError, EngineError."""

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.gateway.addresses import COLORS, AddressTable
+from orchestrator.gateway.admin import CLOSED
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import Config, identify, to_head
@@ -76,6 +77,7 @@ class Location(NamedTuple):
     limits: tuple[Limit, ...]
     crowd: str  # name of the zone that counts requests in flight; where the route bounds them
     known: str | None  # the variable that says whether the client has said who it is; where cached
+    closes: bool  # whether the service is closed while a version of it gives way to the next one
 
     @property
     def prefix(self) -> str:
@@ -103,7 +105,7 @@ def render(stack: Stack, table: AddressTable) -> Config:
 def _render(stack: Stack, table: AddressTable, identity: str) -> str:
     callers = _name_callers(stack)
     locations = [
-        _to_location(route, position, name, callers)
+        _to_location(route, position, name, callers, closes=service.alone)
         for name, service in stack.services.items()
         for position, route in enumerate(service.routes)
     ]
@@ -180,7 +182,12 @@ def _identify_caller(route: Route) -> tuple[str, ...]:
 
 
 def _to_location(
-    route: Route, position: int, service: str, callers: Mapping[tuple[str, ...], str]
+    route: Route,
+    position: int,
+    service: str,
+    callers: Mapping[tuple[str, ...], str],
+    *,
+    closes: bool,
 ) -> Location:
     return Location(
         route=route,
@@ -190,6 +197,7 @@ def _to_location(
         limits=tuple(_to_limits(route.rate_limit, f"{service}_{position}")),
         crowd=f"{service}_{position}_connections",
         known=callers.get(_identify_caller(route)),
+        closes=closes,
     )
 
 
@@ -219,6 +227,7 @@ def load_templates() -> Environment:
     )
     environment.bytecode_cache = keep_compiled(environment)
     environment.filters["ms"] = _to_milliseconds
+    environment.globals["closed"] = CLOSED  # the file beside a lane, and who is said to have served
     return environment
 
 

@@ -11,6 +11,7 @@ from orchestrator.engine.values import Image, Network
 from orchestrator.errors import NotFound, StackctlError
 from orchestrator.lifecycle.changes import describe_changes
 from orchestrator.lifecycle.drift import find_drift_of_parts
+from orchestrator.release.description import describe
 from orchestrator.release.externals import require_externals
 from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
@@ -99,7 +100,7 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
         previous=active.version if active else None,
         color=plan.candidate.color,
         unchanged=plan.unchanged,
-        steps=() if plan.unchanged else (*build, *(f"{p}: {text}" for p, text in plan.describe())),
+        steps=() if plan.unchanged else (*build, *(f"{p}: {text}" for p, text in describe(plan))),
         diff="" if plan.unchanged else _diff(plan),
         warnings=tuple(plan.find_warnings(image)),
         changes=() if plan.unchanged else describe_changes(plan, _look_at(house, plan), image),

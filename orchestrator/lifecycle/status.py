@@ -62,6 +62,7 @@ class ServiceStatus:
     candidate: ColorStatus | None = None
     step: str = "settled"  # how far a switch is: settled, staged, promoted
     share: int = 0  # percent of the clients that get the candidate
+    closed: bool = False  # users are told to come back
     url: str = ""  # where this machine finds it; empty where it has no route
 
 
@@ -226,6 +227,7 @@ def _to_service(stack: Stack, name: str, seen: Seen) -> ServiceStatus:
         candidate=other if coming else None,
         step=lane.step,
         share=lane.share,
+        closed=lane.closed,
         url=find_url(stack, name),
     )
 

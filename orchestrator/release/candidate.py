@@ -162,10 +162,10 @@ def put_away(
 
 
 def discard(engine: Containers, service: Service, containers: Iterable[Container]) -> None:
-    """Remove what no user gets. A worker may have taken on a job all the same: it may end that."""
+    """Remove what no user gets. One that works by itself may end what it has begun."""
 
     def remove(container: Container) -> None:
-        if service.is_worker and container.running:
+        if service.may_be_at_work and container.running:
             engine.stop(container.id, service.stop_grace)
         engine.remove(container.id)
 
@@ -175,7 +175,7 @@ def discard(engine: Containers, service: Service, containers: Iterable[Container
 def undo_candidate(engine: Containers, plan: Plan, containers: Sequence[Container]) -> None:
     """Remove what a failed release created; what it woke only goes back to sleep."""
     woken = {replica.container.id for replica in plan.wake}
-    grace = plan.service.stop_grace if plan.service.is_worker else 0
+    grace = plan.service.stop_grace if plan.service.may_be_at_work else 0
 
     def rest(container: Container) -> None:
         engine.unpersist(container.id)

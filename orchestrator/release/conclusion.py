@@ -36,6 +36,7 @@ class Ending:
     error: StackctlError | None
     seconds: Mapping[str, float]
     logs: str
+    closed: bool = False  # whether users were told to come back for a while
 
 
 def conclude(
@@ -69,6 +70,7 @@ def conclude(
         error=ending.error,
         previous=plan.previous.version if plan and plan.previous else None,
         planned=plan is not None,
+        closed=ending.closed,
         url=find_url(house.stack, order.service),
         report=_find_report(house, record),
         warnings=(

@@ -36,6 +36,7 @@ class Repair:
     stop: Replicas = ()
     back: Replicas = ()  # set aside, and kept again
     start: Replicas = ()  # stopped for a candidate, and active again
+    awaited: Replicas = ()  # of a service that is closed: they must answer before it is opened
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ def _diagnose_service(
     if lane.active and lane.outgoing:
         return _finish(name, snapshot, lane, lane.active, lane.outgoing, healthy)
     stopped = _find_stopped(name, service, snapshot, lane)
-    proven = not service.is_worker or lane.candidate is None  # that a worker runs is no proof
+    # That a worker runs is no proof, nor that a candidate does for which another one was stopped.
+    proven = lane.candidate is None or not (service.may_be_at_work or lane.closed)
     if lane.active and proven and not _running(snapshot, name, lane.active):
         stranded = _strand(name, snapshot, lane, lane.active, healthy)
         if stranded:
@@ -154,22 +156,24 @@ def _diagnose_service(
     awake = _awake(kept) if service.keep != "running" or lane.candidate else ()
     if not (left or awake or lane.candidate):
         return None
-    never = "was never in charge" if service.is_worker else "never got any traffic"
+    never = "was never in charge" if service.may_be_at_work else "never got any traffic"
     said = [f"{_name(left)} {never}: removed"] if left else []
     said += [f"{_name(awake)} is kept for a rollback and ran: stopped"] if awake else []
     said += [f"{_name(stopped)} was stopped for it: started again"] if stopped else []
+    said += ["it was closed: opened again"] if lane.closed else []
     return Repair(
         text=f"`{name}`: " + ("; ".join(said) or "only its lane knew of a candidate: forgotten"),
         lane=lane.abandon(),
         remove=left,
         stop=awake,
         start=stopped,
+        awaited=snapshot.of(name, lane.active.color) if lane.closed and lane.active else (),
     )
 
 
 def _find_stopped(name: str, service: Service, snapshot: Snapshot, lane: Lane) -> Replicas:
     """Return the active replicas that had to end before a candidate could start, which is no good."""
-    if not service.alone or lane.candidate is None or lane.active is None:
+    if not (service.alone or lane.closed) or lane.candidate is None or lane.active is None:
         return ()
     own = snapshot.of(name, lane.active.color)
     return tuple(replica for replica in own if not replica.container.running)

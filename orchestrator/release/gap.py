@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.events import Emit, Idle
+from orchestrator.events import Closed, Emit, Idle
 
 if TYPE_CHECKING:
     from orchestrator.clock import Clock
 
 
 class Gap:
-    """The time from the end of one color to the start of the other.
+    """The time from the end of one color to the start of the other; with users, as long as they are
+    told to come back.
 
     A candidate that fails its gate has not worked: then the time goes on until the color before does
     again.
@@ -20,20 +21,25 @@ class Gap:
     def __init__(self, clock: Clock, emit: Emit) -> None:
         self.seconds = 0.0  # of all that is over
         self.told = False  # whether there was one
+        self.closed = False  # whether users were told to come back
         self._clock = clock
         self._emit = emit
         self._since: float | None = None
         self._until: float | None = None
 
-    def open(self) -> None:
-        """Nobody works from now on."""
+    def open(self, *, closed: bool = False) -> None:
+        """Nobody works from now on. Where users are told so (`closed`), this comes before."""
         if self._since is None:
             self._since = self._clock.monotonic()
+            self.closed = closed
+            if closed:
+                self._emit(Closed())
         self._until = None
 
     def fill(self) -> None:
         """Somebody runs; whether that is work shows when the gap is closed, or goes on."""
-        self._until = self._clock.monotonic()
+        if not self.closed:
+            self._until = self._clock.monotonic()
 
     def close(self) -> None:
         """Tell how long it was, where there was one: whoever runs now works."""
@@ -43,4 +49,4 @@ class Gap:
         spent, self._since, self._until = until - self._since, None, None
         self.seconds += spent
         self.told = True
-        self._emit(Idle(round(spent, 3)))
+        self._emit(Idle(round(spent, 3), self.closed))

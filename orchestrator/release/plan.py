@@ -10,7 +10,6 @@ from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.release.observe import fit_config
 from orchestrator.release.ownership import refuse_taken
-from orchestrator.release.phases import Phase
 from orchestrator.release.reuse import is_kept, runs, serves
 from orchestrator.release.specs import migration_spec, replica_specs
 from orchestrator.release.unnamed import warn_of_uncovered
@@ -18,8 +17,6 @@ from orchestrator.stack import naming
 from orchestrator.stack.part import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from orchestrator.engine.values import Container, ContainerSpec, Image
     from orchestrator.gateway.addresses import Upstream
     from orchestrator.gateway.config import Config
@@ -83,7 +80,8 @@ class Plan:
     @property
     def staged(self) -> Lane:
         """The lane while the candidate is on its way in."""
-        return replace(self.undone.stage(self.candidate), config=self.config.id)
+        staged = self.undone.stage(self.candidate)
+        return replace(staged, config=self.config.id, closed=self.closes)
 
     @property
     def promoted(self) -> Lane:
@@ -116,6 +114,11 @@ class Plan:
     def gives_way(self) -> bool:
         """Whether what runs now stops before the candidate starts: never may both run."""
         return self.service.alone and self.previous is not None
+
+    @property
+    def closes(self) -> bool:
+        """Whether users are told to come back until the candidate is ready. A worker has none."""
+        return self.gives_way and not self.service.is_worker
 
     @property
     def halted(self) -> tuple[Replica, ...]:
@@ -159,53 +162,6 @@ class Plan:
         root = [RUNS_AS_ROOT.format(part=part)] if self.service.user == ROOT else []
         uncovered = (warn_of_uncovered(part, image, spec) for spec in self.start[:1])
         return [*root, *(text for texts in uncovered for text in texts)]
-
-    def describe(self) -> Iterator[tuple[Phase, str]]:
-        """Yield what each phase will do; a phase with nothing to do is left out, and not run."""
-        if self.unchanged:
-            return
-        if self.config.id != self.served.id:
-            yield Phase.CONFIGURE, "test the new NGINX config, reload it, confirm it"
-        if self.migration:
-            yield Phase.MIGRATE, f"run {' '.join(self.migration.entrypoint)}"
-        yield from self._describe_start()
-        yield from self._describe_proof()
-        yield Phase.PROMOTE, f"move the link to {self.candidate.color}: no reload"
-        if self.service.is_worker:
-            yield Phase.CONFIRM, "the link says so"
-        else:
-            yield Phase.CONFIRM, "new connections get it"
-        if self.previous:
-            was = f"{self.previous.color} ({self.previous.version})"
-            if self.drains:
-                yield Phase.DRAIN, f"until {was} has answered all, at most {self.drain_timeout:g} s"
-            yield Phase.RETIRE, f"{self.previous.color}: {self.service.keep}"
-            if self.aside:
-                yield Phase.RETIRE, f"remove {self.aside[0].version}, which was kept so far"
-
-    def _describe_start(self) -> Iterator[tuple[Phase, str]]:
-        for replica in self.clear:
-            yield Phase.START, f"remove {replica.container.name}"
-        for replica in self.aside:
-            yield Phase.START, f"set {replica.name} ({replica.version}) aside"
-        for replica in self.outgoing if self.gives_way else ():
-            yield Phase.START, f"stop {replica.name} ({replica.version}), which must be alone"
-        for name in self.replicas:
-            yield Phase.START, f"start {name}"
-
-    def _describe_proof(self) -> Iterator[tuple[Phase, str]]:
-        health = self.service.health
-        within = f"within {health.deadline:g} s"
-        if not self.service.is_worker:
-            yield Phase.GATE, f"{health.successes} healthy answers in a row from each, {within}"
-            color = self.candidate.color
-            yield Phase.PREVIEW, f"every replica answers through the upstream of {color}"
-            return
-        if health.command:
-            yield Phase.GATE, f"`{' '.join(health.command)}` ends with 0 in each, {within}"
-        else:
-            yield Phase.GATE, f"each runs for {health.steady:g} s without an end"
-        yield Phase.PREVIEW, "every replica still runs"
 
 
 def plan_release(

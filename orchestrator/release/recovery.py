@@ -22,7 +22,7 @@ from orchestrator.release.observe import observe
 from orchestrator.release.plan import find_drain_timeout
 from orchestrator.release.reach import read_complaints, require_door, require_reachable
 from orchestrator.release.switch import Switch, warn_of_cut
-from orchestrator.release.wellbeing import find_healthy
+from orchestrator.release.wellbeing import await_answers, find_healthy
 from orchestrator.signals import put_off
 
 if TYPE_CHECKING:
@@ -158,17 +158,19 @@ def _carry_out(
             require_door(house, service)  # or nobody could confirm the move
         for service in moved:
             if not found.repairs[service].start:
-                _move(house, gateway, service, found.repairs[service])
+                _move(house, gateway, service, found.repairs[service], lease)
         for service, repair in found.repairs.items():
             _clear(house, snapshot, gateway, service, repair, lease)
             if repair.start:
                 require_held(lease)
                 start_again(house.engine, repair.start)
-                _move(house, gateway, service, repair)
+                _move(house, gateway, service, repair, lease)
         in_parallel(house.engine.remove, [migration.id for migration in found.migrations])
 
 
-def _move(house: House, gateway: Gateway, service: str, repair: Repair) -> None:
+def _move(house: House, gateway: Gateway, service: str, repair: Repair, lease: Lease) -> None:
+    await_answers(house, repair.awaited, house.emit)
+    require_held(lease)
     switch = Switch(house, gateway, service, stamp(house), house.emit)
     switch.move("recover", repair.lane)
     switch.confirm(repair.lane)

@@ -32,6 +32,7 @@ class Result:
     warnings: tuple[str, ...] = ()
     previous: str | None = None  # version that users had before; None where nobody was served
     planned: bool = False  # whether it came so far that `previous` is known
+    closed: bool = False  # whether users were told to come back for a while
     url: str = ""  # where users find the service on this machine; empty where it has no route
     report: str | None = None  # page of the evidence, relative to stack.yaml's folder
     logs: str = field(default="", repr=False)  # last lines of a failed candidate
@@ -64,6 +65,7 @@ class Result:
             "release": self.release,
             "evidence": self.evidence,
             "previous": self.previous,
+            "closed": self.closed,
             "url": self.url,
             "report": self.report,
             "witness": self.witness.facts(),

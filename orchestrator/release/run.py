@@ -10,6 +10,7 @@ from orchestrator.errors import StackctlError, UnsafeError
 from orchestrator.events import Event, Failed, PhaseBegan, PhaseEnded, Undone, Waiting, Warned
 from orchestrator.evidence.record import Record
 from orchestrator.evidence.samples import count
+from orchestrator.evidence.summary import find_closed
 from orchestrator.release.conclusion import Ending, conclude
 from orchestrator.release.gap import Gap
 from orchestrator.release.lock import introduce, require_held
@@ -111,11 +112,12 @@ class Run:
     def _conclude(self, outcome: Outcome, error: StackctlError | None) -> Result:
         if self.switch is not None:
             self.switch.gateway.close()
-        figures = self.witness.stop() if self.witness else count(())
+        closed = find_closed(self.record.events)
+        figures = self.witness.stop(closed) if self.witness else count(())
         if self.gap.told:
             self._seconds["gap"] = self.gap.seconds
         self._seconds["total"] = self.house.clock.monotonic() - self._started
-        ending = Ending(outcome, error, self._seconds, self._logs)
+        ending = Ending(outcome, error, self._seconds, self._logs, bool(closed))
         return conclude(self.house, self.record, self.order, self.plan, figures, ending)
 
     def _undo(self, error: Exception) -> tuple[Outcome, Exception]:

@@ -16,13 +16,12 @@ from orchestrator.release.candidate import (
     persist_candidate,
     put_away,
     start_candidate,
-    stop,
 )
+from orchestrator.release.closure import close, end_previous
 from orchestrator.release.companions import check_companions, prepare_companions
 from orchestrator.release.externals import refuse_unfit
 from orchestrator.release.gate import pass_gate, require_running
 from orchestrator.release.images import prepare_image
-from orchestrator.release.lock import require_held
 from orchestrator.release.migration import migrate_database
 from orchestrator.release.observe import observe
 from orchestrator.release.phases import Phase
@@ -152,15 +151,12 @@ def start(run: Run, candidate: Candidate) -> Candidate:
         )
         await_quiet_color(run, made, candidate.switch)
         door.result()
-        if made.previous is not None:  # where nobody serves, a lane would lead users to it
+        if made.closes:
+            close(run, made, candidate.switch)
+        elif made.previous is not None:  # where nobody serves, a lane would lead users to it
             candidate.switch.move("stage", made.staged)
         if made.gives_way:  # after the move: the lane says what is to be started again
-            run.tell(f"until {made.previous_version} has ended", made.service.stop_grace)
-            try:
-                stop(run.house.engine, made.service, made.outgoing, run.house.emit)
-            finally:
-                run.gap.open()
-            require_held(run.lease)  # that lasts: somebody else may have started it again
+            end_previous(run, made)
         start_candidate(run.house.engine, made, run.emit)
         run.gap.fill()
     return candidate
@@ -170,7 +166,8 @@ def gate(run: Run, candidate: Candidate) -> Candidate:
     """Wait until every replica has proven itself."""
     with run.phase(Phase.GATE):
         pass_gate(run.house, candidate.plan, run.emit, run.tell)
-        run.gap.close()
+        if not candidate.plan.closes:
+            run.gap.close()
     return candidate
 
 
@@ -206,6 +203,8 @@ def promote(run: Run, candidate: Candidate) -> Promoted:
                 "somebody else has changed it: `stackctl up`, then deploy again",
             )
         candidate.switch.move("promote", made.promoted)
+        if made.closes:
+            run.gap.close()
     return Promoted(made, candidate.switch)
 
 
@@ -219,7 +218,7 @@ def confirm(run: Run, promoted: Promoted) -> Promoted:
 def drain(run: Run, promoted: Promoted) -> Promoted:
     """Wait until the previous version has answered all who had decided for it."""
     made = promoted.plan
-    if not made.drains and made.service.is_worker:
+    if made.closes or (not made.drains and made.service.is_worker):
         return promoted
     with run.phase(Phase.DRAIN):
         if run.witness is not None:

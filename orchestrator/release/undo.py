@@ -16,6 +16,7 @@ from orchestrator.release.candidate import (
 )
 from orchestrator.release.lock import LOST, PUT_RIGHT, require_held
 from orchestrator.release.phases import Undo
+from orchestrator.release.wellbeing import await_answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,7 @@ def tell_left(order: Order, undo: Undo | None, plan: Plan | None = None) -> str:
     left = "its evidence, which is not written yet" if undo is None else LEFT[undo]
     if undo in (Undo.REMOVE, Undo.RESTORE) and plan is not None and plan.gives_way:
         left = "nobody at work but perhaps the new version, as the old one was stopped for it"
+        left = "the service closed, as the old version was stopped" if plan.closes else left
     return (
         f"`{order.command} {order.service} {order.version}` is being brought to its end; once more ends it"
         f" here, and leaves {left}: {PUT_RIGHT}"
@@ -88,12 +90,22 @@ def _change_back(
         undo_candidate(engine, plan, found)
         return
     if lane is None or lane.step == "promoted":
+        if plan.closes:
+            gap.open(closed=True)
         switch.move("halt", plan.staged)
+        if plan.closes:
+            _let_answer(switch, plan)
     require_held(lease)
     gap.open()
     undo_candidate(engine, plan, found)
     require_held(lease)
     start_again(engine, plan.halted)
+    if plan.closes:
+        await_answers(switch.house, plan.halted, switch.emit)
+        require_held(lease)
+        _restore(switch, plan)
+        gap.close()
+        return
     gap.close()
     _restore(switch, plan)
 
@@ -106,6 +118,11 @@ def _move_back(switch: Switch, plan: Plan, *, may_have_moved: bool) -> None:
     _restore(switch, plan)
     if lane is not None and lane.step == "staged" and not lane.share:
         return  # nobody got the candidate
+    _let_answer(switch, plan)
+
+
+def _let_answer(switch: Switch, plan: Plan) -> None:
+    """Let the candidate answer those who had it."""
     quiet = switch.await_quiet(plan.candidate.color, plan.config.table, plan.drain_timeout)
     if quiet.cut:
         switch.emit(Warned(f"{quiet.cut} connections to the candidate were cut"))

@@ -96,6 +96,7 @@ def conclude_unit(
         report=decisive.report,
         witness=merge([one.witness for one in everything]),
         seconds=_add_up(everything),
+        closed=any(one.closed for one in everything),
         error=error or next((one.error for one in done if one.error), None),
         warnings=tuple(text for one in everything for text in one.warnings),
         logs=last.logs,

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from orchestrator.asking import Unanswered
+from orchestrator.clock import poll
+from orchestrator.events import Emit, Waiting, Warned
 from orchestrator.gateway.admin import UNREACHED
 from orchestrator.health import judge
 
@@ -19,16 +21,38 @@ if TYPE_CHECKING:
 PATIENCE = 2.0  # seconds for an answer
 CONNECTED = 6.0  # seconds within which NGINX says that it gets no connection
 AT_ONCE = 128  # so many sick replicas are waited for together
+ASK_EVERY = 0.05  # seconds; users wait
 
 
 def find_healthy(house: House, replicas: Sequence[Replica]) -> frozenset[str]:
     """Return the names of those that run and give one good answer; the gateway must run."""
-    running = [replica for replica in replicas if replica.container.running]
+    return _find_good(house, [replica for replica in replicas if replica.container.running])
+
+
+def await_answers(house: House, replicas: Sequence[Replica], emit: Emit) -> None:
+    """Return once replicas give a good answer each, so that users can come.
+
+    Where they do not within the deadline of their gate it is a warning: they are what there is.
+    """
+    names = {replica.container.name for replica in replicas}
+    if not names or house.stack.services[replicas[0].service].is_worker:
+        return
+    within, told = house.stack.services[replicas[0].service].health.deadline, " and ".join(names)
+    house.emit(Waiting(f"until {told} answers", within))
+
+    def answer() -> bool | None:
+        return _find_good(house, replicas) == names or None
+
+    if not poll(answer, clock=house.clock, every=ASK_EVERY, within=within):
+        emit(Warned(f"{told} is not healthy after {within:g} s, and users get it all the same"))
+
+
+def _find_good(house: House, replicas: Sequence[Replica]) -> frozenset[str]:
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-        verdicts = pool.map(lambda replica: _is_healthy(house, replica), running)
+        verdicts = pool.map(lambda replica: _is_healthy(house, replica), replicas)
         return frozenset(
             replica.container.name
-            for replica, healthy in zip(running, verdicts, strict=True)
+            for replica, healthy in zip(replicas, verdicts, strict=True)
             if healthy
         )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.clock import poll
 from orchestrator.stack import naming
 from orchestrator.stack.model import WitnessRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.evidence.notes import Note
     from orchestrator.evidence.samples import Sample
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from orchestrator.gateway.apply import Gateway
     from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
+    from orchestrator.stack.model import Service
+
+HEARD_WITHIN = 5.0  # seconds; a witness that hears nothing is told of in its figures
+LOOK_EVERY = 0.02
 
 
 def call_witness(
@@ -46,6 +51,26 @@ def call_witness(
     )
 
 
+def list_requests(service: Service) -> tuple[WitnessRequest, ...]:
+    """Return what a witness asks; nothing where the service has no route."""
+    usual = (WitnessRequest(path=route.path) for route in service.routes[:1])
+    return service.witness or tuple(usual)
+
+
+def await_first_answers(house: House, service: Service, samples: Sequence[Sample]) -> None:
+    """Wait until the version that serves has answered each request once, at most `HEARD_WITHIN` seconds.
+
+    What it answers is right of the next version too. A service that is closed tells nobody.
+    """
+    requests = list_requests(service)
+    wanted = {f"{one.method} {one.path}" for one in requests if one.method in ("GET", "POST")}
+
+    def heard() -> bool | None:
+        return wanted <= {one.request for one in list(samples) if one.status is not None} or None
+
+    poll(heard, clock=house.clock, every=LOOK_EVERY, within=HEARD_WITHIN)
+
+
 def start_witness(
     house: House,
     service: str,
@@ -64,9 +89,7 @@ def start_witness(
 
     stack, clock = house.stack, house.clock
     wanted = stack.services[service]
-    requests = wanted.witness or tuple(
-        WitnessRequest(path=route.path) for route in wanted.routes[:1]
-    )
+    requests = list_requests(wanted)
     if not requests:
         return None
     witness = Witness(

@@ -77,8 +77,9 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "keep": "What becomes of the previous color until the next release has succeeded.",
         "drain_timeout": "The longest that the previous color has for its last answers; without it, the"
         " gateway's.",
-        "overlap": "Of a worker, whether the next version starts before the previous one stops; `false`"
-        " where they must never run together.",
+        "strategy": "Whether the next version starts beside the previous one (`blue-green`), or once that"
+        " one has stopped (`recreate`), where two must never run together. Until the next one is ready"
+        " the service is closed.",
         "init": "Whether the first process of a container is the engine's own, so that SIGTERM ends an"
         " app that does not handle it; `false` where an image's own init must be first.",
         "witness": "Requests that prove each release; without any, GET of the first route.",

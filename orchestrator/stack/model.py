@@ -105,7 +105,7 @@ def _command_to_migration(value: object) -> object:
 
 
 class Service(Part):
-    """Something that is released blue-green. Without a port it is a worker: it answers no requests."""
+    """Something that is released. Without a port it is a worker: it answers no requests."""
 
     build: Annotated[
         Build | None,
@@ -130,7 +130,7 @@ class Service(Part):
     keep: Literal["stopped", "running", "removed"] = "stopped"
     # Seconds that the previous version has for its last answers; None: as long as the gateway says.
     drain_timeout: Annotated[Seconds, Field(ge=2, le=86400)] | None = None
-    overlap: StrictBool = True  # false: a worker stops before its next version starts
+    strategy: Literal["blue-green", "recreate"] = "blue-green"
     # As the first process of a container, an app that does not handle SIGTERM ignores it.
     init: StrictBool = True
     witness: tuple[WitnessRequest, ...] = ()
@@ -140,7 +140,12 @@ class Service(Part):
     @property
     def alone(self) -> bool:
         """Whether no two of its colors may run at the same time."""
-        return not self.overlap
+        return self.strategy == "recreate"
+
+    @property
+    def may_be_at_work(self) -> bool:
+        """Whether it does things that no request asked for, as workers and single writers do."""
+        return self.is_worker or self.alone
 
     @property
     def is_worker(self) -> bool:

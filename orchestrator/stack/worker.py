@@ -67,5 +67,8 @@ def _find_faults_of_service(
                 f"{place}.health.{key}",
                 "is for workers, which have no `port`; a service is asked at `health.path`",
             )
-    if service.get("overlap") is False:
-        yield Fault(f"{place}.overlap", "is for workers, which have no `port`")
+    if service.get("strategy") == "recreate" and service.get("keep") == "running":
+        yield Fault(
+            f"{place}.keep",
+            "two versions would run, which `strategy: recreate` rules out: expected `stopped` or `removed`",
+        )

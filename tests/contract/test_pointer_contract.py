@@ -24,6 +24,7 @@ SHELLS = list(dict(FOUND).values())  # each program once
 MEMORY = Path("/dev/shm")  # where a `sync` costs nothing: that it happens is not what is seen here
 BLUE = Lane(Target("blue", "v1", 2, "r1"))
 GREEN = Lane(Target("green", "v2", 2, "r2"), outgoing=BLUE.active)
+SHUT = Lane(BLUE.active, candidate=GREEN.active, closed=True)
 HALF = Lane(BLUE.active, candidate=GREEN.active, share=50)
 NOBODY = 65534
 HOSTILE = [
@@ -57,7 +58,8 @@ class Talk:
 
     def move(self, name: str, lane: Lane, service: str = "web") -> str:
         """Ask for a lane as a release does."""
-        return self.ask(f"move {service} {name} {lane.green} {lane.to_json()}")
+        what = "close" if lane.closed else "move"
+        return self.ask(f"{what} {service} {name} {lane.green} {lane.to_json()}")
 
     def close(self) -> str:
         """End the shell; return what it said that nobody has asked for."""
@@ -125,6 +127,14 @@ def test_the_config_to_start_with_is_a_link(talk: Talk) -> None:
     for config in ("configs/0a", "configs/0b"):
         assert talk.ask(f"current {config}") == "done"
         assert str((talk.folder / "current").readlink()) == config
+
+
+def test_a_lane_that_is_closed_has_a_file_that_says_so(talk: Talk) -> None:
+    """Beside itself, so that it comes and goes with the move of the link."""
+    shut = talk.folder / "live" / "web" / "closed"
+    for lane in (BLUE, SHUT, GREEN):
+        assert talk.move(f"r.{lane.step}", lane) == "done"
+        assert (talk.lane(), shut.exists()) == (lane, lane.closed)
 
 
 @pytest.mark.parametrize(("lane", "green"), [(BLUE, 0), (HALF, 50), (GREEN, 100)])

@@ -101,7 +101,7 @@ def test_a_worker_that_fails_leaves_the_old_one_at_work(operator: Operator) -> N
 
 def test_a_pair_that_must_be_alone_is_never_seen_together(operator: Operator) -> None:
     """Through a release, one that fails, and a rollback; for how long nobody worked is told."""
-    write_worker(operator, overlap=False)
+    write_worker(operator, strategy="recreate")
     operator.up()
     put_job(operator, "mail", "2")
     code, document = deploy(operator, "v2")

@@ -50,6 +50,8 @@ class FakeConversation:
             disk.remove(inside / "moves" / first)
         else:
             move(disk, inside, first, *rest)
+            if what == "close":
+                disk.put(inside / "moves" / first / rest[0] / "closed", "")
         return "done"
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 
 from orchestrator.errors import EngineError, NotFound
-from orchestrator.gateway.admin import BUSY, NOBODY, NOWHERE, SERVED, UNREACHED, UPSTREAM
+from orchestrator.gateway.admin import BUSY, CLOSED, NOBODY, NOWHERE, SERVED, UNREACHED, UPSTREAM
 from orchestrator.gateway.config import parse_config
 from orchestrator.gateway.files import LIVE
 
@@ -135,7 +135,7 @@ class FakeNginx:
     def serving(self, service: str) -> list[Server]:
         """Return the replicas that users of a service get."""
         self._settle()
-        upstream = self._decide(service)
+        upstream = "" if self._is_closed(service, self.text) else self._decide(service)
         return _servers(self.text, upstream) if upstream else []
 
     def reachable(self) -> set[Server]:
@@ -146,7 +146,9 @@ class FakeNginx:
             for name in set(re.findall(r"\n    upstream (\S+_(?:blue|green)) {", worker.text)):
                 service = name.rpartition("_")[0]
                 servers = _servers(worker.text, name)
-                if self._decide(service) == name or self._reach.unfinished(servers):
+                shut = self._is_closed(service, worker.text)
+                decided = not shut and self._decide(service) == name
+                if decided or self._reach.unfinished(servers):
                     found.update(servers)
         return found
 
@@ -179,8 +181,19 @@ class FakeNginx:
         fitting = [(route, service) for route, service in routes if path.startswith(route)]
         if not fitting:
             return httpx.Response(404, headers={SERVED: NOWHERE})
+        if self._is_closed(max(fitting)[1], self.text):
+            return httpx.Response(503, headers={SERVED: CLOSED})
         upstream = self._decide(max(fitting)[1])
         return httpx.Response(200 if upstream else 503, headers={SERVED: upstream or NOWHERE})
+
+    def _is_closed(self, service: str, text: str) -> bool:
+        """Whether a worker with this config tells users to come back: it has to ask for the file."""
+        place = f"{LIVE}/{service}/closed"
+        try:
+            asks = f"if (-f {place})" in text or f"{service}_blue;" not in text
+            return asks and self._files.read(place) is not None
+        except (NotFound, EngineError):
+            return False
 
     def _decide(self, service: str) -> str:
         """Return the upstream that a request of a service is sent to; empty where nobody is."""

@@ -26,7 +26,7 @@ class UnitWorld(World):
         folder.mkdir(exist_ok=True)
         worker = {"health": {"steady": "1s"}}
         services = {
-            "clock": {"build": "clock", "command": ["clock"], "overlap": False, **worker},
+            "clock": {"build": "clock", "command": ["clock"], "strategy": "recreate", **worker},
             "jobs": {"build": "notes", "command": ["jobs"], **worker},
             "notes": {**NOTES, "replicas": 1, "with": ["jobs", "clock"]},
         }

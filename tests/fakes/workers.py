@@ -53,9 +53,25 @@ def find_overlaps(changes: Iterable[Change]) -> list[str]:
     return found
 
 
+class WriterWorld(World):
+    """As a World; `notes` answers requests, and must be alone."""
+
+    def __init__(self, folder: Path, **keys: Any) -> None:
+        super().__init__(folder)
+        self.notes.update({"strategy": "recreate", **keys})
+
+
+def open_writer(folder: Path) -> WriterWorld:
+    """Return a stack whose service answers requests and must be alone; v1 runs, in blue."""
+    world = WriterWorld(folder)
+    world.up()
+    world.events.clear()
+    return world
+
+
 def open_alone(folder: Path) -> WorkerWorld:
     """Return a stack whose worker must be alone; v1 runs, in blue, and nothing was told yet."""
-    world = WorkerWorld(folder, overlap=False)
+    world = WorkerWorld(folder, strategy="recreate")
     world.up()
     world.events.clear()
     return world

@@ -1,4 +1,6 @@
-"""At each single call of the engine, releases of workers: it fails, a signal comes, the command dies."""
+"""At each single call of the engine, releases of workers and of what must be alone: it fails, a signal
+comes, the command dies.
+"""
 
 from __future__ import annotations
 
@@ -11,39 +13,46 @@ from orchestrator.release.phases import Phase
 from orchestrator.signals import listen
 from tests.fakes.death import Killed, assert_clean, bury, calls_of, die, kill, meet
 from tests.fakes.faults import ALWAYS, Fault, listening, press
-from tests.fakes.workers import WorkerWorld, find_overlaps
+from tests.fakes.workers import WorkerWorld, WriterWorld, find_overlaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-OVERLAP = pytest.mark.parametrize("overlap", [True, False], ids=["overlap", "alone"])
+    from tests.fakes.world import World
+
+KINDS: dict[str, Callable[[Path], World]] = {
+    "worker": partial(WorkerWorld, strategy="blue-green"),
+    "alone": partial(WorkerWorld, strategy="recreate"),
+    "writer": WriterWorld,
+}
+KIND = pytest.mark.parametrize("kind", KINDS)
 LATE = pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
 
 
-def open_world(folder: Path, overlap: bool) -> WorkerWorld:  # noqa: FBT001
-    """Return a stack whose worker v1 runs."""
+def open_world(folder: Path, kind: str) -> World:
+    """Return a stack whose service v1 runs."""
     folder.mkdir(exist_ok=True)
-    world = WorkerWorld(folder, overlap=overlap)
+    world = KINDS[kind](folder)
     world.up()
     return world
 
 
-def assert_apart(world: WorkerWorld, at: object) -> None:
+def assert_apart(world: World, at: object) -> None:
     """No two versions of a worker that must be alone ran at the same time."""
-    if not world.notes["overlap"]:
+    if world.notes["strategy"] == "recreate":
         assert find_overlaps(world.host.changes) == [], at
 
 
-@OVERLAP
+@KIND
 @LATE
 def test_one_version_works_after_any_call_that_fails(
     tmp_path: Path,
-    overlap: bool,  # noqa: FBT001
+    kind: str,
     late: bool,  # noqa: FBT001
 ) -> None:
     """The old or the new one, as is said; what an answer that was lost has left, the next one removes."""
-    world = open_world(tmp_path, overlap)
+    world = open_world(tmp_path, kind)
     serving = "v0"
     for skip in range(calls_of(world, lambda: world.deploy("v0"))):
         meet(world, Fault(skip=skip, late=late))
@@ -58,15 +67,15 @@ def test_one_version_works_after_any_call_that_fails(
         assert_apart(world, skip)
 
 
-@OVERLAP
+@KIND
 @LATE
 def test_one_version_works_after_a_signal_at_any_call(
     tmp_path: Path,
-    overlap: bool,  # noqa: FBT001
+    kind: str,
     late: bool,  # noqa: FBT001
 ) -> None:
     """Exit 130; a release that was not promoted has left nothing behind."""
-    world = open_world(tmp_path, overlap)
+    world = open_world(tmp_path, kind)
     serving = "v0"
     with listening():
         for skip in range(calls_of(world, lambda: world.deploy("v0"))):
@@ -85,17 +94,17 @@ def test_one_version_works_after_a_signal_at_any_call(
             assert_apart(world, skip)
 
 
-@OVERLAP
+@KIND
 @pytest.mark.parametrize("command", ["deploy", "rollback"])
 def test_one_version_works_after_a_death_at_any_call(
     tmp_path: Path,
     command: str,
-    overlap: bool,  # noqa: FBT001
+    kind: str,
 ) -> None:
     """Killed just after each single call, so just before the next; another command puts it right."""
 
-    def make(number: int) -> tuple[WorkerWorld, Callable[[], object]]:
-        world = open_world(tmp_path / str(number), overlap)
+    def make(number: int) -> tuple[World, Callable[[], object]]:
+        world = open_world(tmp_path / str(number), kind)
         world.deploy("v0")
         world.deploy("v1")
         return world, partial(world.deploy, "v2") if command == "deploy" else world.rollback
@@ -112,7 +121,7 @@ def test_one_version_works_after_a_death_at_any_call(
             continue  # it was over before
         bury(world)
         at_work = world.serving()
-        assert at_work or not overlap, skip
+        assert at_work or kind != "worker", skip
         world.prune()
         assert len(world.serving()) == 1, skip
         assert world.status().recovery == (), skip
@@ -121,17 +130,17 @@ def test_one_version_works_after_a_death_at_any_call(
         assert_apart(world, skip)
 
 
-@OVERLAP
+@KIND
 @pytest.mark.parametrize("phase", [Phase.GATE, Phase.PROMOTE, Phase.CONFIRM, Phase.RETIRE])
 def test_one_version_works_after_a_death_while_things_are_put_right(
     tmp_path: Path,
     phase: Phase,
-    overlap: bool,  # noqa: FBT001
+    kind: str,
 ) -> None:
     """The command after the next one puts right what both have left."""
     number = 0
     while True:
-        world = open_world(tmp_path / str(number), overlap)
+        world = open_world(tmp_path / str(number), kind)
         world.on_begin(phase, partial(kill, world))
         die(world, partial(world.deploy, "v2"))
         world.engine.fail(Fault(skip=number, times=ALWAYS, error=Killed))
@@ -150,13 +159,16 @@ def test_one_version_works_after_a_death_while_things_are_put_right(
     assert number > 10
 
 
-def test_one_version_works_after_a_death_while_a_release_is_undone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["alone", "writer"])
+def test_one_version_works_after_a_death_while_a_release_is_undone(
+    tmp_path: Path, kind: str
+) -> None:
     """It was promoted, and could not be confirmed: back it goes, and dies on the way at any call."""
     number = 0
     while True:
-        world = open_world(tmp_path / str(number), overlap=False)
+        world = open_world(tmp_path / str(number), kind)
 
-        def tear(world: WorkerWorld = world, skip: int = number) -> None:
+        def tear(world: World = world, skip: int = number) -> None:
             world.engine.fail(Fault(skip=skip, times=ALWAYS, late=True, error=Killed))
             raise OSError("the disk is full")
 

@@ -197,9 +197,11 @@ def lanes(draw: DrawFn) -> Lane:
     """Return a lane in which a service may be, once a version was released."""
     active, other = draw(st.sampled_from(BOTH))
     place = draw(st.sampled_from(["candidate", "outgoing", "kept", None]))
+    colors: dict[str, Any] = {place: draw(targets(other))} if place else {}
     return Lane(
         draw(targets(active)),
-        **({place: draw(targets(other))} if place else {}),
+        **colors,
+        closed=place == "candidate" and draw(st.booleans()),
         share=draw(st.integers(0, 100)),
         config=draw(st.from_regex(r"[0-9a-f]{0,16}", fullmatch=True)),
     )

@@ -1,4 +1,4 @@
-"""Workers that must be alone (`overlap: false`): one ends, then the next one starts, or the first again."""
+"""Workers that must be alone (`strategy: recreate`): one ends, then the next one starts, or the first again."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_a_worker_that_must_be_alone_rolls_back_alone(world: WorkerWorld) -> Non
 
 def test_a_first_release_stops_nobody(tmp_path: Path) -> None:
     """And has no gap."""
-    world = WorkerWorld(tmp_path, overlap=False)
+    world = WorkerWorld(tmp_path, strategy="recreate")
     (result,) = world.up().services
     assert result.outcome == "deployed"
     assert "gap" not in result.seconds

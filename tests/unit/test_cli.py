@@ -194,7 +194,10 @@ def test_the_history_is_one_line_a_release(folder: Path) -> None:
     assert oldest.startswith("20300101-120000-web-v1 ")
     (found,) = Run(folder, "history", "web", "--output", "json").document["releases"]
     assert found["release"] == EVIDENCE["release"]
-    assert (found["who"], found["witness"]) == ({"operator": "ops"}, {"sent": 1, "lost": 0})
+    assert (found["who"], found["witness"]) == (
+        {"operator": "ops"},
+        {"sent": 1, "lost": 0, "turned_away": 0},
+    )
 
 
 def test_the_history_has_no_zero_that_nobody_has_proven(folder: Path) -> None:

@@ -151,6 +151,14 @@ def test_without_a_second_replica_users_are_cut_off() -> None:
     assert count_toll(samples, BY_KEY["kill"], (10.0, 10.1), replicas=1).lost == 1
 
 
+def test_who_is_told_to_come_back_is_not_lost() -> None:
+    """By the gateway's own mark: a service that must be alone is closed for a while."""
+    refused = Sample(10.0, "fresh", "GET /", 0.0, 2.0, 503, "closed", "status 503, expected 200")
+    unmarked = replace(refused, served="shop_blue")
+    assert count_toll([refused], BY_KEY["kill"], (9.0, 9.1), replicas=1).lost == 0
+    assert count_toll([unmarked], BY_KEY["kill"], (9.0, 9.1), replicas=1).lost == 1
+
+
 @pytest.mark.parametrize("boundary", list_boundaries("deploy", migrates=False), ids=str)
 def test_what_was_promised_is_no_problem(boundary: Boundary) -> None:
     """Whoever dies before the switch leaves the old version, whoever dies after it the new one."""

@@ -13,6 +13,7 @@ from orchestrator.gateway.addresses import AddressTable, fit_table
 from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.gateway.render import render
+from orchestrator.release.description import describe
 from orchestrator.release.observe import Snapshot
 from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Order, Plan, plan_release
@@ -149,11 +150,11 @@ def test_a_release_needs_no_other_config() -> None:
     """What NGINX serves lists both colors already; a route that changed is a step of its own."""
     made = plan(snapshot(*color("blue", "v1")))
     assert made.config.id == made.served.id
-    assert Phase.CONFIGURE not in dict(made.describe())
+    assert Phase.CONFIGURE not in dict(describe(made))
 
     routed = plan(snapshot(*color("blue", "v1")), of=stack(routes=[{"path": "/notes/"}]))
     assert routed.config.text == render(stack(routes=[{"path": "/notes/"}]), TABLE).text
-    assert list(dict(routed.describe())) == [
+    assert list(dict(describe(routed))) == [
         phase for phase in Phase if phase not in (Phase.BUILD, Phase.PLAN, Phase.MIGRATE)
     ]
 

@@ -51,11 +51,14 @@ def test_what_has_a_port_is_asked_as_before(tmp_path: Path) -> None:
         ({"keep": "running"}, "queue.keep: two versions of a worker (it has no `port`) would work"),
         ({"port": 80, "health": {"command": ["x"]}}, "queue.health.command: is for workers"),
         ({"port": 80, "health": {"steady": "9s"}}, "queue.health.steady: is for workers"),
-        ({"port": 80, "overlap": False}, "queue.overlap: is for workers, which have no `port`"),
+        (
+            {"port": 80, "strategy": "recreate", "keep": "running"},
+            "queue.keep: two versions would run, which `strategy: recreate` rules out",
+        ),
         ({"health": {"steady": "0s"}}, "queue.health.steady"),
         ({"health": {"command": "ready"}}, "queue.health.command: expected a list"),
         ({"health": []}, "queue.health: expected a mapping"),
-        ({"overlap": "no"}, "queue.overlap: expected true or false"),
+        ({"strategy": "rolling"}, "queue.strategy: input should be 'blue-green' or"),
     ],
 )
 def test_what_does_not_fit_is_told_with_its_place(
