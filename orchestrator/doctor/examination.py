@@ -18,6 +18,7 @@ from orchestrator.engine.redaction import Redaction
 from orchestrator.engine.survey import Survey
 from orchestrator.errors import StackctlError
 from orchestrator.stack.model import Stack
+from orchestrator.stack.sharing import find_shared
 from orchestrator.stack.withheld import list_public
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def examine(view: View) -> list[Finding]:
 
 def _examine_files(view: View) -> Iterator[Finding | None]:
     yield files.judge_stack(str(view.file), view.stack, absent=view.absent)
+    if isinstance(view.stack, Stack):
+        yield files.judge_volumes(
+            {name: find_shared(one) for name, one in view.stack.services.items()}
+        )
     demand = view.demand
     if demand is not None and not isinstance(view.variables, StackctlError):
         yield files.judge_variables(demand.variables, view.variables)

@@ -10,7 +10,7 @@ from orchestrator.doctor.finding import Finding, approve, fault, warn
 from orchestrator.doctor.gathering import Late
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from orchestrator.errors import StackctlError
     from orchestrator.stack.model import Stack
@@ -68,6 +68,20 @@ def judge_variables(wanted: Collection[str], given: Collection[str]) -> Finding 
         "secrets",
         f"{told} not set, of {len(wanted)} variables",
         "set them in the environment or in `.env` beside stack.yaml",
+    )
+
+
+def judge_volumes(shared: Mapping[str, Sequence[str]]) -> Finding:
+    """Say whether two versions of a service would write to a volume; `shared` has mounts by service."""
+    told = ", ".join(f"{name} `{mount}`" for name, mounts in shared.items() for mount in mounts)
+    if not told:
+        return approve(
+            "volumes", "no two versions write to the same one, or that is said to be meant"
+        )
+    return warn(
+        "volumes",
+        f"while a release goes on, both versions write to them: {told}",
+        "`strategy: recreate` where they must not, `:ro` where they need not, `:shared` where it is meant",
     )
 
 

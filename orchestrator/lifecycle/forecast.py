@@ -22,6 +22,7 @@ from orchestrator.release.specs import accessory_spec
 from orchestrator.release.unit import find_own_version
 from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
+from orchestrator.stack.sharing import warn_of_shared
 from orchestrator.stack.unit import find_builder, list_unit
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
         unchanged=plan.unchanged,
         steps=() if plan.unchanged else (*build, *(f"{p}: {text}" for p, text in describe(plan))),
         diff="" if plan.unchanged else _diff(plan),
-        warnings=tuple(plan.find_warnings(image)),
+        warnings=(*plan.find_warnings(image), *warn_of_shared(f"services.{name}", service)),
         changes=() if plan.unchanged else describe_changes(plan, _look_at(house, plan), image),
     )
 

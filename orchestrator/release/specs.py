@@ -122,12 +122,13 @@ def is_made_from(container: Container, spec: ContainerSpec) -> bool:
 
 
 def to_volume(stack: Stack, mount: str) -> Volume:
-    """Turn `name:/path[:ro]` into a volume of this stack, or into the one that `volumes` says it is."""
+    """Turn `name:/path[:ro|:shared]` into a volume of this stack, or into the one that `volumes` says it is."""
     name, path, *mode = mount.split(":")
+    sealed = mode == ["ro"]
     own = stack.volumes.get(name)
     if own is not None:
-        return Volume(own.external, path, read_only=bool(mode), external=True)
-    return Volume(naming.part_name(stack.name, name), path, read_only=bool(mode))
+        return Volume(own.external, path, read_only=sealed, external=True)
+    return Volume(naming.part_name(stack.name, name), path, read_only=sealed)
 
 
 def _to_template(stack: Stack, part: Part, given: Provision) -> ContainerSpec:

@@ -69,7 +69,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "needs": "Services and accessories that have to be up first.",
         "with": "Services that `deploy` and `rollback` of this one take along, workers first of all: all have"
         " the new version afterwards, or none.",
-        "volumes": "Volumes as `name:/path` or `name:/path:ro`; both colors share them.",
+        "volumes": "Volumes as `name:/path` or `name:/path:ro`; both colors share them. `name:/path:shared`"
+        " says that the app is made for that.",
         "migrate": "A command that runs once in the new version before its replicas start, in place of"
         " the image's ENTRYPOINT.",
         "health": "The gate that every replica of a new version has to pass.",

@@ -15,7 +15,7 @@ SECRET = r"^([^=:\x00]+:)?[A-Za-z_][A-Za-z0-9_]*\??$"  # noqa: S105  the form of
 BUILD_SECRET = r"^([A-Za-z0-9_][A-Za-z0-9_.-]*:)?[A-Za-z_][A-Za-z0-9_]*$"  # noqa: S105  as above
 WORD = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 VOLUME = r"^[a-z0-9][a-z0-9_-]*$"
-MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro)?$"
+MOUNT = r"^[a-z0-9][a-z0-9_-]*:/[A-Za-z0-9._/-]+(:ro|:shared)?$"
 USER = r"^(root|[1-9][0-9]{0,9}(:[1-9][0-9]{0,9})?)$"
 CONTAINER_PATH = r"^(/[A-Za-z0-9._@+-]+)+$"
 TMPFS = r"^(/[A-Za-z0-9._@+-]+)+(:[0-9]{1,9}[bkmgBKMG]?)?$"
@@ -54,7 +54,7 @@ FORMS = {  # as faults describe them
     BUILD_SECRET: "a variable's name, or `ID:VARIABLE` where the Dockerfile knows it by another",
     WORD: "letters, digits, `_`, `.` and `-`, such as `default`",
     VOLUME: "a volume's name: lower-case letters, digits, `_` and `-`",
-    MOUNT: "a volume such as `uploads:/data` or `uploads:/data:ro`",
+    MOUNT: "a volume such as `uploads:/data`, `uploads:/data:ro` or `uploads:/data:shared`",
     USER: "a user's number other than 0, such as `10001` or `10001:10001`; or `root`",
     CONTAINER_PATH: "a path in the container such as `/etc/app.conf`",
     TMPFS: "a path in the container such as `/run`, or with a size `/cache:64m`",

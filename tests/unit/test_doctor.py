@@ -8,7 +8,7 @@ import stat
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -33,6 +33,7 @@ from orchestrator.errors import ConfigurationError, EngineError, StackctlError
 from orchestrator.gateway.container import OLDEST_NGINX
 from orchestrator.stack import naming
 from orchestrator.stack.quantities import Address
+from orchestrator.stack.sharing import warn_of_shared
 from tests.fakes.clock import FakeClock
 from tests.fakes.command_line import Run
 from tests.fakes.stacks import SHOP, load_shop, shop_with
@@ -433,11 +434,31 @@ def test_all_is_well(tmp_path: Path) -> None:
     """Each check is there once, in its order."""
     found = examine(view(load_shop(tmp_path)))
     assert [one.check for one in found] == [
-        *("python", "stack", ".env", "reports", "disk", "key"),
+        *("python", "stack", "volumes", ".env", "reports", "disk", "key"),
         *("engine", "place", "builder", "clock", "engine disk"),
         *("memory", "cpus", "listen", "admin", "images", "nginx", "logins"),
     ]
     assert {one.verdict for one in found} == {OK}
+
+
+@pytest.mark.parametrize(
+    ("keys", "verdict"),
+    [
+        ({"volumes": ["data:/data"]}, WARNING),
+        ({"volumes": ["data:/data:ro"]}, OK),
+        ({"volumes": ["data:/data:shared"]}, OK),
+        ({"volumes": ["data:/data"], "strategy": "recreate"}, OK),
+    ],
+)
+def test_a_volume_that_two_versions_write_to_is_warned_of(
+    tmp_path: Path, keys: dict[str, Any], verdict: Verdict
+) -> None:
+    """Unless stack.yaml says that this is meant, or has only one of them run."""
+    web = {**SHOP["services"]["web"], **keys}
+    stack = load_shop(tmp_path, {**SHOP, "services": {"web": web}})
+    found = {one.check: one for one in examine(view(stack))}["volumes"]
+    assert (found.verdict, "web `data:/data`" in found.text) == (verdict, verdict is WARNING)
+    assert bool(list(warn_of_shared("services.web", stack.services["web"]))) == bool(found.mend)
 
 
 def test_each_check_is_documented(tmp_path: Path) -> None:
