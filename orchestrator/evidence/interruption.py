@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import stat
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import StackctlError
-from orchestrator.events import Adopted, Ended, Recovered
+from orchestrator.events import Adopted, Ended, Idle, Recovered
 from orchestrator.evidence.chain import list_files
 from orchestrator.evidence.closing import close_record
 from orchestrator.evidence.lines import EVENTS, SAMPLES
 from orchestrator.evidence.record import Record
 from orchestrator.evidence.shape import UNREADABLE, find_misfit
-from orchestrator.evidence.summary import summarize, testify
+from orchestrator.evidence.summary import find_closed, summarize, testify
 from orchestrator.reports import list_folders, read_own
 
 if TYPE_CHECKING:
@@ -86,13 +87,23 @@ def _close(record: Record, texts: Sequence[str], key: bytes | None, clock: Clock
         record.cut(key)
         # It ended when the last was heard of it, not when somebody came to look.
         last = record.events[-1]["at"]
+        left_closed = _find_closed(record, clock)
         record.emit(Adopted(doubt), last)
         for text in texts:
             record.emit(Recovered(text), last)
+        for closed in left_closed:
+            record.emit(Idle(round(closed, 3), closed=True), last)
         record.emit(Ended("interrupted", lasted), last)
         return close_record(record, {}, None, key, clock)
     finally:
         record.close()
+
+
+def _find_closed(record: Record, clock: Clock) -> list[float]:
+    """Return for how many seconds users were told to come back until now, where it died so."""
+    now = clock.now().timestamp()
+    spans = find_closed(record.events)
+    return [max(0.0, now - since) for since, until in spans if until == inf]
 
 
 def _is_empty(record: Record) -> bool:

@@ -82,6 +82,9 @@ def find_closed(events: Sequence[Event]) -> list[Span]:
         elif event["event"] == "idle" and since is not None:
             found.append((since, _read_time(event)))
             since = None
+        elif event["event"] == "adopted" and since is not None:
+            found.append((since, math.inf))  # its clients were told so until they died with it
+            since = None
     return found if since is None else [*found, (since, math.inf)]
 
 

@@ -174,9 +174,13 @@ def test_what_died_while_it_was_closed_is_shown_and_put_right(world: WriterWorld
         "`notes`: v2 (green) was never in charge: removed; v1 (blue) was stopped for it: started again;"
         " it was closed: opened again"
     )
+    world.clock.sleep(60)
     world.prune()
     assert world.serving() == {"v1"}
     assert not world.status().services[0].closed
+    dead = next(world.house.releases.glob("*-v2")).name
+    (gap,) = world.evidence_of(dead)["gaps"]
+    assert (gap["closed"], 60 <= gap["seconds"] < 70) == (True, True)
     assert find_overlaps(world.host.changes) == []
 
 

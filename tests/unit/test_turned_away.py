@@ -61,3 +61,9 @@ def test_the_closed_times_are_those_that_the_release_has_recorded() -> None:
         for second, what in enumerate(moments)
     ]
     assert find_closed(events) == [(0.0, 1.0), (3.0, inf)]
+    closed_by_others = [
+        *events,
+        {**events[-1], "event": "adopted"},
+        {**events[-1], "event": "idle"},
+    ]
+    assert find_closed(closed_by_others) == [(0.0, 1.0), (3.0, inf)]
