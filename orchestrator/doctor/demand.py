@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.stack.withheld import list_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.stack.model import Stack
     from orchestrator.stack.quantities import Address
+
+
+class Door(NamedTuple):
+    """What has an address on the host: a check's name, the container, and the key in stack.yaml."""
+
+    check: str
+    part: str
+    key: str
+
+
+LISTEN = Door("listen", "gateway", "gateway.listen")
+ADMIN = Door("admin", "gateway", "gateway.admin")
 
 
 @dataclass(frozen=True)
@@ -20,7 +32,7 @@ class Demand:
 
     gateway: str  # the image of NGINX
     images: Mapping[str, str]  # references that come from a registry, and the part that wants each
-    doors: Mapping[str, Address]  # keys of the gateway, and the addresses that it listens at
+    doors: Mapping[Door, Address]  # what is published on the host, and the addresses for it
     memory: int  # bytes that all containers may take while nothing is released
     peak: int  # bytes while the service with the largest replicas is
     cpus: Mapping[str, float]  # the most of one container, by part
@@ -52,7 +64,7 @@ def find_demand(stack: Stack) -> Demand:
     return Demand(
         gateway=stack.gateway.image,
         images=images,
-        doors={"listen": stack.gateway.listen, "admin": stack.gateway.admin},
+        doors=dict(_list_doors(stack)),
         memory=memory,
         peak=memory + max((size for size, twice in colors if not twice), default=0),
         cpus={part: resources.cpus for part, resources in parts.items()},
@@ -60,6 +72,15 @@ def find_demand(stack: Stack) -> Demand:
         builds=bool(builds),
         needs_buildkit=any(build.secrets or build.ssh for build in builds),
     )
+
+
+def _list_doors(stack: Stack) -> Iterator[tuple[Door, Address]]:
+    yield LISTEN, stack.gateway.listen
+    yield ADMIN, stack.gateway.admin
+    for name, accessory in stack.accessories.items():
+        for position, published in enumerate(accessory.publish):
+            key = f"accessories.{name}.publish.{position}"
+            yield Door("publish", name, key), published.address
 
 
 def _list_variables(stack: Stack) -> frozenset[str]:

@@ -79,14 +79,13 @@ def _examine_world(view: View, survey: Survey, leads: Leads) -> Iterator[Finding
         return
     yield room.judge_memory(demand, survey.memory)
     yield room.judge_cpus(demand, survey.cpus)
-    for key, address in demand.doors.items():
+    for door, address in demand.doors.items():
         if leads.here is False:
-            yield ports.doubt_door(key, address, "it is on the engine's machine")
+            yield ports.doubt_door(door, address, "it is on the engine's machine")
         else:
-            holder = ports.find_holder(
-                address, view.stack.name, survey.containers, leads.listeners or ()
-            )
+            owner = (view.stack.name, door.part)
+            holder = ports.find_holder(address, owner, survey.containers, leads.listeners or ())
             seen = leads.listeners is not None
-            yield ports.judge_door(key, address, holder, has=leads.own[address.host], seen=seen)
+            yield ports.judge_door(door, address, holder, has=leads.own[address.host], seen=seen)
     yield registries.judge_images(find_missing(survey, demand), leads.known, here=leads.here)
     yield registries.judge_nginx(demand.gateway, leads.nginx or survey.images.get(demand.gateway))

@@ -1,4 +1,4 @@
-"""What is to be said of the addresses that the gateway listens at. Pure."""
+"""What is to be said of the addresses that containers of the stack have on the host. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from orchestrator.doctor.demand import Door
     from orchestrator.engine.values import Container
     from orchestrator.stack.quantities import Address
 
@@ -28,18 +29,26 @@ class Holder(NamedTuple):
     """Who has an address."""
 
     told: str
-    ours: bool = False  # the gateway of this very stack
+    ours: bool = False  # the very container that it is for
 
 
 def find_holder(
-    address: Address, stack: str, containers: Iterable[Container], listeners: Iterable[Listener]
+    address: Address,
+    owner: tuple[str, str],
+    containers: Iterable[Container],
+    listeners: Iterable[Listener],
 ) -> Holder | None:
-    """Return who has an address, or all of its port; None where nobody has."""
+    """Return who has an address, or all of its port; None where nobody has.
+
+    `owner` are the stack and the part of it that the address is for.
+    """
+    stack, part = owner
     for one in containers:
         if any(_meets(address, *door) for door in one.doors.values()):
-            owner = one.labels.get(naming.STACK, "")
-            ours = owner == stack and one.labels.get(naming.ROLE) == "gateway"
-            whose = f" of stack `{owner}`" if owner else ""
+            other = one.labels.get(naming.STACK, "")
+            names = (one.labels.get(naming.SERVICE), one.labels.get(naming.ROLE))
+            ours = other == stack and part in names
+            whose = f" of stack `{other}`" if other else ""
             return Holder(f"container `{one.name}`{whose}", ours)
     for each in listeners:
         if _meets(address, each.host, each.port):
@@ -48,34 +57,33 @@ def find_holder(
 
 
 def judge_door(
-    key: str, address: Address, holder: Holder | None, *, has: bool, seen: bool
+    door: Door, address: Address, holder: Holder | None, *, has: bool, seen: bool
 ) -> Finding:
-    """Say whether the gateway can listen at an address; `has` is whether the machine has it.
+    """Say whether a container can have an address on the host; `has` is whether the machine has it.
 
     Where its listeners are not `seen`, only what containers hold is known.
     """
+    mend = f"choose another `{door.key}` in stack.yaml"
     if holder is not None and holder.ours:
-        return approve(key, f"{address} is held by this stack's gateway")
+        whose = "gateway" if door.part == "gateway" else f"`{door.part}`"
+        return approve(door.check, f"{address} is held by this stack's {whose}")
     if holder is not None:
-        return fault(
-            key,
-            f"{address} is taken by {holder.told}",
-            f"stop that, or choose another `gateway.{key}` in stack.yaml",
-        )
+        text = f"{address} is taken by {holder.told}"
+        return fault(door.check, text, f"stop that, or {mend}")
     if not has:
         return fault(
-            key,
+            door.check,
             f"this machine does not have the address {address.host}",
-            f"give it the address, or choose another `gateway.{key}` in stack.yaml",
+            f"give it the address, or {mend}",
         )
     if not seen:
-        return doubt_door(key, address, "this system does not show who listens")
-    return approve(key, f"{address} is free")
+        return doubt_door(door, address, "this system does not show who listens")
+    return approve(door.check, f"{address} is free")
 
 
-def doubt_door(key: str, address: Address, why: str) -> Finding:
+def doubt_door(door: Door, address: Address, why: str) -> Finding:
     """Say that nobody here knows who has an address."""
-    return doubt(key, f"who has {address} cannot be told: {why}")
+    return doubt(door.check, f"who has {address} cannot be told: {why}")
 
 
 def _meets(address: Address, host: str, port: int) -> bool:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from orchestrator.dashboard import draw_findings
 from orchestrator.doctor import engine, files, ports, registries, room
-from orchestrator.doctor.demand import Demand, find_demand
+from orchestrator.doctor.demand import ADMIN, LISTEN, Demand, Door, find_demand
 from orchestrator.doctor.examination import examine
 from orchestrator.doctor.files import Kept, Rights
 from orchestrator.doctor.finding import Finding, Verdict, approve, doubt, fault, find_worst, warn
@@ -70,6 +70,7 @@ DEMAND = Demand(
     needs_buildkit=False,
 )
 DOOR = Address("0.0.0.0", 8080)
+DATABASE = Door("publish", "db", "accessories.db.publish.0")
 CLASSIC = Builder("the engine's classic builder: there is no Docker CLI on PATH")
 MODERN = Builder("BuildKit of docker buildx v0.12.1", Cli("28.2.2", "v0.12.1"))
 
@@ -133,20 +134,32 @@ ROOM = [
     (room.judge_disk("disk", "/", None), UNKNOWN, "cannot be seen", ""),
 ]
 PORTS = [
-    (ports.judge_door("listen", DOOR, None, has=True, seen=True), OK, "8080 is free", ""),
-    (ports.judge_door("listen", DOOR, None, has=True, seen=False), UNKNOWN, "who listens", ""),
-    (ports.judge_door("listen", DOOR, None, has=False, seen=True), FAULT, "0.0.0.0", "give it"),
+    (ports.judge_door(LISTEN, DOOR, None, has=True, seen=True), OK, "8080 is free", ""),
+    (ports.judge_door(LISTEN, DOOR, None, has=True, seen=False), UNKNOWN, "who listens", ""),
+    (ports.judge_door(LISTEN, DOOR, None, has=False, seen=True), FAULT, "0.0.0.0", "give it"),
     (
-        ports.judge_door("listen", DOOR, Holder("container `a`", ours=True), has=True, seen=True),
+        ports.judge_door(LISTEN, DOOR, Holder("container `a`", ours=True), has=True, seen=True),
         OK,
         "this stack's gateway",
         "",
     ),
     (
-        ports.judge_door("listen", DOOR, Holder("`nginx` (process 7)"), has=True, seen=False),
+        ports.judge_door(LISTEN, DOOR, Holder("`nginx` (process 7)"), has=True, seen=False),
         FAULT,
         "taken by `nginx` (process 7)",
         "stop that, or choose another `gateway.listen`",
+    ),
+    (
+        ports.judge_door(DATABASE, DOOR, Holder("`mongod` (process 7)"), has=True, seen=True),
+        FAULT,
+        "taken by `mongod` (process 7)",
+        "stop that, or choose another `accessories.db.publish.0`",
+    ),
+    (
+        ports.judge_door(DATABASE, DOOR, Holder("container `a`", ours=True), has=True, seen=True),
+        OK,
+        "held by this stack's `db`",
+        "",
     ),
 ]
 IMAGES = [
@@ -286,11 +299,16 @@ def test_a_door_is_held_by_whoever_meets_it() -> None:
     """A container before the process that publishes its port; IPv6 at all addresses, and no other port."""
     gateway = container("shop-gateway", "shop", "gateway", DOOR)
     listeners = (Listener("0.0.0.0", 8080, "`docker-proxy` (process 7)"),)
-    assert ports.find_holder(DOOR, "shop", (gateway,), listeners) == Holder(
+    assert ports.find_holder(DOOR, ("shop", "gateway"), (gateway,), listeners) == Holder(
         "container `shop-gateway` of stack `shop`", ours=True
     )
-    other = ports.find_holder(DOOR, "other", (gateway,), ())
+    other = ports.find_holder(DOOR, ("other", "gateway"), (gateway,), ())
     assert other == Holder("container `shop-gateway` of stack `shop`")
+    database = container("shop-db", "shop", "accessory", DOOR, service="db")
+    for part, ours in (("db", True), ("gateway", False)):
+        held_by = ports.find_holder(DOOR, ("shop", part), (database,), ())
+        assert held_by is not None
+        assert held_by.ours == ours
     inner = Address("127.0.0.1", 8080)
     for host, address, held in (
         ("::", DOOR, True),
@@ -300,13 +318,13 @@ def test_a_door_is_held_by_whoever_meets_it() -> None:
         ("0.0.0.0", inner, True),
         ("0.0.0.0", Address("127.0.0.1", 8081), False),
     ):
-        found = ports.find_holder(address, "shop", (), (Listener(host, 8080),))
+        found = ports.find_holder(address, ("shop", "gateway"), (), (Listener(host, 8080),))
         assert (found is not None) == held, (host, address)
 
 
-def container(name: str, stack: str, role: str, door: Address) -> Container:
+def container(name: str, stack: str, role: str, door: Address, service: str = "") -> Container:
     """Return a container that runs and publishes a port."""
-    labels = {naming.STACK: stack, naming.ROLE: role}
+    labels = {naming.STACK: stack, naming.ROLE: role, naming.SERVICE: service}
     return Container("id", name, "image", "running", labels, doors={8080: door})
 
 
@@ -361,7 +379,10 @@ def test_what_a_stack_demands(tmp_path: Path) -> None:
     document = shop_with("services.web.replicas", 2)
     document["services"]["web"] |= {"secrets": ["KEY", "NAME:OTHER"]}
     document["services"]["web"]["build"]["secrets"] = ["id:TOKEN"]
-    document["accessories"]["db"]["secrets"] = ["KEY", "WORD"]
+    document["accessories"]["db"] |= {
+        "secrets": ["KEY", "WORD"],
+        "publish": ["127.0.0.1:27018:27017"],
+    }
     document["services"]["api"] = {"image": "api:{version}", "port": 1, "keep": "running"}
     found = find_demand(load_shop(tmp_path, document))
     half = GIB // 2
@@ -374,7 +395,8 @@ def test_what_a_stack_demands(tmp_path: Path) -> None:
     }
     assert found.variables == {"KEY", "OTHER", "TOKEN", "WORD"}
     assert (found.builds, found.needs_buildkit) == (True, True)
-    assert found.doors == {"listen": DOOR, "admin": Address("127.0.0.1", 8081)}
+    inner = Address("127.0.0.1", 8081)
+    assert found.doors == {LISTEN: DOOR, ADMIN: inner, DATABASE: Address("127.0.0.1", 27018)}
 
 
 def test_questions_are_waited_for_no_longer_than_all_may_take() -> None:
