@@ -78,8 +78,13 @@ def _mappings(value: object) -> dict[str, dict[str, Any]]:
 
 def _image_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
     for name, service in services.items():
-        if (service.get("build") is None) == (service.get("image") is None):
-            yield Fault(f"services.{quote(name)}", "expected either `build` or `image`")
+        has = [service.get(key) is not None for key in ("build", "image")]
+        if all(has):
+            text = "has both `build` and `image`: expected one of them"
+            yield Fault(f"services.{quote(name)}", text)
+        elif not any(has):
+            text = "has neither `build` nor `image`: expected one of them"
+            yield Fault(f"services.{quote(name)}", text)
 
 
 def _name_faults(
