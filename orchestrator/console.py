@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from orchestrator.errors import show_controls
+from orchestrator.errors import Interrupted, show_controls
 from orchestrator.narration import Narration
 from orchestrator.settings import Settings
 from orchestrator.terminal import drop_colors, fall_silent, is_live, open_stream
@@ -115,7 +115,10 @@ class Console:
         """Print that a file is fine."""
         names = {"services": list(stack.services), "accessories": list(stack.accessories)}
         facts = {"valid": True, "stack": stack.name, **names}
-        count = ", ".join(f"{len(found)} {kind}" for kind, found in names.items())
+        kinds = (("service", "services"), ("accessory", "accessories"))
+        count = ", ".join(
+            f"{len(names[many])} {one if len(names[many]) == 1 else many}" for one, many in kinds
+        )
         self.print_either(facts, f"{file} is valid: stack {stack.name}, {count}\n")
 
     def print_logs(self, lines: Iterable[tuple[str, str]]) -> None:
@@ -129,6 +132,19 @@ class Console:
             self._write(f"{name} | {drop_colors(tell_access(text))}\n")
             if self._out.quiet:
                 return
+
+    def print_followed(self, lines: Iterable[tuple[str, str]]) -> int:
+        """Print log lines for as long as they come, and return the exit code.
+
+        A signal is how one leaves, so it is no error to tell; but with JSON the document is missing.
+        """
+        try:
+            self.print_logs(lines)
+        except Interrupted as left:
+            if self._json:
+                raise
+            return left.exit_code
+        return 0
 
     def print_history(self, releases: Sequence[Mapping[str, Any]]) -> None:
         """Print past releases."""

@@ -32,5 +32,7 @@ def logs(
     begin = parse_since(since, SystemClock().now()) if since else None
     wanted = Extract(part, tail, begin, timestamps=timestamps)
     with opened(context.obj) as (house, console):
-        console.print_logs((follow_logs if follow else read_logs)(house, wanted))
+        if follow:
+            return console.print_followed(follow_logs(house, wanted))
+        console.print_logs(read_logs(house, wanted))
         return 0

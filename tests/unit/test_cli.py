@@ -9,15 +9,21 @@ import subprocess
 import sys
 from io import StringIO
 from pathlib import Path
+from signal import SIGTERM
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 
 from orchestrator.commands import COMMANDS, Command
 from orchestrator.console import Console
+from orchestrator.errors import Interrupted
 from orchestrator.settings import Settings, hoist
 from tests.fakes.command_line import Run
 from tests.fakes.stacks import SHOP, shop_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 NAMES = [command.options["name"] for command in COMMANDS]
@@ -123,7 +129,7 @@ def test_a_bad_stack_is_refused(folder: Path) -> None:
 def test_a_good_stack_is_valid(folder: Path) -> None:
     """`validate` counts what it found; in JSON it names it."""
     run = Run(folder, "validate")
-    assert run.out == "stack.yaml is valid: stack shop, 1 services, 1 accessories\n"
+    assert run.out == "stack.yaml is valid: stack shop, 1 service, 1 accessory\n"
     assert (run.code, run.err) == (0, "")
     assert Run(folder, "validate", "--output", "json").document == {
         "valid": True,
@@ -291,3 +297,20 @@ def test_only_a_yes_is_one(capsys: pytest.CaptureFixture[str], answer: str) -> N
 
     assert console.ask("remove shop-data\x1b?", StringIO(answer)) is (answer in YES)
     assert capsys.readouterr().err == r"remove shop-data\x1b? [y/N] "
+
+
+def follow_until_told() -> Iterator[tuple[str, str]]:
+    """Yield a line, and then come to the end that `logs --follow` has."""
+    yield "shop-web-blue-1", "starts"
+    raise Interrupted(SIGTERM)
+
+
+def test_who_follows_logs_leaves_by_a_signal(capsys: pytest.CaptureFixture[str]) -> None:
+    """That is no error to tell, but the exit code says it; with JSON the document is missing."""
+    with Console(Settings(Path(), "text", color=False)) as console:
+        assert console.print_followed(follow_until_told()) == 128 + SIGTERM
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("shop-web-blue-1 | starts\n", "")
+
+    with Console(Settings(Path(), "json", color=False)) as console, pytest.raises(Interrupted):
+        console.print_followed(follow_until_told())
