@@ -159,7 +159,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "connections": "Requests that one client address may have in flight here, WebSockets among them,"
         " before it gets 429; without it, as many as the gateway says.",
         "cache": "Answers to GET that the gateway keeps.",
-        "max_body": "The largest body of a request; a larger one gets 413, and 0 is no limit.",
+        "max_body": "The largest body of a request; a larger one gets 413, and 0 is no limit."
+        " It waits on disk where `buffering` is on.",
         "timeouts": "How long the gateway waits for the service.",
         "buffering": "Whether the gateway takes a whole request, and a whole answer, before it passes it"
         " on.",

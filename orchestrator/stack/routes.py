@@ -100,7 +100,7 @@ class Route(_Strict):
     # Requests in flight of one client address, WebSockets among them; None: as many as the gateway says.
     connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     cache: Cache | None = None
-    max_body: Annotated[Bytes, Field(ge=0)] = 1024**2
+    max_body: Annotated[Bytes, Field(ge=0)] = 100 * 1024**2
     timeouts: Timeouts = Timeouts()
     buffering: Annotated[
         Buffering,

@@ -209,6 +209,12 @@ def test_a_body_that_is_too_large_is_refused(gateway: Operator) -> None:
         headers={"Transfer-Encoding": "chunked"},
     )
     assert_problem(pieces, 413, "Content Too Large")
+    assert "max_body" in pieces.document["detail"]
+
+
+def test_an_upload_is_taken_where_no_limit_is_written(gateway: Operator) -> None:
+    """A photo or a document of some megabytes, as apps get them every day."""
+    assert ask(gateway, "/app/", "POST", LARGE).document["bytes"] == len(LARGE)
 
 
 def test_no_error_becomes_another_one_by_a_large_body(gateway: Operator) -> None:
@@ -293,13 +299,14 @@ def test_a_request_has_one_name_all_the_way(gateway: Operator) -> None:
 
 
 def test_answers_carry_security_headers_and_no_version_of_the_server(gateway: Operator) -> None:
-    """Errors of the gateway's own as well."""
-    for path in ("/app/", "/nowhere"):
+    """A service's pages may frame each other and name their origin; the gateway's own errors do neither."""
+    strict, usual = ("DENY", "no-referrer"), ("SAMEORIGIN", "strict-origin-when-cross-origin")
+    for path, (frames, referrer) in {"/app/": usual, "/nowhere": strict}.items():
         headers = ask(gateway, path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Server"] == "nginx"
-        assert headers["X-Frame-Options"] == "DENY"
-        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Frame-Options"] == frames
+        assert headers["Referrer-Policy"] == referrer
         assert headers["X-Stackctl-Served"] is None
     assert ask(gateway, "/stackctl/problem").status == 404
 
@@ -690,8 +697,8 @@ def test_a_policy_of_the_service_on_frames_is_the_one_that_holds(gateway: Operat
     wishes = {
         "frame-ancestors https://a.example": None,
         "default-src 'self'; Frame-Ancestors https://a.example": None,
-        "default-src 'self'": "DENY",
-        "default-src frame-ancestors.example": "DENY",
+        "default-src 'self'": "SAMEORIGIN",
+        "default-src frame-ancestors.example": "SAMEORIGIN",
     }
     for policy, expected in wishes.items():
         wish = quote(f"Content-Security-Policy: {policy}")
