@@ -8,6 +8,7 @@ from docker.errors import APIError
 
 from orchestrator.engine.connection import translated
 from orchestrator.engine.files_volume import mount_files
+from orchestrator.engine.first_owner import give_volumes
 from orchestrator.engine.outfit import pack_files
 from orchestrator.engine.payloads import to_healthcheck, to_host_config, to_mac, to_networking
 from orchestrator.errors import EngineError
@@ -50,6 +51,7 @@ def create_container(client: docker.APIClient, spec: ContainerSpec) -> str:
                 client.connect_container_to_network(container, network)
         if spec.files and not mounts:
             _write_files(client, container, spec)
+        give_volumes(client, spec, user)
     except EngineError:
         with translated(f"removing `{spec.name}`"):
             client.remove_container(container, force=True, v=True)
@@ -59,7 +61,7 @@ def create_container(client: docker.APIClient, spec: ContainerSpec) -> str:
 
 def _find_user(client: Any, spec: ContainerSpec) -> str:
     """Return who an image says runs in it, where that is asked for."""
-    if not spec.memory_folders:
+    if not spec.memory_folders and not spec.volumes:
         return ""
     return str((client.inspect_image(spec.image).get("Config") or {}).get("User") or "")
 

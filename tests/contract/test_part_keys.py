@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -204,3 +205,37 @@ print(json.dumps([os.getuid(), facts["NoNewPrivs"], facts["CapBnd"]]))
     assert (user, fixed) == (0, "1")
     # CHOWN, DAC_OVERRIDE, FOWNER, KILL, SETGID, SETUID, SETPCAP
     assert int(capabilities, 16) == sum(1 << bit for bit in (0, 1, 3, 5, 6, 7, 8))
+
+
+OWN = """
+found = os.stat("/data")
+try:
+    open(f"/data/of-{os.getuid()}", "w").close()
+    wrote = True
+except OSError:
+    wrote = False
+print(json.dumps([found.st_uid, found.st_gid, wrote]))
+"""
+
+
+def test_a_new_volume_is_its_first_users(bench: Bench) -> None:
+    """Whose number is not root's; what is in it stays who it belongs to."""
+    volumes = (bench.volume(),)
+    for number in range(2):  # of two replicas, which are made before either is started
+        bench.engine.create(bench.spec(f"app{number}", volumes=volumes, user="1000:1001"))
+    app = bench.run("app", volumes=volumes, user="1000:1001")
+    assert asked(bench, app, OWN) == [1000, 1001, True]
+    later = bench.run("later", volumes=volumes, user="2000")
+    assert asked(bench, later, OWN) == [1000, 1001, False]
+    assert all("owner" not in name for name in bench.names())
+
+
+def test_a_volume_that_is_not_the_stacks_keeps_its_rights(bench: Bench) -> None:
+    """Nor is one of the stack given away that a container of root has had."""
+    kept = bench.volume("kept")
+    bench.run("first", volumes=(kept,), user="0", capabilities=True)
+    app = bench.run("app", volumes=(kept,), user="1000")
+    assert asked(bench, app, OWN)[::2] == [0, False]
+    others = replace(bench.volume("others"), external=True)
+    guest = bench.run("guest", volumes=(others,), user="1000")
+    assert asked(bench, guest, OWN)[::2] == [0, False]
