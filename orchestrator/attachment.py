@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import stat
 import sys
@@ -11,21 +10,31 @@ import termios
 import threading
 import tty
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from orchestrator.announce.markers import in_ci
 from orchestrator.announce.quoting import Quoted
-from orchestrator.errors import EngineError
+from orchestrator.errors import ConfigurationError, EngineError
 from orchestrator.terminal import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.engine.ports import Session
+    from orchestrator.settings import Settings
 
 MOST = 65_536  # bytes that are taken at once
 OUT = 1  # the number of the stream
 LOSSLESS = ("utf-8", "surrogateescape")  # what is no text becomes the same bytes again
+
+
+def refuse_json(settings: Settings, command: str) -> None:
+    """Raise ConfigurationError where a JSON document is asked for: there is none."""
+    if settings.json:
+        raise ConfigurationError(
+            f"`{command}` prints what the command prints, which is no JSON document of stackctl's",
+            "leave out `--output json`",
+        )
 
 
 def has_terminal() -> bool:
@@ -105,19 +114,37 @@ def _bare_keys() -> Iterator[None]:
 
 @contextmanager
 def _followed_size(session: Session) -> Iterator[None]:
-    """Have the terminal inside as large as the one here."""
+    """Have the terminal inside as large as the one here.
 
-    def follow(*_: Any) -> None:
-        size = shutil.get_terminal_size()
-        with suppress(EngineError):  # the process may have ended
-            session.resize(size.lines, size.columns)
-
-    before = signal.signal(signal.SIGWINCH, follow)
+    A signal may come just before the main thread waits for the engine, and would then be acted upon
+    only after that. So a thread of its own hears of it, through Python's wakeup file.
+    """
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    outer = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    before = signal.signal(signal.SIGWINCH, lambda *_: None)
+    _resize(session)
+    follower = threading.Thread(target=_follow, args=(session, heard), daemon=True)
+    follower.start()
     try:
-        follow()
         yield
     finally:
         signal.signal(signal.SIGWINCH, before)
+        signal.set_wakeup_fd(outer)
+        os.close(told)
+        follower.join()
+        os.close(heard)
+
+
+def _follow(session: Session, heard: int) -> None:
+    while os.read(heard, MOST):
+        _resize(session)
+
+
+def _resize(session: Session) -> None:
+    size = os.get_terminal_size(sys.stdout.fileno())  # whatever COLUMNS and LINES say
+    with suppress(EngineError):  # the process may have ended
+        session.resize(size.lines, size.columns)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -40,15 +40,11 @@ def execute(
     Of a service that is a replica of the version that users get. What is typed or piped in is the
     command's input. The exit code is the command's own.
     """
+    from orchestrator.attachment import refuse_json
     from orchestrator.commands.opening import opened
-    from orchestrator.errors import ConfigurationError
     from orchestrator.lifecycle.entry import find_entry
 
-    if context.obj.json:
-        raise ConfigurationError(
-            "`exec` prints what the command prints, which is no JSON document of stackctl's",
-            "leave out `--output json`",
-        )
+    refuse_json(context.obj, "exec")
     with opened(context.obj) as (house, console):
         entry = find_entry(house, part, replica)
         if sys.stderr.isatty():

@@ -37,6 +37,8 @@ def create_container(client: docker.APIClient, spec: ContainerSpec) -> str:
                 environment=dict(spec.environment),
                 ports=[port for port, _ in spec.ports] or None,
                 user=spec.user,
+                stdin_open=spec.takes_input,
+                tty=spec.terminal,
                 stop_signal=spec.stop_signal and f"SIG{spec.stop_signal}",
                 stop_timeout=max(1, round(spec.stop_grace)),
                 healthcheck=to_healthcheck(spec),

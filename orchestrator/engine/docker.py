@@ -15,7 +15,7 @@ from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.creation import create_container
 from orchestrator.engine.lease import take_lease
 from orchestrator.engine.payloads import PERSISTENT, RESTING, to_container
-from orchestrator.engine.session import DockerSession
+from orchestrator.engine.session import FirstSession, JoinedSession
 from orchestrator.engine.values import (
     BuildOrder,
     Container,
@@ -157,7 +157,11 @@ class DockerEngine:
         self, container: str, argv: tuple[str, ...], *, user: str = "", terminal: bool = False
     ) -> Session:
         """Start a command inside a container that somebody sits at."""
-        return DockerSession(self._client, container, argv, user=user, terminal=terminal)
+        return JoinedSession(self._client, container, argv, user=user, terminal=terminal)
+
+    def begin(self, container: str, program: str, *, terminal: bool) -> Session:
+        """Start a container; somebody sits at its first process."""
+        return FirstSession(self._client, container, program, terminal=terminal)
 
     def processes(self, container: str) -> dict[int, str]:
         """Return the command line of every process in the container, by host pid."""

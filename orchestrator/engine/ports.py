@@ -149,6 +149,12 @@ class Inside(Protocol):
     ) -> Session:
         """Start a command inside a container that somebody sits at, with a `terminal` or without."""
 
+    def begin(self, container: str, program: str, *, terminal: bool) -> Session:
+        """Start a container that was created to take input; somebody sits at its first process.
+
+        `program` is what it runs. Raises NotFound where its image has no such program.
+        """
+
     def processes(self, container: str) -> dict[int, str]:
         """Return the command line of every process in the container, by host pid."""
 

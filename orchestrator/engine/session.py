@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.clock import SystemClock, poll
 from orchestrator.engine.connection import translated
 from orchestrator.errors import EngineError, NotFound
 
@@ -16,35 +18,40 @@ if TYPE_CHECKING:
 HEADER = 8  # bytes before each frame: the stream's number, three zeros, the length
 MOST = 65_536  # bytes that are taken at once
 OUT, ERROR = 1, 2
+ENDING = 5.0  # seconds
 # What the engine prints in place of a command's output where there is no such command.
 NOT_STARTED = b"OCI runtime exec failed"
 NOT_EXECUTABLE, NOT_FOUND = 126, 127  # and the exit codes that it gives then, as a shell does
+ABSENT = ("executable file not found", "no such file or directory", "permission denied")
 
 
-class DockerSession:
-    """One end of an exec session. With a terminal the two streams of output are one."""
+class DockerSession(ABC):
+    """One end of a connection to a process. With a terminal the two streams of output are one."""
 
-    def __init__(
-        self,
-        client: docker.APIClient,
-        container: str,
-        argv: tuple[str, ...],
-        *,
-        user: str,
-        terminal: bool,
-    ) -> None:
+    def __init__(self, client: docker.APIClient, doing: str, *, terminal: bool) -> None:
         self._client = client
-        self._argv = argv
+        self._doing = doing
         self._terminal = terminal
-        self._doing = f"running `{argv[0]}` in a container"
-        with translated(self._doing):
-            made = client.exec_create(container, list(argv), stdin=True, tty=terminal, user=user)
-            self._id: str = made["Id"]
-            stream: Any = client.exec_start(self._id, socket=True, tty=terminal)
-            self._stream = stream
-            # Over a unix socket docker-py hands out a wrapper that can only read.
-            self._socket: socket.socket = getattr(stream, "_sock", stream)
-            self._socket.settimeout(None)  # somebody may think for as long as they like
+        self._stream: Any = None
+        self._socket: socket.socket
+
+    @abstractmethod
+    def resize(self, rows: int, columns: int) -> None:
+        """Say how large the terminal is."""
+
+    def exit_code(self) -> int:
+        """Return what the process ended with. Raises EngineError where it has not ended."""
+        # Its streams may end a moment before the engine says that it has.
+        code = poll(self._find_code, clock=SystemClock(), every=0.02, within=ENDING)
+        if code is None:
+            raise EngineError(
+                f"{self._doing}: the connection to the engine has ended, and the command may run on"
+            )
+        return code
+
+    @abstractmethod
+    def _find_code(self) -> int | None:
+        """Return what the process ended with; None where it runs."""
 
     def send(self, data: bytes) -> None:
         """Give the process more input. Raises EngineError where it has ended."""
@@ -56,46 +63,11 @@ class DockerSession:
         with translated(self._doing):
             self._socket.shutdown(socket.SHUT_WR)
 
-    def resize(self, rows: int, columns: int) -> None:
-        """Say how large the terminal is."""
-        with translated(self._doing):
-            self._client.exec_resize(self._id, height=rows, width=columns)
-
     def output(self) -> Iterator[tuple[int, bytes]]:
         """Yield what the process prints, until its end: the stream (1 or 2) and the bytes.
 
-        Raises NotFound where the container has no such program, EngineError where the engine goes.
+        Raises EngineError where the engine goes.
         """
-        first = True
-        for stream, data in self._read_all():
-            if first and data.startswith(NOT_STARTED) and self._has_not_started():
-                raise NotFound(
-                    f"`{self._argv[0]}` cannot be run there: the container has no such program, or it"
-                    " may not be executed"
-                )
-            first = False
-            yield stream, data
-
-    def exit_code(self) -> int:
-        """Return what the process ended with. Raises EngineError where it has not ended."""
-        with translated(self._doing):
-            found = self._client.exec_inspect(self._id)
-        if found["Running"] or found["ExitCode"] is None:
-            raise EngineError(
-                f"{self._doing}: the connection to the engine has ended, and the command may run on"
-            )
-        return int(found["ExitCode"])
-
-    def close(self) -> None:
-        """Leave the process; what reads its input finds the end of it."""
-        with translated(self._doing):
-            self._stream.close()
-            self._socket.close()
-
-    def _has_not_started(self) -> bool:
-        return self.exit_code() in (NOT_EXECUTABLE, NOT_FOUND)
-
-    def _read_all(self) -> Iterator[tuple[int, bytes]]:
         with translated(self._doing):
             if self._terminal:
                 while data := self._socket.recv(MOST):
@@ -107,6 +79,18 @@ class DockerSession:
                     left -= len(data)
                     yield (ERROR if header[0] == ERROR else OUT), data
 
+    def close(self) -> None:
+        """Leave the process; what reads its input finds the end of it."""
+        with translated(self._doing):
+            self._stream.close()
+            self._socket.close()
+
+    def _take(self, stream: Any) -> None:
+        """Have the connection. Over a unix socket docker-py hands out a wrapper that can only read."""
+        self._stream = stream
+        self._socket = getattr(stream, "_sock", stream)
+        self._socket.settimeout(None)  # somebody may think for as long as they like
+
     def _read(self, count: int) -> bytes:
         """Return so many bytes, or nothing where the stream ends before."""
         taken = b""
@@ -116,3 +100,83 @@ class DockerSession:
                 return b""
             taken += chunk
         return taken
+
+
+class JoinedSession(DockerSession):
+    """A command beside what runs in a container anyway."""
+
+    def __init__(
+        self,
+        client: docker.APIClient,
+        container: str,
+        argv: tuple[str, ...],
+        *,
+        user: str,
+        terminal: bool,
+    ) -> None:
+        super().__init__(client, f"running `{argv[0]}` in a container", terminal=terminal)
+        self._argv = argv
+        with translated(self._doing):
+            made = client.exec_create(container, list(argv), stdin=True, tty=terminal, user=user)
+            self._id: str = made["Id"]
+            self._take(client.exec_start(self._id, socket=True, tty=terminal))
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Say how large the terminal is."""
+        with translated(self._doing):
+            self._client.exec_resize(self._id, height=rows, width=columns)
+
+    def output(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what the process prints. Raises NotFound where the container has no such program."""
+        first = True
+        for stream, data in super().output():
+            if first and data.startswith(NOT_STARTED) and self._has_not_started():
+                raise refuse_absent(self._argv[0])
+            first = False
+            yield stream, data
+
+    def _find_code(self) -> int | None:
+        with translated(self._doing):
+            found = self._client.exec_inspect(self._id)
+        return None if found["Running"] else found["ExitCode"]
+
+    def _has_not_started(self) -> bool:
+        return self.exit_code() in (NOT_EXECUTABLE, NOT_FOUND)
+
+
+class FirstSession(DockerSession):
+    """The first process of a container that was made for it, and that is started here."""
+
+    def __init__(
+        self, client: docker.APIClient, container: str, program: str, *, terminal: bool
+    ) -> None:
+        super().__init__(client, f"running `{program}`", terminal=terminal)
+        self._container = container
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        with translated(self._doing):
+            self._take(client.attach_socket(container, params=streams))
+        try:
+            with translated(self._doing):
+                client.start(container)
+        except EngineError as error:
+            self.close()
+            if any(words in error.message for words in ABSENT):
+                raise refuse_absent(program) from error
+            raise
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Say how large the terminal is."""
+        with translated(self._doing):
+            self._client.resize(self._container, height=rows, width=columns)
+
+    def _find_code(self) -> int | None:
+        with translated(self._doing):
+            state = self._client.inspect_container(self._container)["State"]
+        return None if state["Running"] else state["ExitCode"]
+
+
+def refuse_absent(program: str) -> NotFound:
+    """Return what is said of a program that a container cannot run."""
+    return NotFound(
+        f"`{program}` cannot be run there: the container has no such program, or it may not be executed"
+    )

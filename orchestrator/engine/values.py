@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 SCRATCH = "/tmp"  # noqa: S108  a path inside containers: in memory where the root is read-only
 Kind = Literal["container", "network", "volume"]
 # Settings of a container that came to be while others ran without them.
-LATER = ("init", "networks", "files", "memory_folders", "shared_memory", "ulimits", "hosts")
+LATER = (
+    "init",
+    "networks",
+    "files",
+    "memory_folders",
+    "shared_memory",
+    "ulimits",
+    "hosts",
+    "takes_input",
+    "terminal",
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,8 @@ class ContainerSpec:
     shared_memory: int | None = None  # bytes of /dev/shm; None: as many as the engine gives
     ulimits: tuple[Ulimit, ...] = ()
     hosts: tuple[tuple[str, str], ...] = ()  # (name, address) beside those of the networks
+    takes_input: bool = False  # somebody sits at its first process
+    terminal: bool = False  # at a terminal
 
     @property
     def covered(self) -> Mapping[str, str]:

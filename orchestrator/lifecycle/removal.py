@@ -48,7 +48,7 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
             house.emit(Warned(f"container `{stranger.name}` is none of ours: it is left alone"))
         found = [c for c in listed if is_ours(c) and _role(c) != "lock"]
         # The gateway first: it lets what is in flight end while the services still answer.
-        for role in ("gateway", "service", "migration", "accessory"):
+        for role in ("gateway", "service", "run", "migration", "accessory"):
             if lease is not None:
                 require_held(lease)
             going = [c for c in found if _role(c) == role]
@@ -82,6 +82,8 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
             gateway.await_departures(house.stack.gateway.departure)
             require_held(lease)
         in_parallel(house.engine.remove, [container.id for container in orphans])
+        left = [run for run in snapshot.runs if not run.running]  # by a stackctl that died
+        in_parallel(lambda run: house.engine.remove(run.id, data=True), left)
         _tell_of_left(house, orphans)
         _remove_old_files(house)
         built = [i for i in house.engine.images(house.stack.name) if _is_built(house, i)]
@@ -94,7 +96,7 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
                 {snapshot.config.id, snapshot.current}
             )
     return Removed(
-        containers=tuple(container.name for container in orphans),
+        containers=tuple(container.name for container in (*orphans, *left)),
         images=tuple(tag for image in removed for tag in image.tags or (image.id[:19],)),
         configs=configs,
     )
@@ -125,6 +127,7 @@ def find_old_images(images: Sequence[Image], snapshot: Snapshot, keep: int) -> l
     The engine lists images newest first.
     """
     used = {replica.container.image for replica in (*snapshot.replicas, *snapshot.aside)}
+    used |= {run.image for run in snapshot.runs if run.running}
     seen: dict[str, int] = {}
     old = []
     for image in images:

@@ -42,6 +42,7 @@ class Snapshot:
     lock: Container | None = None
     accessories: Mapping[str, Container] = field(default_factory=dict)
     migrations: tuple[Container, ...] = ()
+    runs: tuple[Container, ...] = ()  # of single commands
     strangers: tuple[Container, ...] = ()  # labelled as ours, but not as we label
     network: Network | None = None
     lanes: Mapping[str, Lane] = field(default_factory=dict)  # who gets the traffic of each service
@@ -125,6 +126,7 @@ def observe(house: House) -> Snapshot:
             for container in by_role.get("accessory", ())
         },
         migrations=tuple(by_role.get("migration", ())),
+        runs=tuple(by_role.get("run", ())),
         strangers=tuple(container for container in containers if not is_ours(container)),
         network=house.engine.network(naming.network_name(house.stack.name)),
         **vars(told),
@@ -186,6 +188,7 @@ def is_ours(container: Container | Named) -> bool:
         return is_replica(container)
     parts = {
         "migration": f"{service}-migration",
+        "run": f"{service}-run-{labels.get(naming.RELEASE, '')}",
         "accessory": service,
         "gateway": "gateway",
         "lock": "lock",

@@ -152,11 +152,16 @@ def release(house: House, order: Order, lease: Lease) -> Result:
     return run.result
 
 
-def require_service(house: House, service: str) -> None:
-    """Raise ConfigurationError unless stack.yaml has the service, and releases it by its own name."""
+def require_known(house: House, service: str) -> None:
+    """Raise ConfigurationError unless stack.yaml has the service."""
     if service not in house.stack.services:
         known = ", ".join(f"`{name}`" for name in house.stack.services)
         raise ConfigurationError(f"there is no service `{service}`; stack.yaml has {known}")
+
+
+def require_service(house: House, service: str) -> None:
+    """Raise ConfigurationError unless stack.yaml has the service, and releases it by its own name."""
+    require_known(house, service)
     leader = find_leader(house.stack, service)
     if leader is not None:
         raise ConfigurationError(

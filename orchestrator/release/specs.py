@@ -91,6 +91,25 @@ def migration_spec(stack: Stack, service: str, replica: ContainerSpec) -> Contai
     )
 
 
+def run_spec(
+    stack: Stack, service: str, replica: ContainerSpec, command: tuple[str, ...], run: str
+) -> ContainerSpec:
+    """Return the container of a single command: as a version's replicas, which nobody sends requests."""
+    alone = (naming.REPLICA, naming.ADDRESS, naming.PORT, naming.SPEC)
+    labels = {key: said for key, said in replica.labels.items() if key not in alone}
+    labels |= {naming.ROLE: "run", naming.RELEASE: run}
+    return replace(
+        replica,
+        address=None,
+        health=None,
+        name=naming.run_name(stack.name, service, run),
+        entrypoint=command,
+        command=(),
+        labels=labels,
+        takes_input=True,
+    )
+
+
 def accessory_spec(stack: Stack, name: str, given: Provision) -> ContainerSpec:
     """Return an accessory's container. It keeps the capabilities to change owner and user: the
     official database images start as root to hand their volume over to a user of their own.

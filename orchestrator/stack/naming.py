@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from orchestrator.stack.model import Color
 
-Role = Literal["service", "migration", "accessory", "gateway", "lock"]
+Role = Literal["service", "migration", "run", "accessory", "gateway", "lock"]
 
 PREFIX = "io.stackctl."
 STACK, ROLE, SERVICE, COLOR = (
@@ -71,6 +71,11 @@ def has_files(stack: str, volume: str) -> bool:
 def migration_name(stack: str, service: str) -> str:
     """Return the name of the container that brings a database to a version."""
     return part_name(stack, f"{service}-migration")
+
+
+def run_name(stack: str, service: str, run: str) -> str:
+    """Return the name of the container of a single run of a command."""
+    return part_name(stack, f"{service}-run-{run}")
 
 
 def network_name(stack: str) -> str:

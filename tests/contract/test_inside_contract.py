@@ -111,6 +111,28 @@ def test_a_program_that_a_container_does_not_have_is_not_found(bench: Bench) -> 
     session.close()
 
 
+def test_who_sits_at_a_first_process_has_all_that_it_prints(bench: Bench) -> None:
+    """From its begin on, and to the end of what it is told."""
+    container = bench.engine.create(bench.spec("app", ("cat",), takes_input=True, persistent=False))
+    session = bench.engine.begin(container, "cat", terminal=False)
+    session.send(b"one\n")
+    session.end_input()
+
+    assert b"".join(data for _, data in session.output()) == b"one\n"
+    assert session.exit_code() == 0
+    session.close()
+
+
+def test_a_first_program_that_an_image_does_not_have_is_not_found(bench: Bench) -> None:
+    """In the same words as one that is to be run beside others."""
+    container = bench.engine.create(
+        bench.spec("app", ("no-such-program",), takes_input=True, persistent=False)
+    )
+
+    with pytest.raises(NotFound, match=r"`no-such-program` cannot be run there"):
+        bench.engine.begin(container, "no-such-program", terminal=False)
+
+
 def test_nobody_sits_at_a_process_of_a_container_that_is_gone(bench: Bench) -> None:
     """One that was stopped has none either."""
     container = bench.run("app")

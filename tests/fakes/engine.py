@@ -221,6 +221,15 @@ class FakeEngine:
         with self.called("attend", container):
             return FakeSession(self, self.host.running(container), argv)
 
+    def begin(self, container: str, program: str, *, terminal: bool) -> Session:  # noqa: ARG002
+        """Start a container; somebody sits at its first process."""
+        with self.called("begin", container):
+            box = self.host.box(container)
+            if "no-such" in program:
+                raise NotFound(f"`{program}` cannot be run there: the image does not have it")
+            self.host.start(box)
+            return FakeSession(self, box, box.spec.entrypoint)
+
     def processes(self, container: str) -> dict[int, str]:
         """Return the processes of a running container."""
         with self.called("processes", container):
