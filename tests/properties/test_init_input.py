@@ -109,6 +109,8 @@ def projects(draw: DrawFn) -> dict[str, Any]:
         "include": st.just([]),
     }
     made: dict[str, Any] = draw(st.fixed_dictionaries({"services": services}, optional=rest))
+    web = {"image": "shop:1", "ports": ["80:80"]}  # one that stands, whatever the others are
+    made["services"]["web"] = {**draw(SERVICES), **web}
     return made
 
 
@@ -157,10 +159,13 @@ def list_keys(project: dict[str, Any]) -> list[str]:
 def test_each_key_is_told_once_and_the_result_is_valid(
     tmp_path: Path, project: dict[str, Any]
 ) -> None:
-    """Taken over, changed, left or refused: at its own path, or at one above or below."""
+    """Taken over, changed, left or refused, at its own path or one above or below; twice is the same."""
     told = check(tmp_path, json.dumps(project))
     if told is None:
         return
+    written = (tmp_path / "shop" / "stack.yaml").read_bytes()
+    assert check(tmp_path, json.dumps(project)) == told
+    assert (tmp_path / "shop" / "stack.yaml").read_bytes() == written
     found = [each["key"] for kind in ("took", "changed", "left", "refused") for each in told[kind]]
     assert len(found) == len({*found})
     nested = [(one, other) for one in found for other in found if other.startswith(f"{one}.")]
