@@ -33,7 +33,9 @@ class _Strict(BaseModel):
 class Timeouts(_Strict):
     """How long NGINX waits for a service."""
 
-    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 0.5
+    # More than a second: that is when Linux sends again what a full listen queue has dropped. An app
+    # with a short one (Python's http.server has 5) loses no request of a burst then.
+    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 1.5
     read: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
     send: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
 
@@ -100,7 +102,7 @@ class Route(_Strict):
     # Requests in flight of one client address, WebSockets among them; None: as many as the gateway says.
     connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     cache: Cache | None = None
-    max_body: Annotated[Bytes, Field(ge=0)] = 100 * 1024**2
+    max_body: Annotated[Bytes, Field(ge=0)] = 16 * 1024**2
     timeouts: Timeouts = Timeouts()
     buffering: Annotated[
         Buffering,
