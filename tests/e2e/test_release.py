@@ -358,6 +358,26 @@ def test_the_witness_takes_nothing_from_users_of_a_limited_route(operator: Opera
     assert {json.loads(line)["witness"] for line in told} == {"", "1"}  # and no token
 
 
+def test_a_burst_at_an_app_with_a_short_queue_is_answered(operator: Operator) -> None:
+    """What a full listen queue drops is sent again after a second: NGINX must wait for that.
+
+    The app stands still for most of it, so that its queue of three is full whatever the machine does.
+    """
+    operator.write_stack({"replicas": 1, "version": "narrow"})
+    operator.up()
+    replica = f"{operator.name}-app-blue-1"
+    with ThreadPoolExecutor(max_workers=9) as users:
+        operator.engine.pause(replica)
+        try:
+            burst = [users.submit(operator.get) for _ in range(9)]
+            Event().wait(
+                0.8
+            )  # seconds: a second try after half a second meets the full queue as well
+        finally:
+            operator.engine.unpause(replica)
+        assert [one.result()[0] for one in burst] == [200] * 9
+
+
 def test_many_clients_that_stay_connected_are_all_drained(app: Operator) -> None:
     """Keep-alive POSTs from 40 strict clients with idle gaps all get answers through a release."""
 

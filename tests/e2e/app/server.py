@@ -204,7 +204,8 @@ def _list_headers(query: str) -> Iterator[tuple[str, str]]:
 class Server(ThreadingHTTPServer):
     """Takes many connections at once."""
 
-    request_queue_size = 512
+    # As many wait as Linux lets, or three: what comes beyond is dropped, and its sender tries again.
+    request_queue_size = 2 if VERSION.startswith("narrow") else 512
     daemon_threads = True
 
 
