@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from orchestrator.stack.health import Health
 
 EAGER = 0.03  # seconds between probes while a replica boots: its first answer is not waited for
+RARELY = 1.0  # seconds between them at most
+PATIENT = 50  # such a part of the time that it has taken so far is waited until the next one
 DETAIL_SHOWN = 120  # characters of what an unhealthy answer says
 CRASH_CHECK = 0.5  # seconds between looks at the container states
 
@@ -138,14 +140,21 @@ class Gate:
                 left = started + self._health.deadline - now
                 if left <= 0:
                     break
-                self._clock.sleep(min(left, max(0.0, asked + self._pause(streaks) - now)))
+                pause = self._pause(streaks, now - started)
+                self._clock.sleep(min(left, max(0.0, asked + pause - now)))
         _refuse_crashed(crashed(), verdicts, explain)
         late = [name for name, streak in streaks.items() if streak < self._health.successes]
         self._refuse_late(late, verdicts, explain)
 
-    def _pause(self, streaks: Mapping[str, int]) -> float:
-        boots = not all(streaks.values())
-        return EAGER if boots or self._warm else self._health.interval
+    def _pause(self, streaks: Mapping[str, int], spent: float) -> float:
+        """Return the seconds until the next question; who boots for long is asked less and less.
+
+        So a slow start costs a fiftieth more at most, and the log of one that never gets well has some
+        other lines than those of thousands of probes.
+        """
+        if not all(streaks.values()):
+            return min(max(EAGER, spent / PATIENT), RARELY)
+        return EAGER if self._warm else self._health.interval
 
     def _probe(self, ask: Ask, attempt: int) -> Callable[[str], Verdict]:
         def probe(replica: str) -> Verdict:

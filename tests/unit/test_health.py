@@ -177,6 +177,16 @@ def test_a_candidate_that_boots_slowly_passes() -> None:
     assert "no answer (ConnectError)" in str(trial.events[0])
 
 
+def test_one_that_boots_for_long_is_asked_less_and_less() -> None:
+    """Some hundred times in a minute instead of two thousand; a good answer counts soon all the same."""
+    trial = Trial(Health(deadline=120))
+    trial.run(Replicas(a=[503] * 230 + ["v2"]))
+    pauses = trial.clock.slept[:-2]
+    assert pauses == sorted(pauses)
+    assert (pauses[0], pauses[-1]) == (0.03, 1.0)
+    assert sum(pauses) > 50
+
+
 def test_a_late_candidate_is_refused() -> None:
     """After the deadline, and naming those replicas that were late."""
     trial = Trial(Health(deadline=5))
