@@ -22,7 +22,8 @@ def put_image(part: Part, value: object) -> None:
         return
     written = part.write(value)
     image = split_image(written)
-    if part.group == "accessories" or image.digest or image.name.startswith("$"):
+    whole = image.name.startswith("$") and not image.tag  # the variable may have a tag of its own
+    if part.group == "accessories" or image.digest or whole:
         part.put("image", written, "image")
         return
     tag = image.tag or "latest"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -68,6 +69,40 @@ def test_a_chat_goes_on_in_the_next_version(program: Path, operator: Operator) -
     assert operator.run("evidence", "verify").code == 0
     assert operator.run("down").code == 0
     assert operator.containers(running=False) == []
+
+
+def test_a_site_of_somebody_elses_image_is_released_by_its_tag(
+    program: Path, operator: Operator
+) -> None:
+    """Its files go with it, there and back; nothing is built."""
+    adopt(operator, program, "site")
+    base = operator.environment["IMAGE_PREFIX"] + "nginx"
+    version = f"1.30-{operator.name}"  # of this test alone: it is removed again
+    operator.engine.tag(f"{base}:1.30", base, version)
+    try:
+        operator.up()
+        assert "until six" in read_page(operator)
+        page = operator.folder / "public" / "index.html"
+        page.write_text(page.read_text().replace("six", "eight"))
+        released = operator.run("deploy", "site", "--version", version, "--output", "json")
+        assert released.code == 0, released.stderr
+        assert released.document["witness"]["lost"] == 0
+        assert "until eight" in read_page(operator)
+
+        assert operator.run("rollback", "site").code == 0
+        assert "until six" in read_page(operator)
+        assert operator.run("evidence", "verify").code == 0
+        assert operator.run("down").code == 0
+    finally:
+        operator.remove_everything()
+        operator.engine.remove_image(f"{base}:{version}")
+
+
+def read_page(operator: Operator) -> str:
+    """Return what a visitor reads."""
+    with closing(http.client.HTTPConnection("127.0.0.1", operator.public, timeout=10)) as visitor:
+        visitor.request("GET", "/")
+        return visitor.getresponse().read().decode()
 
 
 @contextmanager

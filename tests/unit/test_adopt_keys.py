@@ -70,6 +70,7 @@ TAKEN: list[
     ({"image": "a:${TAG:-3}"}, {"image": "a:{version}", "version": "${TAG:-3}"}),
     ({"image": "a@sha256:00ff"}, {"image": "a@sha256:00ff"}),
     ({"image": "${WORD}"}, {"image": "${WORD}"}),
+    ({"image": "${WORD}a:1.2"}, {"image": "${WORD}a:{version}", "version": "1.2"}),
     ({"mem_limit": "1.5gb", "pids_limit": 99}, {"resources": {"memory": "1536m", "pids": 99}}),
     ({"cpus": 2}, {"resources": {"cpus": 2.0}}),
     ({"deploy": {"resources": {"limits": {"cpus": "0.5"}}}}, {"resources": {"cpus": 0.5}}),
