@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, settings
 
 MANY = 10_000
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "quick")
+# Calls from one at which a command dies to the next: each such death takes three releases or more.
+STRIDE = 1 if PROFILE == "long" else 2
 TOLERATED = [
     HealthCheck.function_scoped_fixture,  # a folder that each example writes over
     HealthCheck.too_slow,

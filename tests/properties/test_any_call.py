@@ -15,6 +15,7 @@ from tests.fakes.death import Killed, assert_clean, bury, calls_of, die, kill, m
 from tests.fakes.earlier import make_earlier
 from tests.fakes.faults import ALWAYS, Fault, listening, press
 from tests.fakes.world import World, open_pair
+from tests.properties.budget import STRIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +110,7 @@ def assert_survives(
         return world
 
     rehearsed = make(-1)
-    for skip in range(calls_of(rehearsed, lambda: command(rehearsed))):
+    for skip in range(0, calls_of(rehearsed, lambda: command(rehearsed)), STRIDE):
         world = make(skip)
         served = world.serving()
         meet(world, Fault(skip=skip, times=ALWAYS, late=late, error=Killed))
