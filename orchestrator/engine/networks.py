@@ -127,10 +127,11 @@ def rejoin(client: docker.APIClient, container: str, error: EngineError) -> bool
         aliases = [
             alias for alias in endpoints[name].get("Aliases") or () if alias != container[:12]
         ]
+        links = [tuple(link.split(":", 1)) for link in endpoints[name].get("Links") or ()]
         with translated(f"connecting `{container[:12]}` to `{name}`, which was made anew"):
             client.disconnect_container_from_network(container, name, force=True)
             client.connect_container_to_network(
-                container, name, ipv4_address=address, aliases=aliases
+                container, name, ipv4_address=address, aliases=aliases, links=links or None
             )
     return bool(anew)
 

@@ -39,6 +39,7 @@ def to_networking(client: docker.APIClient, spec: ContainerSpec) -> Any:
         return None
     endpoint = client.create_endpoint_config(
         aliases=list(spec.aliases),
+        links=list(spec.links) or None,
         ipv4_address=spec.address,
         mac_address=_derive_mac(spec) if is_modern(client) else None,
     )

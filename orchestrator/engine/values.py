@@ -115,6 +115,8 @@ class ContainerSpec:
     shared_memory: int | None = None  # bytes of /dev/shm; None: as many as the engine gives
     ulimits: tuple[Ulimit, ...] = ()
     hosts: tuple[tuple[str, str], ...] = ()  # (name, address) beside those of the networks
+    # Containers under further names of ours: (container, name). They need not be there yet.
+    links: tuple[tuple[str, str], ...] = ()
     takes_input: bool = False  # somebody sits at its first process
     terminal: bool = False  # at a terminal
 
@@ -137,6 +139,7 @@ class ContainerSpec:
         """
         facts = asdict(replace(self, labels={}, files=()))
         facts["files"] = [file.facts() for file in self.files]
+        del facts["links"]  # a name that came later is no reason to replace a container
         for unused in [name for name in LATER if not facts[name]]:
             del facts[unused]
         for volume in facts["volumes"]:

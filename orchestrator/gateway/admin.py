@@ -27,6 +27,8 @@ UNREACHED = "it takes no connections yet"  # the template's answer where a probe
 NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
 UNCONNECTED = ("ConnectError", "ConnectTimeout")  # as far as a question came
 PATIENCE = 2.0  # seconds for an answer that NGINX gives by itself
+# Seconds for one that a service gives: where its replicas are gone, NGINX tries four times to reach one.
+PATIENCE_WITH_SERVICES = 8.0
 LARGEST_DOCUMENT = 64 * 1024**2  # bytes; a config has a block for each route and each replica
 
 
@@ -135,7 +137,9 @@ class Admin:
         None where the door answers and does not say, as where another gateway stands before it.
         """
         try:
-            said = self._knock(self._door, path, PATIENCE, method="HEAD").header(SERVED)
+            said = self._knock(self._door, path, PATIENCE_WITH_SERVICES, method="HEAD").header(
+                SERVED
+            )
         except Unanswered:
             return ""
         return "" if said == NOWHERE else said or None

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MARK = "# stackctl "
+INNER = "What containers of this stack call"  # begins what is not for users
 LAYOUT = 2  # of the gateway's volume: configs/, moves/, shares/ and live/
 LONGEST_PIECE = 3000  # NGINX reads no comment and no word of 4 KiB or more
 IDENTITY = r"[0-9a-f]{16}"  # a folder of that name is removed as a whole: never empty
@@ -37,9 +38,9 @@ class Config:
     text: str
 
     def routes(self, service: str) -> frozenset[str]:
-        """Return the paths that lead to a service."""
+        """Return the paths that lead users to a service."""
         path, found = "", set()
-        for line in self.text.splitlines():
+        for line in self.text.partition(f"# {INNER}")[0].splitlines():
             if match := LOCATION.fullmatch(line):
                 path = match[1]
             elif line.strip() == f"set $stackctl_unreleased {service};" and path:

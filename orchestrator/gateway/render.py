@@ -14,25 +14,26 @@ from orchestrator.gateway.addresses import COLORS, AddressTable
 from orchestrator.gateway.admin import CLOSED
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.capacity import find_capacity
-from orchestrator.gateway.config import Config, identify, to_head
+from orchestrator.gateway.config import INNER, Config, identify, to_head
 from orchestrator.gateway.files import CURRENT, LIVE, WITNESSES, cache_folder, config_folder
 from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
-from orchestrator.stack.routes import Buffering
+from orchestrator.stack.routes import Buffering, Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from jinja2 import Environment
 
-    from orchestrator.stack.model import Stack
+    from orchestrator.stack.model import Service, Stack
     from orchestrator.stack.quantities import Rate
-    from orchestrator.stack.routes import RateLimit, Route
+    from orchestrator.stack.routes import RateLimit
 
 PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
 ADMIN_PORT = 8081
+INNER_PORT = 80  # for what runs in the stack, which calls services by their names
 OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
 MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
 # `Cache-Control` of a request that wants no stored answer. What is possessive (`++`) is never tried
@@ -104,11 +105,7 @@ def render(stack: Stack, table: AddressTable) -> Config:
 
 def _render(stack: Stack, table: AddressTable, identity: str) -> str:
     callers = _name_callers(stack)
-    locations = [
-        _to_location(route, position, name, callers, closes=service.alone)
-        for name, service in stack.services.items()
-        for position, route in enumerate(service.routes)
-    ]
+    locations = list(_to_locations(stack, callers))
     cached = {location.service for location in locations if location.route.cache}
     blocks = list(_to_blocks(stack, table))
     return (
@@ -129,6 +126,9 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             hosts=list(_name_hosts(stack)),
             blocks=blocks,
             locations=locations,
+            inner=list(_to_inner(stack)),
+            inner_port=INNER_PORT,
+            mark=INNER,
             limits=[limit for location in locations for limit in location.limits],
             callers=callers,
             compressing=stack.gateway.gzip or any(item.route.gzip for item in locations),
@@ -142,6 +142,21 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             refused=list_refused(),
         )
     )
+
+
+def _to_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iterator[Location]:
+    for name, service in stack.services.items():
+        for position, route in enumerate(service.routes):
+            place = f"{name}_{position}"
+            yield _to_location(route, place, name, callers, closes=service.alone)
+
+
+def _to_inner(stack: Stack) -> Iterator[Location]:
+    for name, service in stack.services.items():
+        if not service.is_worker:
+            yield _to_location(
+                _lead_inside(service), f"{name}_inner", name, {}, closes=service.alone
+            )
 
 
 def _to_blocks(stack: Stack, table: AddressTable) -> Iterator[Block]:
@@ -181,9 +196,19 @@ def _identify_caller(route: Route) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"$http_{name.lower().replace('-', '_')}" for name in names))
 
 
+def _lead_inside(service: Service) -> Route:
+    """Return the way that other containers of the stack have to a service: to all of its paths.
+
+    It takes what the largest of the service's own routes takes, and adds nothing for browsers.
+    """
+    inside = Route(path="/", security_headers=False, gzip=False)
+    bodies = [route.max_body for route in service.routes] or [inside.max_body]
+    return inside.model_copy(update={"max_body": 0 if 0 in bodies else max(bodies)})
+
+
 def _to_location(
     route: Route,
-    position: int,
+    place: str,
     service: str,
     callers: Mapping[tuple[str, ...], str],
     *,
@@ -193,9 +218,9 @@ def _to_location(
         route=route,
         service=service,
         # What is passed on as it comes cannot be sent twice.
-        again=f"again_{service}_{position}" if route.buffering.requests else None,
-        limits=tuple(_to_limits(route.rate_limit, f"{service}_{position}")),
-        crowd=f"{service}_{position}_connections",
+        again=f"again_{place}" if route.buffering.requests else None,
+        limits=tuple(_to_limits(route.rate_limit, place)),
+        crowd=f"{place}_connections",
         known=callers.get(_identify_caller(route)),
         closes=closes,
     )

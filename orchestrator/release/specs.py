@@ -150,6 +150,14 @@ def to_volume(stack: Stack, mount: str) -> Volume:
     return Volume(naming.part_name(stack.name, name), path, read_only=sealed)
 
 
+def _name_services(stack: Stack) -> tuple[tuple[str, str], ...]:
+    """Return the names by which a container finds services: they lead to the gateway, which knows who is
+    active.
+    """
+    gateway = naming.part_name(stack.name, "gateway")
+    return tuple((gateway, name) for name, one in stack.services.items() if not one.is_worker)
+
+
 def _to_template(stack: Stack, part: Part, given: Provision) -> ContainerSpec:
     """Return what stack.yaml says of a service's and of an accessory's container in the same words."""
     return ContainerSpec(
@@ -157,6 +165,7 @@ def _to_template(stack: Stack, part: Part, given: Provision) -> ContainerSpec:
         image="",
         labels={},
         network=naming.network_name(stack.name),
+        links=_name_services(stack),
         entrypoint=part.entrypoint,
         command=part.command,
         environment={**part.env, **given.environment},

@@ -35,7 +35,7 @@ class Timeouts(_Strict):
 
     # More than a second: that is when Linux sends again what a full listen queue has dropped. An app
     # with a short one (Python's http.server has 5) loses no request of a burst then.
-    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 1.5
+    connect: Annotated[Seconds, Field(ge=0.1, le=75)] = 1.2
     read: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
     send: Annotated[Seconds, Field(ge=0.1, le=3600)] = 60.0
 

@@ -46,7 +46,9 @@ def test_what_listens_in_a_container_is_seen_inside(
 
 def test_a_removed_file_is_gone(bench: Bench) -> None:
     """`rm -rf` in a container takes folders with what is in them; as root, if asked for."""
-    container = bench.run("app", volumes=(bench.volume(),))
+    volume = bench.volume()
+    bench.run("owner", user="0", volumes=(volume,))  # so it stays root's
+    container = bench.run("app", volumes=(volume,))
     bench.engine.write(container, DATA, archive(("sub/file", "1"), ("kept", "2")))
     removal = ("rm", "-rf", "--", f"{DATA}/sub", f"{DATA}/none")
 

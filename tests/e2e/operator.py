@@ -131,6 +131,10 @@ class Operator:
         """Write stack.yaml."""
         (self.folder / "stack.yaml").write_text(yaml.safe_dump(stack, sort_keys=False))
 
+    def read(self) -> Any:
+        """Return what stands in stack.yaml."""
+        return yaml.safe_load((self.folder / "stack.yaml").read_text())
+
     def run(self, *arguments: str) -> Done:
         """Run a command to its end."""
         ended = subprocess.run(

@@ -16,7 +16,7 @@ import httpx
 
 from orchestrator.errors import EngineError, NotFound
 from orchestrator.gateway.admin import BUSY, CLOSED, NOBODY, NOWHERE, SERVED, UNREACHED, UPSTREAM
-from orchestrator.gateway.config import parse_config
+from orchestrator.gateway.config import INNER, parse_config
 from orchestrator.gateway.files import LIVE
 
 if TYPE_CHECKING:
@@ -175,9 +175,8 @@ class FakeNginx:
 
     def _serve(self, path: str) -> httpx.Response:
         """Answer a user: with who served, as a witness is told."""
-        routes = re.findall(
-            r"location (?:= )?(\S+) {\n +set \$stackctl_target (\S+)_blue;", self.text
-        )
+        public, _, _ = self.text.partition(f"# {INNER}")
+        routes = re.findall(r"location (?:= )?(\S+) {\n +set \$stackctl_target (\S+)_blue;", public)
         fitting = [(route, service) for route, service in routes if path.startswith(route)]
         if not fitting:
             return httpx.Response(404, headers={SERVED: NOWHERE})

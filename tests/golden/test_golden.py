@@ -424,3 +424,18 @@ def understood(route: Route) -> Said:
         "$1",
         "break",
     )
+
+
+@each_case
+def test_a_service_has_a_name_inside(case: Case, tmp_path: Path) -> None:
+    """Each with a port, in a server of its own in which the link decides; other names are refused."""
+    config = read_config(case.expected, tmp_path)
+    named_inside = {name for name, one in case.stack.services.items() if not one.is_worker}
+    assert config.inner.keys() == ({"", *named_inside} if named_inside else set())
+    for name in named_inside:
+        inside = locations(config.inner[name])["/"]
+        assert ("limit_conn", "stackctl_lanes", "65535") in say(inside)
+        (decided,) = (one for one in say(inside) if f"/live/{name}/share/" in " ".join(one))
+        assert decided[-2:] == ("$stackctl_color", "green")
+    if named_inside:
+        assert say(config.inner[""])[-1][:2] == ("return", "421")

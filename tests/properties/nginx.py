@@ -24,7 +24,8 @@ KNOWN_WORDS = """
     proxy_headers_hash_max_size proxy_hide_header proxy_http_version proxy_max_temp_file_size
     proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
     proxy_pass proxy_read_timeout proxy_redirect proxy_request_buffering proxy_send_timeout proxy_set_header
-    proxy_temp_path real_ip_header real_ip_recursive recursive_error_pages return rewrite scgi_temp_path send_timeout server server_name server_tokens set
+    proxy_temp_path real_ip_header real_ip_recursive recursive_error_pages return rewrite scgi_temp_path send_timeout server server_name
+    server_names_hash_bucket_size server_tokens set
     set_real_ip_from     split_clients ssi ssi_types stub_status underscores_in_headers uninitialized_variable_warn upstream uwsgi_temp_path
     variables_hash_max_size worker_connections worker_processes worker_rlimit_nofile
     worker_shutdown_timeout zone
@@ -44,6 +45,9 @@ class Config(NamedTuple):
     upstreams: dict[str, Block]  # what each one says, by its name
     public: Block
     admin: Block
+    inner: dict[
+        str, Block
+    ]  # for callers of the stack's own, by the service's name; "" refuses others
 
     def servers(self, upstream: str) -> list[str]:
         """Return where an upstream's replicas are."""
@@ -61,8 +65,13 @@ def read_config(text: str, folder: Path) -> Config:
     (http,) = named(top, "http")
     upstreams = [(one["args"][0], one["block"]) for one in named(http["block"], "upstream")]
     assert len({name for name, _ in upstreams}) == len(upstreams)
-    public, admin = (server["block"] for server in named(http["block"], "server"))
-    return Config(top, http["block"], dict(upstreams), public, admin)
+    public, admin, *others = (server["block"] for server in named(http["block"], "server"))
+    inner = [
+        ("".join(word for said in named(server, "server_name") for word in said["args"]), server)
+        for server in others
+    ]
+    assert len({name for name, _ in inner}) == len(inner)
+    return Config(top, http["block"], dict(upstreams), public, admin, dict(inner))
 
 
 def named(block: Block, name: str) -> Block:
