@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from orchestrator.adopt.parts import Part, Setting
 
+WORKER = "A worker: no port, so no requests. What answers HTTP needs `port` and `routes`."
+
 
 def comment(setting: Setting, parts: list[Part], told: str) -> dict[tuple[str, ...], list[str]]:
     """Return the comments: what each block is, and what could not be taken over."""
@@ -29,6 +31,8 @@ def comment(setting: Setting, parts: list[Part], told: str) -> dict[tuple[str, .
     }
     for part in parts:
         here = (part.group, part.name)
+        if part.is_worker:
+            comments[here] = [WORKER]
         for key, lines in part.comments.items():
             comments[*here, key] = lines
         if part.todos:
@@ -48,6 +52,6 @@ def _say_left(setting: Setting) -> Iterator[str]:
             continue
         yield f"TODO {shorten(written)}: {finding.text}"
         command = setting.project["services"][written].get("command")
-        if role.kind == "worker" and command not in NOTHING:
+        if role.kind == "left" and command not in NOTHING:
             words = " ".join(map(str, command)) if isinstance(command, list) else command
             yield f"     it ran `{shorten(words)}`"

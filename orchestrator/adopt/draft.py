@@ -19,6 +19,7 @@ from orchestrator.adopt.routing import put_port, put_routes
 from orchestrator.adopt.stack_text import write_yaml
 from orchestrator.adopt.storage import put_image_volumes
 from orchestrator.adopt.surroundings import make_gateway, make_volumes, tell_rest
+from orchestrator.adopt.workers import join_workers, put_strategy
 from orchestrator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,11 +28,34 @@ if TYPE_CHECKING:
     from orchestrator.adopt.dockerfile import Stage
 
 ORDER = (
-    *("build", "image", "version", "port", "publish", "replicas", "user", "read_only", "init"),
-    *("entrypoint", "command", "migrate", "env_file", "env", "secrets", "needs", "networks"),
+    *(
+        "build",
+        "image",
+        "version",
+        "port",
+        "publish",
+        "replicas",
+        "strategy",
+        "user",
+        "read_only",
+        "init",
+    ),
+    *(
+        "entrypoint",
+        "command",
+        "migrate",
+        "env_file",
+        "env",
+        "secrets",
+        "needs",
+        "with",
+        "networks",
+    ),
     *("extra_hosts", "volumes", "files", "tmpfs", "shm_size", "ulimits", "resources", "health"),
     *("deadline", "stop_signal", "stop_grace", "routes"),
 )
+
+KEPT = ("services", "worker", "accessories")  # kinds of roles that are in stack.yaml
 
 
 class Source(NamedTuple):
@@ -58,6 +82,7 @@ def make_draft(source: Source) -> Draft:
     """Write a stack.yaml. Raises ConfigurationError where nothing can be made of the project."""
     setting = _prepare(source)
     parts = _make_parts(setting)
+    join_workers(parts)
     tell_rest(setting)
     services = {part.name: _order(part) for part in parts if part.group == "services"}
     accessories = {part.name: _order(part) for part in parts if part.group == "accessories"}
@@ -77,7 +102,7 @@ def _prepare(source: Source) -> Setting:
     services = source.project["services"]
     roles = choose_roles(services, source.stages, source.variables, source.profiles)
     kinds = {name: role.kind for name, role in roles.items()}
-    names = make_names(name for name, kind in kinds.items() if kind in ("services", "accessories"))
+    names = make_names(name for name, kind in kinds.items() if kind in KEPT)
     doors = plan_doors(services, kinds, names, source.variables)
     if source.path and doors.owner:
         doors = doors._replace(paths={doors.owner: source.path})
@@ -139,12 +164,7 @@ def _make_part(setting: Setting, written: str) -> Part | str:
     if not {"build", "image"} & part.keys.keys():
         return f"its image cannot be taken over: {part.todos[0] if part.todos else 'it is empty'}"
     if part.group == "services":
-        put_image_volumes(part)
-        put_image_health(part)
-        put_unknown_health(part)
-        put_routes(part)
-        _put_migration(part)
-        _warn_of_root(part)
+        _finish_service(part)
     for name in part.unset:
         setting.findings.changed(
             f"${{{name}}}", "has no value now: until .env gives it one, it is empty"
@@ -158,6 +178,19 @@ def _make_part(setting: Setting, written: str) -> Part | str:
             0, f"it was `{written}` in the compose file: names have no `_` and no capitals"
         )
     return part
+
+
+def _finish_service(part: Part) -> None:
+    """Give a service what stands at no key of its own in the compose file."""
+    put_image_volumes(part)
+    if part.is_worker:
+        put_strategy(part)
+    else:
+        put_image_health(part)
+        put_unknown_health(part)
+        put_routes(part)
+    _put_migration(part)
+    _warn_of_root(part)
 
 
 def _put_migration(part: Part) -> None:

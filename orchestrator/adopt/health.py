@@ -29,6 +29,9 @@ def put_healthcheck(part: Part, value: object) -> None:
     written = to_mapping(value)
     test = written.get("test")
     if written.get("disable") is True or test in ("NONE", ["NONE"]):
+        if part.is_worker:
+            part.took("healthcheck", "none: a worker must run for `health.steady`, and not end")
+            return
         raise Unfit("is switched off; stackctl asks each new version in any case")
     command = _read_test(part, test) if test else None
     if command is not None:
@@ -37,7 +40,7 @@ def put_healthcheck(part: Part, value: object) -> None:
         with part.taking(f"healthcheck.{key}"):
             _put_time(part, key, written)
     if command is None and not written.keys() - {"disable"}:
-        part.took("healthcheck", "empty")
+        part.took("healthcheck", "is not switched off")
 
 
 def find_path(test: Iterable[str]) -> str | None:
@@ -84,7 +87,14 @@ def _put_test(part: Part, command: list[str]) -> None:
         part.put("health", {"command": command}, at, "`health.command`")
         return
     url = _URL.search(" ".join(command))
-    if url:
+    if part.is_worker and url:
+        part.leave(
+            at,
+            "asks by HTTP, and it is a worker: one that users ask has a `port`, another a `health.command`",
+        )
+    elif part.is_worker:
+        part.put("health", {"command": command}, at, "`health.command`")
+    elif url:
         _put_path(part, url, at)
     else:
         part.leave(at, "is a command: a service is asked by HTTP, see `health.path`")

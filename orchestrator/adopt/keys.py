@@ -39,6 +39,8 @@ def put_needs(part: Part, value: object) -> None:
             part.changed(at, "runs as `migrate`, before each new version starts")
         elif part.group == "accessories":
             part.leave(at, "accessories start together, before all services")
+        elif role.kind == "job" and role.serves == part.leader:
+            part.changed(at, f"runs as `migrate` of `{names[role.serves]}`, which goes first")
         elif need in names:
             part.add("needs", names[need], at)
         else:
@@ -161,7 +163,17 @@ def put_key(part: Part, key: str, value: object) -> None:
         else:
             part.leave(key, LEFT.get(key, "unknown key"))
     if not part.setting.findings.covers(part.at(key)):
-        part.took(key, "empty")
+        if is_empty(value):
+            part.took(key, "empty")
+        else:
+            part.leave(key, f"nothing of `{key}` could be taken over")
+
+
+def is_empty(value: object) -> bool:
+    """Whether there is nothing in a value, nor in what it holds."""
+    if isinstance(value, dict):
+        return all(map(is_empty, value.values()))
+    return all(map(is_empty, value)) if isinstance(value, list) else value in origin.NOTHING
 
 
 def _put_text(part: Part, key: str, value: object) -> None:

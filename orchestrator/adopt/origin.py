@@ -20,6 +20,11 @@ def put_image(part: Part, value: object) -> None:
     if part.source.get("build") not in NOTHING:
         part.changed("image", "is the name of what `build` makes: stackctl names it by itself")
         return
+    leader = part.setting.project["services"][part.leader] if part.leader else {}
+    if leader.get("build") not in NOTHING:
+        put_build(part, leader["build"])
+        part.changed("image", f"is what `build` of `{part.leader}` makes, which is done once")
+        return
     written = part.write(value)
     image = split_image(written)
     whole = image.name.startswith("$") and not image.tag  # the variable may have a tag of its own

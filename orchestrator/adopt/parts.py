@@ -27,9 +27,11 @@ _QUANTITY = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[A-Za-z0-9.]+)?\}")
 class Role:
     """What a service of compose becomes."""
 
-    kind: str  # services, accessories, or why it is none: worker, job, proxy, left
+    kind: str  # services, worker (a service without a port), accessories; or none of them: job, proxy, left
     reason: str = ""
-    serves: str = ""  # of a job: who waits for its end
+    serves: str = (
+        ""  # of a job: who waits for its end; of a worker: the service whose image it runs
+    )
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Part:
         self.written = written  # its name in the compose file
         self.name = setting.names[written]
         self.group: Group = (
-            "services" if setting.roles[written].kind == "services" else "accessories"
+            "accessories" if setting.roles[written].kind == "accessories" else "services"
         )
         self.keys: dict[str, Any] = {}
         self.comments: dict[str, list[str]] = {}
@@ -71,6 +73,16 @@ class Part:
     def stage(self) -> Stage | None:
         """Return what its Dockerfile says."""
         return self.setting.stages.get(self.written)
+
+    @property
+    def is_worker(self) -> bool:
+        """Whether it is a service without a port."""
+        return self.setting.roles[self.written].kind == "worker"
+
+    @property
+    def leader(self) -> str:
+        """Return the service whose image a worker runs, by its name in the compose file; else nothing."""
+        return self.setting.roles[self.written].serves if self.is_worker else ""
 
     def at(self, key: str) -> str:
         """Return the path of a key in the compose file."""

@@ -10,14 +10,14 @@ from orchestrator.adopt.images import DATABASES, PROXIES, WEB_SERVERS, split_ima
 from orchestrator.adopt.parts import Role
 from orchestrator.adopt.references import fill
 from orchestrator.adopt.short_forms import to_list, to_mount, to_names, to_text
-from orchestrator.stack.fitting import is_required
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from orchestrator.adopt.dockerfile import Stage
 
-WORKER = "a service without a port (a queue's worker, a bot, a scheduler): write it by hand, see docs/workers.md"
+OTHER_PORTS = "its ports speak no HTTP, and the gateway speaks nothing else"
+ONCE = "runs once (`restart: no`), and nobody waits for it: see `stackctl run`"
 PROXY = "a proxy in front of the others: the gateway takes its place, see `routes`"
 
 
@@ -44,15 +44,29 @@ def _find_workers(
     variables: Mapping[str, str],
 ) -> Iterator[tuple[str, Role]]:
     """Yield those that run the image of a service with another command, and say no port themselves."""
-    kept = [name for name, role in roles.items() if role.kind == "services"]
-    open_ones = [name for name in kept if find_port(services[name], None, variables)]
-    for name in kept:
+    known = [name for name, role in roles.items() if role.kind == "services"]
+    open_ones = [name for name in known if find_port(services[name], None, variables)]
+    for name, role in roles.items():
         service = services[name]
         commanded = service.get("command") or service.get("entrypoint")
-        if name in open_ones or not commanded:
+        if role.kind not in ("services", "accessories", "worker") or name in open_ones:
             continue
-        if any(is_same_image(service, services[other]) for other in open_ones):
-            yield name, Role("worker", WORKER)
+        leader = next((each for each in open_ones if is_same_image(service, services[each])), "")
+        if role.kind == "worker" or (leader and commanded and not _is_database(service, variables)):
+            yield name, _choose_work(service, leader)
+
+
+def _is_database(service: Mapping[str, Any], variables: Mapping[str, str]) -> bool:
+    return split_image(fill(to_text(service.get("image")), variables)).short in DATABASES
+
+
+def _choose_work(service: Mapping[str, Any], leader: str) -> Role:
+    """Return what becomes of a service that says no port where HTTP is spoken."""
+    if service.get("ports") or service.get("expose"):
+        return Role("left", OTHER_PORTS)
+    if service.get("restart") in ("no", False):
+        return Role("left", ONCE)
+    return Role("worker", serves=leader)
 
 
 def _choose(
@@ -68,7 +82,7 @@ def _choose(
         )
     image = split_image(fill(to_text(service.get("image")), variables))
     if service.get("build") not in (None, "", {}):
-        return Role("services") if find_port(service, stage, variables) else Role("worker", WORKER)
+        return Role("services") if find_port(service, stage, variables) else Role("worker")
     return _choose_by_image(image.short, service, variables)
 
 
@@ -82,7 +96,7 @@ def _choose_by_image(image: str, service: Mapping[str, Any], variables: Mapping[
         return Role("accessories")
     if find_port(service, None, variables):
         return Role("services")
-    return Role("worker", WORKER) if is_required("accessories", "port") else Role("accessories")
+    return Role("accessories")
 
 
 def _is_proxy(image: str, service: Mapping[str, Any]) -> bool:
@@ -102,9 +116,11 @@ def _find_jobs(
 ) -> list[tuple[str, Role]]:
     """Return those whose end others wait for: what migrates a database."""
     jobs: dict[str, Role] = {}
-    for name, service in services.items():
-        if roles[name].kind != "services":
-            continue
+    released = [
+        name for kind in ("services", "worker") for name in roles if roles[name].kind == kind
+    ]
+    for name in released:
+        service = services[name]
         try:
             needs = to_names(service.get("depends_on") or [])
         except Unfit:

@@ -22,6 +22,8 @@ def put_port(part: Part) -> None:
         if image in DATABASES:
             part.keys["port"] = DATABASES[image]
         return
+    if part.is_worker:
+        return
     found = find_port(part.source, part.stage, part.setting.variables) or Found("", "")
     port = part.number(found.port)
     reason = part.fits("port", port)

@@ -71,6 +71,14 @@ def tell_rest(setting: Setting) -> None:
         elif key not in ("name", *EXTRA):
             findings.left(str(key), "unknown key")
         elif key in EXTRA and not findings.covers(key) and key != "volumes":
-            findings.took(key, "empty")
+            _tell_no_mapping(setting, key)
     if "volumes" in project and not isinstance(project["volumes"], dict):
-        findings.took("volumes", "empty")
+        _tell_no_mapping(setting, "volumes")
+
+
+def _tell_no_mapping(setting: Setting, key: str) -> None:
+    """Say what became of a key that has no parts with names."""
+    if setting.project[key] in NOTHING:
+        setting.findings.took(key, "empty")
+    else:
+        setting.findings.left(key, "expected a mapping of names")

@@ -32,11 +32,6 @@ def has_key(group: Group, key: str) -> bool:
     return key in _MODELS[group][0].model_fields
 
 
-def is_required(group: Group, key: str) -> bool:
-    """Whether a part of the stack must have a key."""
-    return _MODELS[group][0].model_fields[key].is_required()
-
-
 def find_misfit(group: Group, key: str, text: str, variables: Mapping[str, str]) -> str | None:
     """Return why a key cannot have a value, written in YAML as `key: value`; None where it can."""
     model, rest = _MODELS[group]

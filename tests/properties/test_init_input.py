@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.adopt.dockerfile import parse_dockerfile
 from orchestrator.adopt.findings import Unfit
-from orchestrator.adopt.keys import HANDLERS, IMPLIED, LEFT, REFUSED
+from orchestrator.adopt.keys import HANDLERS, IMPLIED, LEFT, REFUSED, is_empty
 from orchestrator.adopt.references import fill, rewrite
 from orchestrator.adopt.stack_text import write_yaml
 from orchestrator.stack.document import Loader, parse
@@ -144,6 +144,13 @@ def check(folder: Path, text: str) -> dict[str, Any] | None:
     return document
 
 
+def find(project: Any, path: str) -> Any:
+    """Return what stands at a path of a project."""
+    for key in path.split("."):
+        project = project[key]
+    return project
+
+
 def list_keys(project: dict[str, Any]) -> list[str]:
     """Return the path of each key of a project."""
     keys = [str(key) for key in project if key not in ("services", "volumes", "networks")]
@@ -168,6 +175,9 @@ def test_each_key_is_told_once_and_the_result_is_valid(
     assert (tmp_path / "shop" / "stack.yaml").read_bytes() == written
     found = [each["key"] for kind in ("took", "changed", "left", "refused") for each in told[kind]]
     assert len(found) == len({*found})
+    for each in told["took"]:
+        if each["text"] == "empty":
+            assert is_empty(find(project, each["key"])), each
     nested = [(one, other) for one in found for other in found if other.startswith(f"{one}.")]
     assert nested == []
     for key in list_keys(project):

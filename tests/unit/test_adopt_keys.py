@@ -276,7 +276,7 @@ def test_a_job_of_the_same_image_is_the_migration() -> None:
 @pytest.mark.parametrize(
     ("services", "key", "reason"),
     [
-        ({"w": {"build": "."}}, "services.w", "without a port"),
+        ({"w": {"build": ".", "expose": [25]}}, "services.w", "speak no HTTP"),
         ({"w": {"image": "x", "profiles": ["p"], "expose": [1]}}, "services.w", "`--profile p`"),
         ({"w": {"environment": {}}}, "services.w", "neither `image` nor `build`"),
         (
@@ -344,8 +344,8 @@ def test_names_that_collide_are_one_clear_line() -> None:
 
 def test_a_project_without_a_service_to_release_is_one_clear_line() -> None:
     """It says what stood in the way."""
-    with pytest.raises(ConfigurationError, match=r"services\.w a service without a port"):
-        draft({"services": {"w": {"build": "."}}})
+    with pytest.raises(ConfigurationError, match=r"services\.w its ports speak no HTTP"):
+        draft({"services": {"w": {"build": ".", "ports": ["25:25"]}}})
 
 
 def test_the_dockerfile_fills_in_what_compose_leaves_open() -> None:
@@ -372,8 +372,148 @@ def test_a_worker_of_the_same_image_is_none_that_listens() -> None:
         }
     }
     made = draft(project, "FROM a\nEXPOSE 9000\n")
-    assert [*yaml.safe_load(made.text)["services"]] == ["web"]
+    services = yaml.safe_load(made.text)["services"]
+    assert services["web"]["with"] == ["worker"]
+    assert services["worker"] == {"build": ".", "command": ["work"]}
+
+
+def work(more: dict[str, Any], **web: Any) -> tuple[dict[str, Any], Draft]:
+    """Return the services of a project with a worker `w` of the image of `web`, and what was made."""
+    project = {
+        "services": {
+            "w": {"image": "a:1", "command": "work", **more},
+            "web": {"image": "a:1", "ports": ["80:80"], **web},
+        }
+    }
+    made = draft(project)
+    return dict(yaml.safe_load(made.text)["services"]), made
+
+
+def test_a_worker_goes_with_the_service_whose_image_it_runs() -> None:
+    """Its version is that of the service, which is the one place to change it."""
+    services, _ = work({})
+    assert services["web"]["with"] == ["w"]
+    assert services["w"] == {"image": "a:{version}", "command": ["work"]}
+
+
+def test_a_worker_of_an_image_that_is_built_elsewhere_in_the_project_is_built() -> None:
+    """`image` alone would be asked of a registry that has never seen it."""
+    services, made = work({"image": "shop"}, image="shop", build=".")
+    assert services["web"]["with"] == ["w"]
+    assert services["w"] == {"build": ".", "command": ["work"]}
+    load = [each for each in made.findings if each.key == "services.w.image"]
+    assert [each.kind for each in load] == ["changed"]
+
+
+def test_a_worker_that_its_service_waits_for_goes_by_itself() -> None:
+    """`needs` and `with` would go in a circle, which stack.yaml refuses."""
+    services, made = work({}, depends_on=["w"])
+    assert services["web"]["needs"] == ["w"]
+    assert "with" not in services["web"]
+    assert services["w"]["version"] == "1"
+    assert "released by itself" in made.text
+
+
+def test_a_worker_of_its_own_image_goes_by_itself() -> None:
+    """Other images have other versions."""
+    services, _ = work({"build": "./bot"})
+    assert "with" not in services["web"]
+    assert services["w"] == {"build": "bot", "command": ["work"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "alone"),
+    [
+        ("beat", "celery --app shop worker", True),
+        ("celery-beat", "", True),
+        ("jobs", "celery -A shop beat --loglevel info", True),
+        ("jobs", "celery -A shop worker -B", True),
+        ("jobs", "rqscheduler --host redis", True),
+        ("jobs", "crond -f", True),
+        ("jobs", ["python", "clock.py"], True),
+        ("task_scheduler", "python tasks.py", True),
+        ("worker", "celery -A shop worker --without-heartbeat", False),
+        ("bot", "python chronicle.py --clockwise", False),
+        ("worker", "sort -B", False),
+    ],
+)
+def test_a_scheduler_is_alone(name: str, command: object, *, alone: bool) -> None:
+    """By its name or its command. The comment says why."""
+    project = {"services": {name: {"build": ".", "command": command}}}
+    made = draft(project)
+    (worker,) = yaml.safe_load(made.text)["services"].values()
+    assert (worker.get("strategy") == "recreate") is alone
+    assert ("Two of them" in made.text) is alone
+
+
+def test_a_scheduler_with_replicas_is_none() -> None:
+    """Who runs two of them wants two."""
+    services, _ = work({"command": "beat", "scale": 2})
+    assert services["w"]["replicas"] == 2
+    assert "strategy" not in services["w"]
+
+
+@pytest.mark.parametrize(
+    ("check", "health", "kind"),
+    [
+        ({"test": ["CMD", "ready", "now"]}, {"command": ["ready", "now"]}, "took"),
+        ({"test": "ready"}, {"command": ["sh", "-c", "ready"]}, "took"),
+        ({"test": "curl http://localhost:9000/up"}, None, "left"),
+        ({"disable": True}, None, "took"),
+    ],
+)
+def test_a_worker_is_asked_by_a_command(check: object, health: object, kind: str) -> None:
+    """It answers no requests."""
+    services, made = work({"healthcheck": check})
+    assert services["w"].get("health") == health
+    told = [each.kind for each in made.findings if each.key.startswith("services.w.healthcheck")]
+    assert told == [kind]
+
+
+def test_what_runs_once_is_no_worker() -> None:
+    """A worker that ends is one that fails."""
+    services, made = work({"restart": "no"})
+    assert [*services] == ["web"]
     assert "it ran `work`" in made.text
+
+
+def test_a_worker_waits_for_no_migration_of_its_own() -> None:
+    """The service that it goes with has run it before."""
+    job = {"image": "a:1", "command": "migrate"}
+    ended = {"m": {"condition": "service_completed_successfully"}}
+    project = {
+        "services": {
+            "w": {"image": "a:1", "command": "work", "depends_on": ended},
+            "web": {"image": "a:1", "ports": ["80:80"], "depends_on": ended},
+            "m": job,
+        }
+    }
+    made = draft(project)
+    services = yaml.safe_load(made.text)["services"]
+    assert (services["web"]["migrate"], services["w"].get("migrate")) == (["migrate"], None)
+    assert said(project, "services.w.depends_on.m")[0] == "changed"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "kind"),
+    [
+        ("deploy", {"resources": {"limits": {}}}, "took"),
+        ("healthcheck", {"test": ""}, "took"),
+        ("deploy", {"resources": {"limits": None}}, "left"),
+    ],
+)
+def test_only_what_holds_nothing_is_called_empty(key: str, value: object, kind: str) -> None:
+    """A value that nobody took is left out by name."""
+    project = {"services": {"web": {"image": "a", "expose": [80], key: value}}}
+    found = [each for each in draft(project).findings if each.key.startswith(f"services.web.{key}")]
+    assert [each.kind for each in found] == [kind]
+
+
+def test_a_group_that_is_no_mapping_is_not_called_empty() -> None:
+    """Its names are nowhere."""
+    project = {"services": {"web": {"image": "a", "expose": [80]}}, "volumes": ["v"], "configs": {}}
+    assert said(project, "volumes") == ("left", "expected a mapping of names")
+    assert said(project, "configs") == ("took", "empty")
 
 
 @pytest.mark.parametrize(
