@@ -28,31 +28,10 @@ if TYPE_CHECKING:
     from orchestrator.adopt.dockerfile import Stage
 
 ORDER = (
-    *(
-        "build",
-        "image",
-        "version",
-        "port",
-        "publish",
-        "replicas",
-        "strategy",
-        "user",
-        "read_only",
-        "init",
-    ),
-    *(
-        "entrypoint",
-        "command",
-        "migrate",
-        "env_file",
-        "env",
-        "secrets",
-        "needs",
-        "with",
-        "networks",
-    ),
-    *("extra_hosts", "volumes", "files", "tmpfs", "shm_size", "ulimits", "resources", "health"),
-    *("deadline", "stop_signal", "stop_grace", "routes"),
+    *("build", "image", "version", "port", "publish", "replicas", "strategy", "user", "read_only"),
+    *("init", "entrypoint", "command", "migrate", "env_file", "env", "secrets", "needs", "with"),
+    *("networks", "extra_hosts", "volumes", "files", "tmpfs", "shm_size", "ulimits", "resources"),
+    *("health", "deadline", "stop_signal", "stop_grace", "routes"),
 )
 
 KEPT = ("services", "worker", "accessories")  # kinds of roles that are in stack.yaml

@@ -82,7 +82,8 @@ class Part:
     @property
     def leader(self) -> str:
         """Return the service whose image a worker runs, by its name in the compose file; else nothing."""
-        return self.setting.roles[self.written].serves if self.is_worker else ""
+        leader = self.setting.roles[self.written].serves if self.is_worker else ""
+        return leader if leader in self.setting.names else ""
 
     def at(self, key: str) -> str:
         """Return the path of a key in the compose file."""

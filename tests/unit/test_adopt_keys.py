@@ -494,6 +494,25 @@ def test_a_worker_waits_for_no_migration_of_its_own() -> None:
     assert said(project, "services.w.depends_on.m")[0] == "changed"
 
 
+def test_a_worker_of_a_service_that_is_a_job_itself_goes_by_itself() -> None:
+    """Who would take it along is not in stack.yaml."""
+    web = {"image": "a:1", "ports": ["80:80"]}
+
+    def wait(name: str) -> dict[str, Any]:
+        return {"depends_on": {name: {"condition": "service_completed_successfully"}}}
+
+    project = {
+        "services": {
+            "web": {**web, **wait("m")},
+            "w": {"image": "a:1", "command": "work", **wait("m")},
+            "z": {**web, **wait("web")},
+            "m": {"image": "a:1", "command": "migrate"},
+        }
+    }
+    assert [*yaml.safe_load(draft(project).text)["services"]] == ["w", "z"]
+    assert said(project, "services.w.depends_on.m")[0] == "left"
+
+
 @pytest.mark.parametrize(
     ("key", "value", "kind"),
     [
