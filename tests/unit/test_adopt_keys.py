@@ -518,6 +518,7 @@ def test_a_worker_of_a_service_that_is_a_job_itself_goes_by_itself() -> None:
     [
         ("deploy", {"resources": {"limits": {}}}, "took"),
         ("healthcheck", {"test": ""}, "took"),
+        ("healthcheck", {"test": False}, "left"),
         ("deploy", {"resources": {"limits": None}}, "left"),
     ],
 )
