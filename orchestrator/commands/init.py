@@ -78,7 +78,7 @@ def _ask(dockerfile: Path | None, yes: bool) -> Answers:  # noqa: FBT001
         found = "a Dockerfile" if dockerfile else "no compose file and no Dockerfile"
         raise ConfigurationError(
             f"there is {found} here, and no terminal to ask at",
-            "`--yes` takes the defaults; `--from` names a compose file",
+            "`--yes` takes the defaults; `--from` names a compose file or a Dockerfile",
         )
     image = ""
     if dockerfile is None:

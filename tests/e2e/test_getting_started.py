@@ -67,6 +67,7 @@ def test_the_page_leads_to_a_proven_release(program: Path, operator: Operator) -
     failed = done["deploy web --version v3"]
     assert "| no database" in failed.stderr
     assert "users still have v2" in failed.stdout
+    assert re.search(r"^0 of [1-9]\d* requests lost", failed.stdout, re.MULTILINE)
     assert "4 sound" in done["evidence verify"].stdout
     assert operator.containers(running=False) == []
 
