@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from orchestrator.announce.markers import in_ci
 from orchestrator.announce.quoting import Quoted
+from orchestrator.engine.values import OUT
 from orchestrator.errors import ConfigurationError, EngineError
 from orchestrator.terminal import UNREAD
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from orchestrator.settings import Settings
 
 MOST = 65_536  # bytes that are taken at once
-OUT = 1  # the number of the stream
 LOSSLESS = ("utf-8", "surrogateescape")  # what is no text becomes the same bytes again
 
 

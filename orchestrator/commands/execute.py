@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.commands.completion import offer_parts
+from orchestrator.commands.options import Terminal, Words
 
 if TYPE_CHECKING:
     from orchestrator.console import Console
     from orchestrator.lifecycle.entry import Entry
     from orchestrator.release.house import House
-
-WORDS = "The command and its arguments, after `--`."
 
 
 def execute(
@@ -24,16 +23,14 @@ def execute(
         str,
         typer.Argument(help="A service, an accessory, or `gateway`.", autocompletion=offer_parts),
     ],
-    command: Annotated[list[str], typer.Argument(help=WORDS, metavar="-- COMMAND")],
+    command: Words,
     replica: Annotated[
         int | None, typer.Option(help="Number of the replica; else the first that runs.", min=1)
     ] = None,
     user: Annotated[
         str, typer.Option(help="Name or number inside the container; else the container's own.")
     ] = "",
-    terminal: Annotated[
-        bool, typer.Option("--tty/--no-tty", help="A terminal inside, where you sit at one.")
-    ] = True,
+    terminal: Terminal = True,
 ) -> int:
     """Run a command in a running container of a part.
 

@@ -6,6 +6,13 @@ from typing import Annotated
 
 import typer
 
+Words = Annotated[
+    list[str],
+    typer.Argument(help="The command and its arguments, after `--`.", metavar="-- COMMAND"),
+]
+Terminal = Annotated[
+    bool, typer.Option("--tty/--no-tty", help="A terminal inside, where you sit at one.")
+]
 Wait = Annotated[
     float,
     typer.Option(

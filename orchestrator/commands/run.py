@@ -8,24 +8,20 @@ from typing import Annotated
 import typer
 
 from orchestrator.commands.completion import offer_services, offer_versions
+from orchestrator.commands.options import Terminal, Words
 
 
 def run(
     context: typer.Context,
     service: Annotated[str, typer.Argument(help="The service.", autocompletion=offer_services)],
-    command: Annotated[
-        list[str],
-        typer.Argument(help="The command and its arguments, after `--`.", metavar="-- COMMAND"),
-    ],
+    command: Words,
     version: Annotated[
         str | None,
         typer.Option(
             help="One whose image is there; else what users get.", autocompletion=offer_versions
         ),
     ] = None,
-    terminal: Annotated[
-        bool, typer.Option("--tty/--no-tty", help="A terminal inside, where you sit at one.")
-    ] = True,
+    terminal: Terminal = True,
 ) -> int:
     """Run a command in a fresh container of a service.
 

@@ -5,17 +5,15 @@ Starting a command in a container takes the engine some 60 ms; asking one that r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.engine.connection import translated
+from orchestrator.engine.streams import HEADER, length_of, open_socket, read_exactly
 from orchestrator.errors import EngineError
 
 if TYPE_CHECKING:
-    import socket
-
     import docker
 
-HEADER = 8  # bytes before each frame: the stream's number, three zeros, the length
 PATIENCE = 10.0  # seconds for one answer
 
 
@@ -30,18 +28,14 @@ class DockerConversation:
         with translated(self._doing):
             session = client.exec_create(container, list(argv), stdin=True, user=user)
             self._stream = client.exec_start(session["Id"], socket=True)
-            # Over a unix socket docker-py hands out a wrapper that can only read.
-            stream: Any = self._stream
-            self._socket: socket.socket = getattr(stream, "_sock", stream)
-            self._socket.settimeout(PATIENCE)
+            self._socket = open_socket(self._stream, PATIENCE)
 
     def ask(self, line: str) -> str:
         """Send a line and return the one that comes back. Raises EngineError where none does."""
         with translated(self._doing):
             self._socket.sendall(line.encode() + b"\n")
             while b"\n" not in self._rest:
-                header = self._read(HEADER)
-                self._rest += self._read(int.from_bytes(header[4:], "big"))
+                self._rest += self._read(length_of(self._read(HEADER)))
         answer, _, self._rest = self._rest.partition(b"\n")
         return answer.decode(errors="replace")
 
@@ -52,10 +46,7 @@ class DockerConversation:
             self._socket.close()
 
     def _read(self, count: int) -> bytes:
-        taken = b""
-        while len(taken) < count:
-            chunk = self._socket.recv(count - len(taken))
-            if not chunk:
-                raise EngineError(f"{self._doing}: it has ended")
-            taken += chunk
+        taken = read_exactly(self._socket, count)
+        if taken is None:
+            raise EngineError(f"{self._doing}: it has ended")
         return taken

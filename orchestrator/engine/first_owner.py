@@ -48,10 +48,11 @@ def give_volumes(client: docker.APIClient, spec: ContainerSpec, user: str) -> No
 
 def _is_unused(client: Any, spec: ContainerSpec, volume: str) -> bool:
     with translated(f"looking at volume `{volume}`"):
-        labels = client.inspect_volume(volume).get("Labels") or {}
         users = client.containers(all=True, filters={"volume": volume})
-    ours = labels.get(naming.STACK) == spec.labels.get(naming.STACK)
-    return ours and all(one["State"] == "created" for one in users)
+        if any(one["State"] != "created" for one in users):
+            return False  # as in each release but the first: no more is asked
+        labels = client.inspect_volume(volume).get("Labels") or {}
+    return bool(labels.get(naming.STACK) == spec.labels.get(naming.STACK))
 
 
 def _give(client: Any, spec: ContainerSpec, volume: str, owner: tuple[int, int]) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.clock import SystemClock, poll
 from orchestrator.engine.connection import translated
+from orchestrator.engine.streams import HEADER, length_of, open_socket, read_exactly
+from orchestrator.engine.values import ERROR, OUT
 from orchestrator.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
 
     import docker
 
-HEADER = 8  # bytes before each frame: the stream's number, three zeros, the length
 MOST = 65_536  # bytes that are taken at once
-OUT, ERROR = 1, 2
 ENDING = 5.0  # seconds
 # What the engine prints in place of a command's output where there is no such command.
 NOT_STARTED = b"OCI runtime exec failed"
@@ -73,8 +73,8 @@ class DockerSession(ABC):
                 while data := self._socket.recv(MOST):
                     yield OUT, data
                 return
-            while header := self._read(HEADER):
-                left = int.from_bytes(header[4:], "big")
+            while header := read_exactly(self._socket, HEADER):
+                left = length_of(header)
                 while left and (data := self._socket.recv(min(left, MOST))):
                     left -= len(data)
                     yield (ERROR if header[0] == ERROR else OUT), data
@@ -86,20 +86,9 @@ class DockerSession(ABC):
             self._socket.close()
 
     def _take(self, stream: Any) -> None:
-        """Have the connection. Over a unix socket docker-py hands out a wrapper that can only read."""
+        """Have the connection."""
         self._stream = stream
-        self._socket = getattr(stream, "_sock", stream)
-        self._socket.settimeout(None)  # somebody may think for as long as they like
-
-    def _read(self, count: int) -> bytes:
-        """Return so many bytes, or nothing where the stream ends before."""
-        taken = b""
-        while len(taken) < count:
-            chunk = self._socket.recv(count - len(taken))
-            if not chunk:
-                return b""
-            taken += chunk
-        return taken
+        self._socket = open_socket(stream, None)  # somebody may think for as long as they like
 
 
 class JoinedSession(DockerSession):

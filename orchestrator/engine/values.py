@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 SCRATCH = "/tmp"  # noqa: S108  a path inside containers: in memory where the root is read-only
+OUT, ERROR = 1, 2  # the numbers of a process's two streams of output
 Kind = Literal["container", "network", "volume"]
 # Settings of a container that came to be while others ran without them.
 LATER = (
