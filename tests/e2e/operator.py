@@ -39,6 +39,7 @@ IMPATIENT: dict[str, object] = {
     "health": {"interval": "20ms", "deadline": "5s"}
 }  # for versions that never get well
 STACKCTL: tuple[str, ...] = (sys.executable, "-m", "orchestrator")
+EVERY_BYTE = bytes(range(256)) * 4096  # a megabyte, which no pipe takes at once
 PATIENCE = 180  # seconds after which a command counts as hanging
 
 
@@ -86,6 +87,16 @@ class Operator:
 
         `beside` has further services of the same kind: their names and the paths they are at.
         """
+        self.write_services(
+            {
+                **{name: describe_app(path) for name, path in (beside or {}).items()},
+                "app": {**describe_app("/"), **(service or {})},
+            },
+            **gateway,
+        )
+
+    def write_services(self, services: dict[str, object], **gateway: object) -> None:
+        """Write a stack.yaml with these services, which may be built from the test's app."""
         shutil.copytree(APP, self.folder / "app", dirs_exist_ok=True)
         self.write(
             {
@@ -99,10 +110,7 @@ class Operator:
                     "drain_timeout": "8s",
                     **gateway,
                 },
-                "services": {
-                    **{name: describe_app(path) for name, path in (beside or {}).items()},
-                    "app": {**describe_app("/"), **(service or {})},
-                },
+                "services": services,
             }
         )
 
@@ -148,6 +156,18 @@ class Operator:
         )
         return Done(ended.returncode, ended.stdout, ended.stderr)
 
+    def pipe(self, *arguments: str, given: bytes) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end with something piped in, byte by byte."""
+        return subprocess.run(
+            (*self.stackctl, *arguments),
+            cwd=self.folder,
+            env=self.environment,
+            input=given,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Run a command beside the test; it is killed if it outlives the block."""
@@ -183,11 +203,13 @@ class Operator:
         """Return the evidence that a command's document points to."""
         return json.loads((self.folder / done.document["evidence"] / "evidence.json").read_text())
 
-    def get(self, path: str = "/") -> tuple[int, dict[str, Any]]:
+    def get(
+        self, path: str = "/", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, Any]]:
         """Send one GET over a fresh connection to the public listener."""
         connection = http.client.HTTPConnection("127.0.0.1", self.public, timeout=30)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()
             body = answer.read()
         finally:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 from tests.e2e.keyboard import CTRL_C, at_terminal
-from tests.e2e.operator import wait_until
+from tests.e2e.operator import EVERY_BYTE, wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.operator import Operator
-
-EVERY_BYTE = bytes(range(256)) * 4096  # a megabyte, which no pipe takes at once
 
 
 def test_a_command_without_a_terminal_is_as_in_a_pipe(operator: Operator) -> None:
@@ -19,15 +16,7 @@ def test_a_command_without_a_terminal_is_as_in_a_pipe(operator: Operator) -> Non
     operator.write_stack()
     operator.up()
     script = "cat; echo complaint >&2; exit 7"
-    ended = subprocess.run(
-        (*operator.stackctl, "exec", "app", "--", "sh", "-c", script),
-        cwd=operator.folder,
-        env=operator.environment,
-        input=EVERY_BYTE,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    ended = operator.pipe("exec", "app", "--", "sh", "-c", script, given=EVERY_BYTE)
     assert ended.stdout == EVERY_BYTE
     assert ended.stderr == b"complaint\n"
     assert ended.returncode == 7

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import subprocess
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.operator import describe_app
@@ -79,9 +77,8 @@ def test_a_call_by_name_outlives_each_release_of_who_is_called(operator: Operato
     assert seen.keys() == {"v1", "v2", "v3"}, seen
     assert min(seen.values()) > 5, seen
 
-    with closing(http.client.HTTPConnection("127.0.0.1", operator.public, timeout=10)) as user:
-        user.request("GET", "/some/path", headers={"Host": "back"})
-        assert json.load(user.getresponse())["version"] == "v1"  # of `app`: nobody is led inside
+    _, answered = operator.get("/some/path", {"Host": "back"})
+    assert answered["version"] == "v1"  # of `app`: nobody is led inside
     stranger = ask_inside(operator, "http://back/", "nobody")
     assert "HTTP Error 421" in stranger.stderr
 

@@ -76,27 +76,16 @@ def _is_told_to_come_back(answer: http.client.HTTPResponse, document: Any) -> bo
 def write_writer(operator: Operator, **keys: object) -> None:
     """Write a stack.yaml with a service that must be alone, `web`."""
     shutil.copytree(WRITER, operator.folder / "writer", dirs_exist_ok=True)
-    operator.write(
+    operator.write_services(
         {
-            "version": 1,
-            "name": operator.name,
-            "gateway": {
-                "image": "${IMAGE_PREFIX:-}nginx:1.30",
-                "listen": f"127.0.0.1:{operator.public}",
-                "admin": f"127.0.0.1:{operator.admin}",
-                "keepalive": "2s",
-                "drain_timeout": "8s",
-            },
-            "services": {
-                "web": {
-                    "build": {"context": "writer", "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"}},
-                    "port": 8000,
-                    "strategy": "recreate",
-                    "volumes": ["data:/data"],
-                    "routes": [{"path": "/"}],
-                    "health": {"interval": "20ms", "deadline": "20s"},
-                    **keys,
-                },
+            "web": {
+                "build": {"context": "writer", "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"}},
+                "port": 8000,
+                "strategy": "recreate",
+                "volumes": ["data:/data"],
+                "routes": [{"path": "/"}],
+                "health": {"interval": "20ms", "deadline": "20s"},
+                **keys,
             },
         }
     )
@@ -114,16 +103,22 @@ def log_of(operator: Operator) -> list[str]:
     return text.splitlines()
 
 
+def deploy_beside(users: Users, operator: Operator, version: str) -> Done:
+    """Release a version while users write, before it and after it too."""
+    with users.coming():
+        wait_until(lambda: len(users.written) > 20 or None)
+        done = deploy(operator, version)
+        seen = len(users.written)
+        wait_until(lambda: len(users.written) > seen + 20 or None)
+    return done
+
+
 def test_a_single_writer_is_replaced_while_users_write(operator: Operator) -> None:
     """Never are there two, none of the requests is lost, and who is told to come back is counted."""
     write_writer(operator)
     operator.up()
     users = Users(operator)
-    with users.coming():
-        wait_until(lambda: len(users.written) > 20 or None)
-        done = deploy(operator, "v2")
-        seen = len(users.written)
-        wait_until(lambda: len(users.written) > seen + 20 or None)
+    done = deploy_beside(users, operator, "v2")
 
     assert (done.code, users.lost) == (0, []), done.stderr
     witness, evidence = done.document["witness"], operator.evidence(done)
@@ -146,11 +141,7 @@ def test_a_version_that_is_no_good_gives_the_old_one_back(operator: Operator) ->
     write_writer(operator, health={"interval": "20ms", "deadline": "3s"})
     operator.up()
     users = Users(operator)
-    with users.coming():
-        wait_until(lambda: len(users.written) > 20 or None)
-        done = deploy(operator, "sick")
-        seen = len(users.written)
-        wait_until(lambda: len(users.written) > seen + 20 or None)
+    done = deploy_beside(users, operator, "sick")
 
     assert (done.code, done.document["outcome"], users.lost) == (1, "reverted", []), done.stderr
     assert done.document["witness"]["lost"] == 0

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 from typing import TYPE_CHECKING
 
 from tests.e2e.keyboard import CTRL_C, at_terminal
-from tests.e2e.operator import interrupt, wait_until
+from tests.e2e.operator import EVERY_BYTE, interrupt, wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.operator import Operator
-
-EVERY_BYTE = bytes(range(256)) * 4096
 
 
 def runs_of(operator: Operator) -> list[str]:
@@ -28,15 +25,7 @@ def test_a_command_runs_in_a_container_like_a_replica(operator: Operator) -> Non
     assert kept.code == 0, kept.stderr
     assert operator.deploy("v2").code == 0
     script = "cat; echo $WORD $(id -u) $(cat /data/file) >&2; exit 7"
-    ended = subprocess.run(
-        (*operator.stackctl, "run", "app", "--", "sh", "-c", script),
-        cwd=operator.folder,
-        env=operator.environment,
-        input=EVERY_BYTE,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+    ended = operator.pipe("run", "app", "--", "sh", "-c", script, given=EVERY_BYTE)
     assert (ended.stdout == EVERY_BYTE, ended.stderr) == (True, b"said 10001 kept\n")
     assert ended.returncode == 7
     assert runs_of(operator) == []

@@ -18,28 +18,16 @@ WORK = 'case "$SERVICE_VERSION" in *lame) echo "no leg to stand on"; exit 3;; es
 @pytest.fixture
 def unit(operator: Operator) -> Operator:
     """Return a stack whose app takes a worker along that is built as it is; both have v1."""
-    operator.write_stack()
     app = describe_app("/")
-    operator.write(
+    operator.write_services(
         {
-            "version": 1,
-            "name": operator.name,
-            "gateway": {
-                "image": "${IMAGE_PREFIX:-}nginx:1.30",
-                "listen": f"127.0.0.1:{operator.public}",
-                "admin": f"127.0.0.1:{operator.admin}",
-                "keepalive": "2s",
-                "drain_timeout": "8s",
+            "jobs": {
+                "build": app["build"],
+                "command": ["sh", "-c", WORK],
+                "health": {"steady": "1s"},
+                "stop_grace": "3s",
             },
-            "services": {
-                "jobs": {
-                    "build": app["build"],
-                    "command": ["sh", "-c", WORK],
-                    "health": {"steady": "1s"},
-                    "stop_grace": "3s",
-                },
-                "app": {**app, "with": ["jobs"]},
-            },
+            "app": {**app, "with": ["jobs"]},
         }
     )
     operator.up()

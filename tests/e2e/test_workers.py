@@ -17,28 +17,16 @@ WORKER = Path(__file__).parent / "worker"
 
 def write_worker(operator: Operator, **keys: object) -> None:
     """Write a stack.yaml with the test's app and a worker, `queue`."""
-    operator.write_stack()
     shutil.copytree(WORKER, operator.folder / "worker", dirs_exist_ok=True)
-    operator.write(
+    operator.write_services(
         {
-            "version": 1,
-            "name": operator.name,
-            "gateway": {
-                "image": "${IMAGE_PREFIX:-}nginx:1.30",
-                "listen": f"127.0.0.1:{operator.public}",
-                "admin": f"127.0.0.1:{operator.admin}",
-                "keepalive": "2s",
-                "drain_timeout": "8s",
-            },
-            "services": {
-                "app": {**describe_app("/"), "replicas": 1},
-                "queue": {
-                    "build": {"context": "worker", "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"}},
-                    "volumes": ["jobs:/jobs"],
-                    "health": {"steady": "1s"},
-                    "stop_grace": "20s",
-                    **keys,
-                },
+            "app": {**describe_app("/"), "replicas": 1},
+            "queue": {
+                "build": {"context": "worker", "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"}},
+                "volumes": ["jobs:/jobs"],
+                "health": {"steady": "1s"},
+                "stop_grace": "20s",
+                **keys,
             },
         }
     )
