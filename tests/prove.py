@@ -241,7 +241,7 @@ SAFEGUARDS = (
         "orchestrator/release/lock.py",
         "    if not lease.held:\n",
         "    if False:\n",
-        ("tests/unit/test_recovery.py::test_a_lost_lock_changes_nothing_more",),
+        ("tests/properties/test_recovery.py::test_a_lost_lock_changes_nothing_more",),
     ),
     Safeguard(
         "the recovery: what a dead release has left is put right before anything new begins",
@@ -249,8 +249,8 @@ SAFEGUARDS = (
         "        _carry_out(house, snapshot, snapshot.gateway, found, lease)\n",
         "        pass\n",
         (
-            "tests/unit/test_recovery.py::test_a_release_that_dies_is_put_right_by_the_next_command",
-            "tests/unit/test_recovery.py::test_a_first_release_that_dies_leaves_nothing",
+            "tests/properties/test_recovery.py::test_a_release_that_dies_is_put_right_by_the_next_command",
+            "tests/properties/test_recovery.py::test_a_first_release_that_dies_leaves_nothing",
         ),
     ),
     Safeguard(
