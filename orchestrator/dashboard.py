@@ -121,7 +121,7 @@ def _head(status: Status) -> Text:
     if gateway.config:
         line += f"\nconfig: {gateway.config}"
     if status.engine:
-        line += f"\nengine: {status.engine}"
+        line += f"\nengine: {status.engine.told}"
     trouble = f"\n{gateway.trouble}: {gateway.hint}" if gateway.trouble else ""
     return Text.assemble(_text(line), _text(trouble, "red"))
 

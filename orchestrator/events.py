@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from orchestrator.whereabouts import Whereabouts
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Started(Event):
     host: str
     ci: str
     stackctl: str = ""  # its version
+    engine: Whereabouts | None = None  # earlier ones do not say it
 
 
 @dataclass(frozen=True)

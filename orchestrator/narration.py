@@ -116,7 +116,8 @@ class Narration:
                 self._probes.clear()
                 title = f"{event.command} {event.service} {event.version}"
                 self._mark(self._markers.begin(title))
-                self._line(f"[bold]{plain(title)}[/]")
+                at = f" on {plain(event.engine.told)}" if event.engine else ""
+                self._line(f"[bold]{plain(title)}[/]{at}")
             case PhaseEnded():
                 self._line(f"  [green]done[/] {event.phase:<9} {event.seconds:6.2f} s")
             case Warned():

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import SystemClock
 from orchestrator.engine.connection import connect
 from orchestrator.engine.discretion import keep_discreet
 from orchestrator.engine.docker import DockerEngine
-from orchestrator.engine.endpoint import find_endpoint
 from orchestrator.engine.marking import put_labels
 from orchestrator.engine.redaction import Redaction
 from orchestrator.engine.silence import Silence
@@ -26,6 +24,7 @@ from orchestrator.stack.withheld import find_withheld, list_public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from orchestrator.console import Console
     from orchestrator.engine.ports import Engine
@@ -52,7 +51,6 @@ def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
         emit=console.show,
         variables=known,
         vault=_open_vault(stack, folder, known, redaction),
-        engine_at=find_endpoint(os.environ, Path.home()).shown,
     )
 
 

@@ -127,8 +127,8 @@ def tell_reasons(reasons: Mapping[str, int]) -> str:
 
 
 def describe_forecast(forecast: Forecast, *, diff: bool = False) -> str:
-    """Return what releases would change and do, and what only `up` would change."""
-    lines = []
+    """Return where releases would change and do what, and what only `up` would change."""
+    lines = [f"engine: {forecast.engine.told}"] if forecast.engine else []
     for found in forecast.services:
         lines.append(_tell_title(found))
         lines += [f"  {text}" for text in found.changes]

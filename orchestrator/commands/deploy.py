@@ -51,7 +51,7 @@ def deploy(
 
             require_service(house, service)
             refit(house, wait)
-        load_ahead()
+        load_ahead(house)
         result = release(house, order, wait)
         console.print_result(result)
         from orchestrator.announce.announcement import Announcement

@@ -24,9 +24,11 @@ LATER = (
 )
 
 
-def load_ahead() -> None:
-    """Import, while the engine is waited for, what a release needs only later."""
-    threading.Thread(target=lambda: [*map(import_module, LATER)], name="ahead").start()
+def load_ahead(house: House) -> None:
+    """Do, while the engine is waited for, what a release needs only later: ask its name, import."""
+    threading.Thread(
+        target=lambda: (house.whereabouts, *map(import_module, LATER)), name="ahead"
+    ).start()
 
 
 @contextmanager

@@ -34,7 +34,7 @@ def rollback(
     from orchestrator.release.version import parse_version
 
     with opened(context.obj) as (house, console):
-        load_ahead()
+        load_ahead(house)
         result = go_back(house, service, parse_version(to) if to else None, wait)
         console.print_result(result)
         from orchestrator.announce.announcement import Announcement

@@ -13,6 +13,7 @@ from orchestrator.engine import images, inspection, names, networks
 from orchestrator.engine.connection import connect, translated
 from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.creation import create_container
+from orchestrator.engine.identity import identify
 from orchestrator.engine.lease import take_lease
 from orchestrator.engine.payloads import PERSISTENT, RESTING, to_container
 from orchestrator.engine.session import FirstSession, JoinedSession
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     import docker
 
     from orchestrator.engine.ports import Conversation, Lease, Session
+    from orchestrator.whereabouts import Whereabouts
 
 
 class DockerEngine:
@@ -267,3 +269,7 @@ class DockerEngine:
     def hold(self, spec: ContainerSpec) -> Lease:
         """Take the lock of that name."""
         return take_lease(self._client, spec)
+
+    def whereabouts(self) -> Whereabouts:
+        """Return where it is, and what it says of itself."""
+        return identify(self._client)

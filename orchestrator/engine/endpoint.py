@@ -27,7 +27,7 @@ DEFAULT = "default"  # the context of that socket
 KINDS = "name one such as `unix:///var/run/docker.sock`, `tcp://10.0.0.7:2376` or `ssh://user@host`"
 LIST = "`docker context ls` lists the contexts that exist"
 SCHEME = re.compile(r"([a-z+]+)://", re.IGNORECASE)
-ACCOUNT = re.compile(r"(?<=//)[^/@]*:[^/@]*(?=@)")  # a user and a password
+ACCOUNT = re.compile(r"(?:(?<=//)|^)[^/@]*:[^/@]*(?=@)")  # a user and a password
 
 
 @dataclass(frozen=True)

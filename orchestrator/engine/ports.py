@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Output,
         Vitals,
     )
+    from orchestrator.whereabouts import Whereabouts
 
 
 class Conversation(Protocol):
@@ -261,5 +262,12 @@ class Locks(Protocol):
         """Take the lock of that name. Raises Conflict at once where somebody has it."""
 
 
-class Engine(Containers, Inside, Images, Networks, Volumes, Names, Locks, Protocol):
+class Itself(Protocol):
+    """Which engine it is."""
+
+    def whereabouts(self) -> Whereabouts:
+        """Return where it is, and what it says of itself. Raises nothing."""
+
+
+class Engine(Containers, Inside, Images, Networks, Volumes, Names, Locks, Itself, Protocol):
     """The whole engine, for those who hand it on."""

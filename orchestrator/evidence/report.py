@@ -17,6 +17,7 @@ from orchestrator.evidence.view import (
     list_losses,
     list_phases,
     list_statuses,
+    tell_engine,
     tell_verdict,
     tell_websockets,
 )
@@ -96,6 +97,7 @@ def _view(evidence: Mapping[str, Any], diff: str) -> dict[str, object]:
         "diff": lines,
         "changed": Counter(mark for mark, _ in lines),
         "headline": tell_verdict(evidence),
+        "place": tell_engine(evidence),
         "testimony": explain_witness(evidence),
         "codes": CODES,
         "statuses": list_statuses(evidence),

@@ -134,12 +134,13 @@ def _last(events: Sequence[Event], kind: str) -> Event:
 
 
 def _pick_record(events: Sequence[Event]) -> dict[str, object]:
-    """Return how the record began, who has closed it in a dead release's place, and what it warns of."""
+    """Return how and where it began, who has closed it in a dead one's place, and its warnings."""
     warnings = [event["text"] for event in events if event["event"] == "warning"]
     begun = _pick(events, "begun", "host", "nonce", "chained")
     adopted = _pick(events, "adopted", "doubt")
     warnings += [f"it is not signed: {each['doubt']}" for each in adopted if each["doubt"]]
     return {
+        "engine": _last(events, "started").get("engine"),  # earlier ones do not say it
         "begin": begun[0] if begun else None,
         "adopted": adopted[0] if adopted else None,
         "warnings": warnings,

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from orchestrator.outline import choose_sign, sum_gaps, to_offset, to_start
+from orchestrator.whereabouts import read_whereabouts
 
 CODES = ("2xx", "3xx", "4xx", "5xx")
 OPPOSITE = {"blue": "green", "green": "blue"}
@@ -112,6 +113,12 @@ def explain_witness(evidence: Evidence) -> str:
         f"{text} After users moved, the version before still answers those who were connected"
         " already, until the drain is over."
     )
+
+
+def tell_engine(evidence: Evidence) -> str:
+    """Return which engine the release was on, in words; empty where the evidence does not say it."""
+    engine = read_whereabouts(evidence.get("engine"))
+    return engine.told if engine else ""
 
 
 def list_lanes(evidence: Evidence, series: Mapping[str, Any]) -> list[Lane]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.engine.values import Made
     from orchestrator.release.house import House
+    from orchestrator.whereabouts import Whereabouts
 
 UNBUILT = Image("not built yet", (), {})
 # Where no network is there to take addresses from.
@@ -60,6 +61,7 @@ class Forecast:
     services: tuple[ServiceForecast, ...]
     drift: tuple[str, ...]  # of the gateway and the accessories, which no release changes
     warnings: tuple[str, ...]  # of what `up` would do, and stack.yaml may not mean
+    engine: Whereabouts | None = None  # on which this would be done
 
 
 def forecast(house: House, service: str | None, version: str | None) -> Forecast:
@@ -76,6 +78,7 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
         services=tuple(_forecast(house, snapshot, name, version) for name in names),
         drift=tuple(find_drift_of_parts(house, snapshot)),
         warnings=(*warn_of_unowned(there), *_warn_of_accessories(house)),
+        engine=house.whereabouts,
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.release.reach import Door, Trouble
     from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Stack
+    from orchestrator.whereabouts import Whereabouts
 
 VITALS_PATIENCE = 1.5  # seconds: whoever looks waits no longer for numbers
 ALIVE = ("running", "restarting")
@@ -102,7 +103,7 @@ class Status:
     accessories: tuple[AccessoryStatus, ...]
     drift: tuple[str, ...]
     recovery: tuple[str, ...]  # what the next command that changes something puts right first
-    engine: str = ""  # where it is
+    engine: Whereabouts | None = None  # which one it is
 
     def facts(self) -> dict[str, object]:
         """Return the status as JSON values."""
@@ -121,7 +122,8 @@ def read_status(house: House) -> Status:
     connections: Connections | None = None
     door: Door | None = None
     healthy: frozenset[str] = frozenset()
-    with ThreadPoolExecutor(max_workers=3) as beside:
+    with ThreadPoolExecutor(max_workers=4) as beside:
+        beside.submit(lambda: house.whereabouts)  # the answer is there at the end
         faring = beside.submit(house.engine.vitals, _list_running(snapshot), VITALS_PATIENCE)
         if snapshot.gateway and snapshot.gateway.running:
             asked = beside.submit(house.admin.connections)
@@ -145,7 +147,7 @@ def read_status(house: House) -> Status:
         recovery=()
         if snapshot.lock
         else diagnose(house.stack, snapshot, healthy, relinked=False).texts,
-        engine=house.engine_at,
+        engine=house.whereabouts,
     )
 
 

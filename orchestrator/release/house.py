@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from orchestrator.evidence.seal import KEY_VARIABLE
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Stack
     from orchestrator.stack.part import Part
     from orchestrator.stack.vault import Vault
+    from orchestrator.whereabouts import Whereabouts
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,11 @@ class House:
     emit: Emit  # the console's view of the events; the evidence has its own
     variables: Mapping[str, str] = field(repr=False)  # where `secrets` come from
     vault: Vault | None = field(default=None, repr=False)  # and where else, with `secrets_command`
-    engine_at: str = ""  # where the engine is, as it may be shown
+
+    @cached_property
+    def whereabouts(self) -> Whereabouts:
+        """Return which engine is meant; it is asked once."""
+        return self.engine.whereabouts()
 
     @property
     def releases(self) -> Path:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.engine.ports import Lease
     from orchestrator.release.house import House
     from orchestrator.release.plan import Order
+    from orchestrator.whereabouts import Whereabouts
 
 RETRY_EVERY = 0.3
 # Seconds: the engine refuses a name before it lists the container that has it, and for a while after
@@ -91,8 +92,8 @@ def describe_lock(lock: Container | None) -> dict[str, str] | None:
     return {key: lock.labels.get(naming.PREFIX + key, "") for key in HELD_BY}
 
 
-def introduce(release: str, order: Order) -> Started:
-    """Return the first event of a release: who asks for what, from where."""
+def introduce(release: str, order: Order, engine: Whereabouts) -> Started:
+    """Return the first event of a release: who asks for what, from where, and of which engine."""
     return Started(
         release=release,
         command=order.command,
@@ -102,6 +103,7 @@ def introduce(release: str, order: Order) -> Started:
         host=socket.gethostname(),
         ci=ci_link(os.environ),
         stackctl=find_edition(),
+        engine=engine,
     )
 
 

@@ -46,6 +46,7 @@ class Run:
         self.house = house
         self.order = order
         self.lease = lease
+        self._engine = house.whereabouts  # asked for before the record begins
         self.record = Record.begin(
             house.releases, order.service, order.version, house.clock, house.evidence_key
         )
@@ -59,7 +60,7 @@ class Run:
         self._logs = ""
 
     def __enter__(self) -> Self:
-        self.emit(introduce(self.record.release, self.order))
+        self.emit(introduce(self.record.release, self.order, self._engine))
         if self.order.reason:
             self.emit(Warned(self.order.reason))
         return self

@@ -496,6 +496,15 @@ def test_what_a_container_was_made_from_is_told_without_its_images_own(bench: Be
         bench.engine.made(MISSING)
 
 
+def test_an_engine_says_which_it_is(bench: Bench) -> None:
+    """Where it was found, the name of its machine, and its version."""
+    told = bench.engine.whereabouts()
+
+    assert told.at.startswith(("unix://", "tcp://", "ssh://"))
+    assert told.name
+    assert told.version[0].isdigit()
+
+
 def test_containers_tell_how_they_fare(bench: Bench) -> None:
     """Those that run use memory; a missing one is left out."""
     running, stopped = bench.run("running"), bench.run("stopped")

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.engine.connection import Client, translated
 from orchestrator.engine.endpoint import Endpoint
+from orchestrator.engine.identity import identify
 from orchestrator.engine.silence import FIRST, Silence
+from orchestrator.whereabouts import Whereabouts
 from tests.fakes.ear import PATIENCE, Ear
 from tests.fakes.server import Request, serving
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 VERSION = b'{"ApiVersion": "1.41", "Version": "20.10"}'
+FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(VERSION), VERSION)
 
 
@@ -41,6 +44,19 @@ def test_a_call_of_the_engine_is_watched() -> None:
     ear = Ear(waits=2)
     ask(ear, look)
     assert ear.told[0] == ("looking at `x`", FIRST, False)
+
+
+def test_an_engine_that_keeps_its_name_to_itself_is_told_by_its_address() -> None:
+    """A proxy before it may forbid the question; no command fails for that."""
+
+    def behave(request: Request) -> bool:
+        return request.answer(ANSWER if "version" in request.path else FORBIDDEN)
+
+    with serving(behave) as server:
+        at = f"tcp://{server.address[0]}:{server.address[1]}"
+        client = Client(Endpoint(at, named_by="the context `far`"), 60)
+        assert identify(client) == Whereabouts(at, "context `far`")
+        client.close()
 
 
 def test_an_engine_that_is_to_wait_itself_is_given_the_time() -> None:

@@ -14,6 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect as open_socket
 
+from orchestrator.whereabouts import Whereabouts
 from tests.e2e.load import under_load
 from tests.e2e.operator import wait_for, wait_until
 
@@ -90,6 +91,9 @@ def test_a_release_leaves_whole_evidence(app: Operator) -> None:
     events = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     assert [event["event"] for event in events[:2]] == ["begun", "started"]
     assert events[-1]["event"] == "ended"
+    engine = Whereabouts(**evidence["engine"])
+    assert engine.name
+    assert done.stderr.splitlines()[0] == f"deploy app v2 on {engine.told}"
     told = (folder / "witness.jsonl").read_text().splitlines()
     samples = [line for line in told if '"note"' not in line]
     assert len(samples) == evidence["witness"]["sent"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from orchestrator.engine.values import Ending, Made, Named
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
+from orchestrator.whereabouts import Whereabouts
 from tests.fakes.conversation import FakeConversation
 from tests.fakes.disk import Disk
 from tests.fakes.faults import Call, Fault
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from tests.fakes.host import FakeHost
 
 
+PLACE = Whereabouts("unix:///fake.sock", "", "box", "29.1.2")
 STILLBORN = 5.0  # seconds after which a lock that was never started is nobody's
 
 
@@ -78,6 +80,10 @@ class FakeEngine:
                 for box in self.host.boxes.values()
                 if box.spec.labels.get(naming.STACK) == stack
             )
+
+    def whereabouts(self) -> Whereabouts:
+        """Return where it is; that never fails."""
+        return PLACE
 
     def ending(self, container: str) -> Ending:
         """Return how its process ended last."""

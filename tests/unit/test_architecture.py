@@ -39,6 +39,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "shell": GROUND,
     "signals": GROUND,
     "sockets": GROUND,
+    "whereabouts": GROUND,
     "stack": STACK,
     "adopt": LIFECYCLE,
     "bench": LIFECYCLE,

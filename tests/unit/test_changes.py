@@ -13,6 +13,7 @@ from tests.fakes.world import World
 if TYPE_CHECKING:
     from pathlib import Path
 
+ENGINE = "engine: box at unix:///fake.sock, Docker 29.1.2"
 VALUE, SECRET = "a-value-of-nobody", "a-secret-of-nobody"
 
 
@@ -75,8 +76,9 @@ def test_the_first_words_are_of_people(world: World) -> None:
     """What changes, then the steps; the NGINX diff only where it is asked for."""
     world.notes["routes"] = [{"path": "/notes/"}]
     found = forecast(world.house, "notes", "v2")
-    head, version, image, *_ = describe_forecast(found).splitlines()
+    place, head, version, image, *_ = describe_forecast(found).splitlines()
 
+    assert place == ENGINE
     assert head == "notes v2 would be released, this changes:"
     assert (version, image) == ("  version   v1 -> v2", "  image     not built yet")
     assert "+++ after the release" not in describe_forecast(found)
@@ -87,7 +89,7 @@ def test_the_first_words_are_of_people(world: World) -> None:
 def test_a_service_as_it_is_has_one_line(world: World) -> None:
     """Nothing would change: no list of nothings."""
     assert describe_forecast(forecast(world.house, None, None)) == (
-        "notes v1: nothing would change\n"
+        f"{ENGINE}\nnotes v1: nothing would change\n"
     )
 
 

@@ -384,10 +384,9 @@ def test_nobody_is_ill_whom_nobody_can_ask(world: World) -> None:
 def test_the_engine_and_the_addresses_are_named(world: World) -> None:
     """So that nobody takes one stack for another."""
     world.notes["routes"] = [{"path": "/notes/"}]
-    status = replace(world.status(), engine="ssh://vps")
-    lines = draw_lines(status, 80)
+    lines = draw_lines(world.status(), 80)
 
-    assert "engine: ssh://vps" in lines
+    assert "engine: box at unix:///fake.sock, Docker 29.1.2" in lines
     assert "notes  http://127.0.0.1:8080/notes/" in lines
 
 
