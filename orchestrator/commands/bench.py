@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from orchestrator.console import Console
     from orchestrator.errors import StackctlError
     from orchestrator.release.house import House
+    from orchestrator.release.plan import Order
 
 EVERY = 5.0  # seconds between two lines where nobody looks now
 SHORTEST_BAR, LONGEST_BAR = 8, 40  # characters
@@ -87,12 +88,12 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     from orchestrator.commands.opening import opened
 
     wish = Wish(script, Overrides(vus, duration, rate), runs, against, save_baseline, alternate)
-    _check_release(wish, during_deploy, version)
+    order = _check_release(wish, during_deploy, version)
     with opened(context.obj) as (house, console):
         listen = house.stack.gateway.listen
         campaign = Campaign(house.folder, wish, listen, os.environ, house.clock)
         turns = _prepare_turns(house, wish)
-        during = _prepare_release(house, during_deploy, version, campaign.length / 3)
+        during = _prepare_release(house, order, campaign.length / 3)
         show = Meter(console, house.clock).show
         with grouped(os.environ, f"bench {script}"):
             document, error = campaign.run(_list_services(house), show, turns or during)
@@ -179,8 +180,11 @@ def _list_services(house: House) -> list[dict[str, Any]]:
     ]
 
 
-def _check_release(wish: Wish, service: str | None, version: str | None) -> None:
+def _check_release(wish: Wish, service: str | None, version: str | None) -> Order | None:
+    """Return what is released meanwhile; None where it is only load. Raises ConfigurationError."""
     from orchestrator.errors import ConfigurationError
+    from orchestrator.release.plan import Order
+    from orchestrator.release.version import parse_version
 
     if (service is None) != (version is None):
         raise ConfigurationError(
@@ -196,19 +200,16 @@ def _check_release(wish: Wish, service: str | None, version: str | None) -> None
             "a release happens in one run, and is held against no baseline",
             "leave out `--runs`, `--against` and `--save-baseline`",
         )
-
-
-def _prepare_release(
-    house: House, service: str | None, version: str | None, after: float
-) -> ReleaseUnderLoad | None:
-    """Return the release that is made meanwhile; None where it is only load."""
-    from orchestrator.bench.during import ReleaseUnderLoad
-    from orchestrator.release.plan import Order
-    from orchestrator.release.version import parse_version
-
     if service is None or version is None:
         return None
-    return ReleaseUnderLoad(house, Order(service, parse_version(version)), after)
+    return Order(service, parse_version(version))
+
+
+def _prepare_release(house: House, order: Order | None, after: float) -> ReleaseUnderLoad | None:
+    """Return the release that is made meanwhile; None where it is only load."""
+    from orchestrator.bench.during import ReleaseUnderLoad
+
+    return ReleaseUnderLoad(house, order, after) if order else None
 
 
 def _announce(house: House, release: ReleaseUnderLoad | None) -> StackctlError | None:

@@ -44,8 +44,8 @@ def deploy(
     from orchestrator.release.rollout import require_service
     from orchestrator.release.version import parse_version
 
+    order = Order(service, parse_version(version), build=build)
     with opened(context.obj) as (house, console):
-        order = Order(service, parse_version(version), build=build)
         if allow_downtime:
             from orchestrator.lifecycle.up import refit
 

@@ -38,8 +38,9 @@ def plan(
     from orchestrator.lifecycle.forecast import forecast
     from orchestrator.release.version import parse_version
 
+    wanted = None if version is None else parse_version(version)
     with opened(context.obj) as (house, console):
-        found = forecast(house, service, parse_version(version) if version else None)
+        found = forecast(house, service, wanted)
         console.print_forecast(found, diff=diff)
         changes = any(not one.unchanged for one in found.services)
         return CHANGES if changes and detailed_exitcode else 0

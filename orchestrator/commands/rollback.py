@@ -33,9 +33,10 @@ def rollback(
     from orchestrator.release.rollout import rollback as go_back
     from orchestrator.release.version import parse_version
 
+    version = None if to is None else parse_version(to)
     with opened(context.obj) as (house, console):
         load_ahead(house)
-        result = go_back(house, service, parse_version(to) if to else None, wait)
+        result = go_back(house, service, version, wait)
         console.print_result(result)
         from orchestrator.announce.announcement import Announcement
 

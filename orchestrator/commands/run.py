@@ -31,12 +31,14 @@ def run(
     from orchestrator.attachment import attach, has_terminal, refuse_json
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.single_run import begun, plan_run
+    from orchestrator.release.version import parse_version
     from orchestrator.stack import naming
 
     refuse_json(context.obj, "run")
+    wanted = None if version is None else parse_version(version)
     with opened(context.obj) as (house, console):
         spec = plan_run(
-            house, service, tuple(command), version, terminal=terminal and has_terminal()
+            house, service, tuple(command), wanted, terminal=terminal and has_terminal()
         )
         with begun(house, spec) as session:
             if sys.stderr.isatty():

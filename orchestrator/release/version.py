@@ -16,14 +16,27 @@ if TYPE_CHECKING:
     from orchestrator.release.observe import Snapshot
 
 
+LONGEST = 128  # characters of an image tag
+STRANGE = re.compile(r"[^A-Za-z0-9._-]+")  # what none has
+
+
 def parse_version(text: str) -> str:
-    """Return the version. Raises ConfigurationError where it cannot be an image tag."""
-    if not re.fullmatch(VERSION, text):
+    """Return the version. Raises ConfigurationError where it cannot be an image tag.
+
+    The name of a branch such as `feature/x` is not changed in silence: `feature-x` may be another one.
+    """
+    if re.fullmatch(VERSION, text):
+        return text
+    if not text:
         raise ConfigurationError(
-            f"`{text}` cannot be a version",
-            "use what an image tag may be: letters, digits, `.`, `_` and `-`, at most 128",
+            "the version is empty", "see the variable that it comes from: it has no value"
         )
-    return text
+    rule = "a version is an image's tag: letters, digits, `.`, `_` and `-`, at most 128"
+    if len(text) > LONGEST:
+        raise ConfigurationError(f"a version of {len(text)} characters is too long", rule)
+    proposed = STRANGE.sub("-", text).strip("-.")
+    hint = f"name it `{proposed}`; {rule}" if proposed else rule
+    raise ConfigurationError(f"`{text}` cannot be a version", hint)
 
 
 def previous_version(snapshot: Snapshot, service: str, images: Iterable[Image] = ()) -> str:

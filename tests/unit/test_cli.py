@@ -171,6 +171,27 @@ def test_an_engine_out_of_reach_is_told(folder: Path, command: str) -> None:
     assert run.document["outcome"] == "failed"
 
 
+BRANCH = ("`feature/x` cannot be a version", "name it `feature-x`")
+EMPTY = ("the version is empty", "variable")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("deploy", "web", "--version", "feature/x"), BRANCH),
+        (("bench", "--during-deploy", "web", "--version", "feature/x"), BRANCH),
+        (("run", "web", "--version", "", "--", "true"), EMPTY),
+        (("plan", "web", "--version", ""), EMPTY),
+        (("rollback", "web", "--to", ""), EMPTY),
+    ],
+)
+def test_what_is_no_version_is_refused_before_anything_starts(
+    folder: Path, command: tuple[str, ...], told: tuple[str, str]
+) -> None:
+    """A branch's name, or a pipeline's variable without a value: no engine is asked."""
+    Run(folder, *command, DOCKER_HOST="unix:///nonexistent").assert_refused(2, *told)
+
+
 def test_an_empty_history_is_no_fault(folder: Path) -> None:
     """Before the first release there is nothing to list."""
     assert Run(folder, "history").out == "no release has left evidence yet\n"

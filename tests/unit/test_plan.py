@@ -323,8 +323,22 @@ def test_a_version_is_what_an_image_tag_may_be(text: str) -> None:
     assert parse_version(text) == text
 
 
-@pytest.mark.parametrize("text", ["", "-v", ".v", "a b", "v1;", "v/1", "ü", "a" * 129, "v1\n"])
-def test_anything_else_is_no_version(text: str) -> None:
-    """It would have to be quoted somewhere, so it is refused."""
-    with pytest.raises(ConfigurationError):
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("feature/x", "name it `feature-x`; "),
+        ("release/2.0 (rc)", "name it `release-2.0-rc`; "),
+        ("-v", "name it `v`; "),
+        (".v", "name it `v`; "),
+        ("v1;", "name it `v1`; "),
+        ("v1\n", "name it `v1`; "),
+        ("ü", "a version is an image's tag: "),
+        ("a" * 129, "a version is an image's tag: "),
+        ("", "see the variable that it comes from: "),
+    ],
+)
+def test_anything_else_is_no_version(text: str, hint: str) -> None:
+    """It is refused, not changed in silence: the hint has what can be typed instead."""
+    with pytest.raises(ConfigurationError) as caught:
         parse_version(text)
+    assert str(caught.value.hint).startswith(hint)
