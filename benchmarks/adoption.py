@@ -20,7 +20,7 @@ from tests.e2e.package import ENVIRONMENT, build, commit, copy_sources, run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = {"chat": "chat", "site": "site"}  # the folder, and the service
+EXAMPLES = {"chat": "chat", "site": "site", "django": "web"}  # the folder, and the service
 GOALS = {"cold": 5, "warm": 1}  # minutes
 MINUTE = 60  # seconds
 
@@ -55,6 +55,8 @@ def _adopt(
 ) -> dict[str, float]:
     """Return the seconds of each step that somebody takes."""
     operator = Operator(folder, f"b{secrets.token_hex(3)}")
+    for name in ("SECRET_KEY", "DATABASE_PASSWORD"):  # of those that have some
+        operator.environment[name] = secrets.token_hex(32)
     shutil.copytree(REPOSITORY / "examples" / example, folder, dirs_exist_ok=True)
     for file in folder.glob("requirements.txt"):  # no layer of another run has this line
         file.write_text(f"{file.read_text()}# {mark}\n")

@@ -23,6 +23,7 @@ OFFICIAL = (
     "python:3.13-slim",
     "mongo:8",
     "postgres:17",
+    "redis:8",
 )  # the smallest first: it is the one that is tried
 PATIENCE = 8.0  # seconds until a registry must have said something
 

@@ -49,6 +49,7 @@ def recipes(directory: Path) -> list[Recipe]:
         ("nginx", "nginx:1.30"),
         ("mongo", "mongo:8"),
         ("postgres", "postgres:17"),
+        ("redis", "redis:8"),
     ):
         files = sorted(file for file in (directory / name).iterdir() if file.is_file())
         parts = [part for file in files for part in (file.name.encode(), file.read_bytes())]

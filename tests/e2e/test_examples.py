@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
+import secrets
 import shutil
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 import yaml
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.e2e.operator import REPOSITORY, Operator
+from tests.e2e.load import SCRIPT, under_load
+from tests.e2e.operator import PATIENCE, REPOSITORY, Operator, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +33,7 @@ COME_AGAIN = 1012
 def adopt(operator: Operator, program: Path, example: str) -> None:
     """Go into a copy of an example, and let `init` make its stack.yaml of what is there.
 
-    Only its name and its doors are changed: other tests run beside this one.
+    Only its name and its doors are changed, as other tests run beside this one, and how long is waited.
     """
     operator.install(program)
     shutil.copytree(REPOSITORY / "examples" / example, operator.folder, dirs_exist_ok=True)
@@ -42,6 +46,9 @@ def adopt(operator: Operator, program: Path, example: str) -> None:
         "admin": f"127.0.0.1:{operator.admin}",
         "drain_timeout": "2s",  # as long as open WebSockets are waited for
     }
+    for service in stack["services"].values():
+        if "port" not in service:
+            service["health"] = {"steady": "1s"}
     operator.write(stack)
 
 
@@ -96,6 +103,63 @@ def test_a_site_of_somebody_elses_image_is_released_by_its_tag(
     finally:
         operator.remove_everything()
         operator.engine.remove_image(f"{base}:{version}")
+
+
+def test_a_django_app_is_released_whole(program: Path, operator: Operator) -> None:
+    """Users lose nothing, the old worker ends its job first, and the clock's gap is counted."""
+    for name in ("SECRET_KEY", "DATABASE_PASSWORD"):
+        operator.environment[name] = secrets.token_hex(32)
+    adopt(operator, program, "django")
+    operator.up()
+    worker = next(name for name in operator.containers() if "-worker-" in name)
+    door = f"http://127.0.0.1:{operator.public}"
+    with (
+        httpx.Client(base_url=door, timeout=30) as user,
+        under_load(
+            f"{door}/", operator.folder, rate=30, script=SCRIPT.with_name("reads.js")
+        ) as load,
+    ):
+        post(user, "/", title="All of it")
+        wait_until(lambda: ask_report(user)["pages"] or None)
+        with operator.running("deploy", "web", "--version", "v2", "--output", "json") as release:
+            wait_until(lambda: b"Warm shutdown" in operator.engine.logs(worker) or None, PATIENCE)
+            asked = ask_report(user)
+            wait_until(lambda: ask_report(user)["pages"] > asked["pages"] or None)
+            post(user, "/reports/1/end")
+            document, told = release.communicate(timeout=PATIENCE)
+        assert release.returncode == 0, told
+        assert "<small>v2</small>" in user.get("/").text
+        report = ask_report(user)
+    assert (asked["begun_by"], asked["done_by"]) == ("v1", "")
+    assert (report["begun_by"], report["done_by"]) == ("v1", "v1")
+    assert report["pages"] > asked["pages"]
+    assert (load.failed, load.sent > 100) == (0, True)
+    released = json.loads(document)
+    assert released["witness"]["lost"] == 0
+    assert [one["service"] for one in released["members"]] == ["web", "worker", "beat"]
+    gaps = [one["seconds"].get("gap") for one in released["members"]]
+    assert gaps[:2] == [None, None]
+    assert gaps[2] > 0
+
+    assert operator.run("rollback", "web").code == 0
+    assert "<small>v1</small>" in httpx.get(door, timeout=30).text
+    assert operator.run("evidence", "verify").code == 0
+    assert operator.run("down").code == 0
+    assert operator.containers(running=False) == []
+
+
+def ask_report(user: httpx.Client) -> dict[str, Any]:
+    """Return how far the report is that was ordered."""
+    document: dict[str, Any] = user.get("/reports/1").raise_for_status().json()
+    return document
+
+
+def post(user: httpx.Client, path: str, **fields: str) -> None:
+    """Send a form of the page, with the token that came with it."""
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', user.get("/").text)
+    assert token
+    answer = user.post(path, data={"csrfmiddlewaretoken": token[1], **fields})
+    assert answer.status_code == httpx.codes.FOUND, answer.text
 
 
 def read_page(operator: Operator) -> str:
