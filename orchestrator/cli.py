@@ -17,7 +17,7 @@ from orchestrator.announce.markers import in_ci
 from orchestrator.announce.quoting import quote_streams
 from orchestrator.commands import COMMANDS, completion
 from orchestrator.errors import ConfigurationError, StackctlError
-from orchestrator.settings import Settings, hoist
+from orchestrator.settings import REPORTS_VARIABLE, Settings, hoist
 from orchestrator.signals import listen
 
 BUG = 3
@@ -53,13 +53,24 @@ def configure(
     output: Annotated[
         Literal["text", "json"], typer.Option("--output", help="What stdout holds.")
     ] = "text",
+    reports: Annotated[
+        str | None,
+        typer.Option(
+            envvar=REPORTS_VARIABLE,
+            metavar="DIR",
+            help="Keep evidence there, not in reports/ beside the file.",
+        ),
+    ] = None,
     no_color: Annotated[bool, typer.Option("--no-color", help="Plain text.")] = False,
     version: Annotated[  # noqa: ARG001  its callback has answered
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show it.")
     ] = False,
 ) -> None:
     """Take the global options, which may also stand after the command."""
-    context.obj = Settings(file, output, color=not no_color)
+    if reports == "":  # as of a pipeline's variable that has no value
+        raise ConfigurationError("`--reports` names no folder", "leave it out, or name one")
+    place = None if reports is None else Path(reports)
+    context.obj = Settings(file, output, color=not no_color, reports=place)
 
 
 def main() -> NoReturn:

@@ -29,17 +29,27 @@ LARGEST = (
 )  # bytes of a file that is read at once; a witness writes as much in half a day
 FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 STEP = FOLDER | getattr(os, "O_PATH", os.O_RDONLY)  # to pass through needs no right to read
-PLACES = ("reports", "reports/releases", "reports/bench")
+PLACES = ("", "releases", "bench")  # that are written to
 
 
-def require_own_places(folder: Path) -> None:
-    """Raise ConfigurationError where a folder that reports are written to is a link."""
-    for place in PLACES:
-        if (folder / place).is_symlink():
+def find_reports(folder: Path, named: Path | None = None) -> Path:
+    """Return where reports are kept: in `reports/` of a folder, or where somebody has `named` a place.
+
+    Who names a place may do so by a link, but a checkout brings none. Raises ConfigurationError.
+    """
+    reports = folder / "reports" if named is None else named.resolve()
+    for place in (reports / name for name in PLACES):
+        if place.is_symlink():
             raise ConfigurationError(
-                f"`{folder / place}` is a link",
+                f"`{place}` is a link",
                 "put a folder in its place: stackctl writes to `reports/` and follows no link there",
             )
+    if named is not None and os.path.lexists(reports) and not reports.is_dir():
+        raise ConfigurationError(
+            f"`{named}` is no folder, and evidence is to be kept there",
+            "name another one in `--reports` or STACKCTL_REPORTS",
+        )
+    return reports
 
 
 def open_own(path: Path, flags: int = os.O_RDONLY) -> int:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-WITH_VALUE = ("--file", "-f", "--output")
+REPORTS_VARIABLE = "STACKCTL_REPORTS"
+WITH_VALUE = ("--file", "-f", "--output", "--reports")
 FLAGS = ("--no-color",)
-ATTACHED = re.compile(r"--file=|--output=|-f.")
+ATTACHED = re.compile(r"--file=|--output=|--reports=|-f.")
 SECONDS = re.compile(r"-?\.?[0-9].*")  # meant as a number, be it one or not
 LONGEST_WAIT = 3600  # seconds, where `--wait` has no number
 
@@ -22,6 +23,7 @@ class Settings:
     file: Path
     output: Literal["text", "json"]
     color: bool
+    reports: Path | None = None  # where evidence is kept in place of `reports/` beside the file
 
     @property
     def json(self) -> bool:

@@ -16,7 +16,7 @@ from orchestrator.events import Unanswered
 from orchestrator.evidence.key import take_key
 from orchestrator.gateway.admin import Admin
 from orchestrator.release.house import House
-from orchestrator.reports import require_own_places
+from orchestrator.reports import find_reports
 from orchestrator.stack import naming
 from orchestrator.stack.load import load_stack, load_variables
 from orchestrator.stack.vault import Vault, read_secrets
@@ -32,16 +32,20 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Stack
 
 
-def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
+def open_house(
+    file: Path, console: Console, *, outside: bool = False, reports: Path | None = None
+) -> House:
     """Load the stack, which may name what lies `outside` of its repository, and connect.
+
+    Evidence is kept beside the file, or in `reports`.
 
     Raises ConfigurationError, EngineError.
     """
     stack, folder = load_stack(file, outside=outside), file.resolve().parent
-    require_own_places(folder)
+    place = find_reports(folder, reports)
     variables = load_variables(file)
     redaction = Redaction(find_withheld(file, stack, variables), list_public(stack))
-    known = take_key(variables, folder)
+    known = take_key(variables, folder, os.environ)
     return House(
         stack=stack,
         folder=folder,
@@ -51,6 +55,7 @@ def open_house(file: Path, console: Console, *, outside: bool = False) -> House:
         emit=console.show,
         variables=known,
         vault=_open_vault(stack, folder, known, redaction),
+        kept_in=place,
     )
 
 

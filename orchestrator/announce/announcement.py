@@ -83,7 +83,7 @@ class Announcement:
         annotate(self._environment, f"{what}\n{result.evidence}/report.html shows when")
 
     def _write_outputs(self) -> None:
-        write_outputs(self._environment, self._result)
+        write_outputs(self._environment, self._result, self._house.folder)
 
     def _write_summary(self, result: Result) -> None:
         if self._environment.get("GITHUB_STEP_SUMMARY"):

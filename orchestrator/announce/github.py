@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub refuses a step's summary from 1 MiB
 
 
-def write_outputs(environment: Mapping[str, str], result: Result) -> None:
-    """Append the step's outputs. Raises StackctlError."""
+def write_outputs(environment: Mapping[str, str], result: Result, folder: Path) -> None:
+    """Append the step's outputs; the `folder` is stack.yaml's. Raises StackctlError."""
     values = {
         "outcome": result.outcome,
         "version": result.version,
         "release": result.release,
-        "evidence": result.evidence or "",
+        "evidence": str(folder / result.evidence) if result.evidence else "",
+        "head": result.head or "",
     }
     lines = "".join(f"{name}={value}\n" for name, value in values.items())
     _append(environment.get("GITHUB_OUTPUT"), lines)

@@ -34,10 +34,10 @@ COLUMNS = ("requests", "rate", "failed", "p50_ms", "p95_ms")
 
 
 class Archive:
-    """The reports beside one stack.yaml."""
+    """The reports beside one stack.yaml, or where else they are kept."""
 
-    def __init__(self, folder: Path) -> None:
-        self._reports = folder / "reports"
+    def __init__(self, folder: Path, reports: Path | None = None) -> None:
+        self._reports = reports or folder / "reports"
         self._benches = self._reports / "bench"
 
     def open(self, script: str, now: datetime) -> Path:

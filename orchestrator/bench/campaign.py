@@ -73,8 +73,9 @@ class Campaign:
         gateway: Address,
         around: Mapping[str, str],
         clock: Clock,
+        reports: Path | None = None,
     ) -> None:
-        self._archive = Archive(folder)
+        self._archive = Archive(folder, reports)
         self._folder = folder
         self._clock = clock
         self._save = check_name(wish.save) if wish.save else None
@@ -129,7 +130,9 @@ class Campaign:
         previous = self._archive.find_previous(task.script.name, place.name)
         document = compare_baseline(compare_previous(document, previous), self._baseline)
         document = add_verdict(compare_turns(document))
-        document["report"] = str(place.relative_to(self._folder) / "report.md")
+        page = place / "report.md"
+        inside = page.is_relative_to(self._folder)
+        document["report"] = str(page.relative_to(self._folder) if inside else page)
         try:
             self._keep(place, document, session)
             write_catalogue(place.parent.parent)

@@ -101,7 +101,9 @@ def _list_releases(context: typer.Context) -> list[str]:
 
     named = context.params.get("releases")
     with suppress(StackctlError, OSError):
-        folder = Path(named).resolve() if named else _find_folder(context) / "reports" / "releases"
+        kept = context.find_root().params.get("reports")
+        reports = Path(kept).resolve() if kept else _find_folder(context) / "reports"
+        folder = Path(named).resolve() if named else reports / "releases"
         return [path.name for path in reversed(list_folders(folder))]
     return []
 

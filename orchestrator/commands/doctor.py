@@ -22,7 +22,7 @@ def doctor(context: typer.Context) -> int:
     from orchestrator.doctor.view import take_view
 
     settings = context.obj
-    view = take_view(settings.file, os.environ, Path.home(), SystemClock())
+    view = take_view(settings.file, os.environ, Path.home(), SystemClock(), settings.reports)
     findings = examine(view)
     worst = find_worst(findings)
     facts = {"verdict": worst, "findings": [finding.facts() for finding in findings]}

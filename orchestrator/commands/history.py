@@ -23,12 +23,10 @@ def history(
     from orchestrator.console import Console
     from orchestrator.events import Warned
     from orchestrator.evidence.archive import read_releases
-    from orchestrator.reports import require_own_places
+    from orchestrator.reports import find_reports
 
     settings = context.obj
-    folder = settings.file.resolve().parent
-    require_own_places(folder)
-    releases = folder / "reports" / "releases"
+    releases = find_reports(settings.file.resolve().parent, settings.reports) / "releases"
     with Console(settings) as console:
         found = (
             evidence

@@ -37,4 +37,4 @@ def opened(settings: Settings) -> Iterator[tuple[House, Console]]:
     console = Console(settings)
     with console:
         console.show(Waiting("looking at the stack"))  # connecting and reading take a second
-        yield open_house(settings.file, console), console
+        yield open_house(settings.file, console, reports=settings.reports), console

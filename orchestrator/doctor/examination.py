@@ -58,7 +58,7 @@ def _examine_files(view: View) -> Iterator[Finding | None]:
 
 def _examine_folder(seen: Files) -> Iterator[Finding]:
     yield files.judge_env(seen.env, seen.kept)
-    yield files.judge_reports(seen.reports, seen.folder, seen.trouble)
+    yield files.judge_reports(seen.reports, seen.folder, seen.trouble, seen.named)
     yield room.judge_disk("disk", "the folder of stack.yaml", seen.room)
 
 

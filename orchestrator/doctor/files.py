@@ -11,6 +11,7 @@ from orchestrator.doctor.gathering import Late
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     from orchestrator.errors import StackctlError
     from orchestrator.stack.model import Stack
@@ -117,13 +118,24 @@ def _find_exposure(rights: Rights, kept: Kept) -> Finding | None:
 
 
 def judge_reports(
-    rights: Rights | None, folder: Rights | None, trouble: StackctlError | None
+    rights: Rights | None,
+    folder: Rights | None,
+    trouble: StackctlError | None,
+    named: Path | None = None,
 ) -> Finding:
-    """Say whether evidence can be written to `reports/`, or to the `folder` that it is made in."""
+    """Say whether evidence can be written to `reports/`, or to the `folder` that it is made in.
+
+    The `rights` are those of a place that is `named`, where one is.
+    """
     if trouble is not None:
         return fault("reports", trouble.message, trouble.hint or "put a folder in its place")
-    there = rights or folder
-    name = "`reports/`" if rights else "the folder of stack.yaml"
+    if named is not None and rights is None:
+        return approve("reports", f"`{named}` does not exist yet: the first release makes it")
+    name = f"`{named or 'reports/'}`" if rights else "the folder of stack.yaml"
+    return _judge_rights(name, rights or folder)
+
+
+def _judge_rights(name: str, there: Rights | None) -> Finding:
     if there is None:
         return fault("reports", f"{name} does not exist", "name the file with `--file`")
     if not there.folder:

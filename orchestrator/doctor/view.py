@@ -24,14 +24,14 @@ from orchestrator.errors import StackctlError
 from orchestrator.evidence.key import FILE_VARIABLE, take_key
 from orchestrator.evidence.seal import KEY_VARIABLE
 from orchestrator.gateway.admin import Admin
-from orchestrator.reports import require_own_places
+from orchestrator.reports import find_reports
 from orchestrator.stack import naming
 from orchestrator.stack.load import load_stack, load_variables
 from orchestrator.stack.model import Stack
 from orchestrator.stack.withheld import find_withheld
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from orchestrator.clock import Clock
     from orchestrator.doctor.files import Kept, Rights
@@ -54,6 +54,7 @@ class Files:
     reports: Rights | None
     trouble: StackctlError | None  # why nothing may be written to `reports/`
     room: int | None  # bytes
+    named: Path | None = None  # where else reports are to be kept
 
 
 @dataclass(frozen=True)
@@ -100,25 +101,23 @@ class View:
         return find_demand(self.stack) if isinstance(self.stack, Stack) else None
 
 
-def take_view(file: Path, environment: Mapping[str, str], home: Path, clock: Clock) -> View:
-    """Return all that is to be seen."""
+def take_view(
+    file: Path,
+    environment: Mapping[str, str],
+    home: Path,
+    clock: Clock,
+    reports: Path | None = None,
+) -> View:
+    """Return all that is to be seen; evidence is kept beside the file, or in `reports`."""
     folder = file.resolve().parent
-    read = gather(
-        {
-            "stack": partial(load_stack, file, environment),
-            "variables": partial(load_variables, file, environment),
-            "endpoint": partial(find_endpoint, environment, home),
-        },
-        clock,
-        READING,
-    )
+    read = _read(file, environment, home, clock)
     stack, variables, endpoint = read["stack"], read["variables"], read["endpoint"]
     client = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
     seen = gather(
         {
             "survey": partial(_survey, endpoint, stack, clock),
-            "files": partial(_see_files, folder, environment),
-            "key": partial(_see_key, variables, folder),
+            "files": partial(_see_files, folder, environment, reports),
+            "key": partial(_see_key, variables, folder, environment),
             "helpers": partial(find_missing_helpers, client, environment),
             "withheld": partial(_find_withheld, file, stack, variables),
         },
@@ -140,6 +139,18 @@ def take_view(file: Path, environment: Mapping[str, str], home: Path, clock: Clo
         survey=survey,
         leads=_follow(endpoint, survey, stack, environment, clock) if answers else None,
     )
+
+
+def _read(
+    file: Path, environment: Mapping[str, str], home: Path, clock: Clock
+) -> Mapping[str, Any]:
+    """Return what stack.yaml, `.env` and the client's config say."""
+    readers: dict[str, Callable[[], Any]] = {
+        "stack": partial(load_stack, file, environment),
+        "variables": partial(load_variables, file, environment),
+        "endpoint": partial(find_endpoint, environment, home),
+    }
+    return gather(readers, clock, READING)
 
 
 def find_missing(survey: Survey, demand: Demand) -> dict[str, str]:
@@ -174,28 +185,31 @@ def _survey(endpoint: Endpoint | StackctlError, stack: object, clock: Clock) -> 
     return survey_engine(endpoint, references, clock, PATIENCE)
 
 
-def _see_files(folder: Path, environment: Mapping[str, str]) -> Files:
+def _see_files(folder: Path, environment: Mapping[str, str], named: Path | None) -> Files:
     trouble = None
     try:
-        require_own_places(folder)
+        find_reports(folder, named)
     except StackctlError as error:
         trouble = error
     return Files(
         folder=see_rights(folder),
         env=see_rights(folder / ".env"),
         kept=see_kept(folder / ".env", environment),
-        reports=see_rights(folder / "reports"),
+        reports=see_rights(named or folder / "reports"),
+        named=named,
         trouble=trouble,
         room=see_room(folder),
     )
 
 
-def _see_key(variables: Mapping[str, str] | StackctlError, folder: Path) -> Key | None:
+def _see_key(
+    variables: Mapping[str, str] | StackctlError, folder: Path, environment: Mapping[str, str]
+) -> Key | None:
     if isinstance(variables, StackctlError):
         return None
     file = variables.get(FILE_VARIABLE, "").strip()
     try:
-        given = bool(take_key(variables, folder).get(KEY_VARIABLE, "").strip())
+        given = bool(take_key(variables, folder, environment).get(KEY_VARIABLE, "").strip())
     except StackctlError as error:
         return Key(given=False, trouble=error)
     return Key(given=given, file=see_rights(folder / file) if file else None)

@@ -21,6 +21,7 @@ from orchestrator.drill.outside import find_outside
 from orchestrator.drill.site import Site
 from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
+from orchestrator.settings import REPORTS_VARIABLE
 from orchestrator.stack.boundary import ALLOW_VARIABLE
 from orchestrator.stack.copy import write_copy
 from orchestrator.stack.load import load_stack, load_variables
@@ -82,6 +83,7 @@ def _copy(file: Path, folder: Path, console: Console) -> Site:
     # The original was checked: its copy lies outside of the repository, and builds from there.
     house = open_house(target, console, outside=True)
     variables[ALLOW_VARIABLE] = "1"  # for the commands that the drill runs
+    variables.pop(REPORTS_VARIABLE, None)  # what is broken on purpose leaves nothing there
     return Site(target, variables, replace(house, variables=variables))
 
 

@@ -73,6 +73,19 @@ class Audit:
         """Return the last seal: whoever keeps its hash elsewhere knows if releases vanish."""
         return find_head(self._seals)
 
+    def miss_head(self, expected: str) -> str | None:
+        """Return what is wrong where the last seal has not this hash; None where it has."""
+        head = self.head
+        if head is None:
+            return "no release here is sealed, and one was expected"
+        if head.sha256 == expected:
+            return None
+        known = next((one for one in self._seals.values() if one.sha256 == expected), None)
+        if known is None:
+            return f"no seal here is the expected one; the newest is that of `{head.seal.release}`"
+        since = head.seal.number - known.seal.number
+        return f"`{known.seal.release}` was expected to be the newest; {since} were sealed after it"
+
     def check_all(self) -> list[Finding]:
         """Return a finding for each release, oldest first, and for whatever else lies there."""
         if not self._releases.is_dir():

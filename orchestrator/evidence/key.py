@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
@@ -15,12 +16,19 @@ if TYPE_CHECKING:
 FILE_VARIABLE = f"{KEY_VARIABLE}_FILE"
 
 
-def take_key(variables: Mapping[str, str], folder: Path) -> dict[str, str]:
+def take_key(
+    variables: Mapping[str, str],
+    folder: Path,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
     """Return the variables with the key in its own, also where only a file with it is named.
 
-    A relative path is one from `folder`. Raises ConfigurationError, so that no release begins whose
+    A relative path is one from `folder`. What the `environment` says of the key is not changed by a
+    `.env`, which a checkout may bring. Raises ConfigurationError, so that no release begins whose
     evidence could not be signed.
     """
+    if environment.get(FILE_VARIABLE, "").strip():
+        variables = {**variables, KEY_VARIABLE: environment.get(KEY_VARIABLE, "")}
     file = variables.get(FILE_VARIABLE, "").strip()
     if not file or variables.get(KEY_VARIABLE, "").strip():
         return dict(variables)

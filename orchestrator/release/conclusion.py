@@ -6,12 +6,14 @@ Nothing here can change what users get any more, so what goes wrong here is a wa
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, StackctlError
 from orchestrator.events import Ended, Testified, Warned
 from orchestrator.evidence.closing import close_record
+from orchestrator.evidence.seal import FILE
 from orchestrator.evidence.summary import read_span
 from orchestrator.gateway.traffic import count_traffic
 from orchestrator.release.reach import find_url
@@ -58,13 +60,14 @@ def conclude(
         house.emit(Warned(warning))
     unchanged = ending.outcome == "unchanged"
     serving = plan.previous if plan and ending.outcome != "deployed" else plan and plan.candidate
+    told = (str(event["text"]) for event in record.events if event["event"] == "warning")
     return Result(
         outcome=ending.outcome,
         service=order.service,
         version=order.version,
         color=serving.color if serving else None,
         release=serving.release if unchanged and serving else record.release,
-        evidence=None if unchanged else str(record.folder.relative_to(house.folder)),
+        evidence=None if unchanged else house.shorten(record.folder),
         witness=figures,
         seconds={phase: round(spent, 3) for phase, spent in ending.seconds.items()},
         error=ending.error,
@@ -73,10 +76,8 @@ def conclude(
         closed=ending.closed,
         url=find_url(house.stack, order.service),
         report=_find_report(house, record),
-        warnings=(
-            *(str(event["text"]) for event in record.events if event["event"] == "warning"),
-            *warnings,
-        ),
+        seal=_find_seal(record),
+        warnings=(*told, *warnings),
         logs=ending.logs,
     )
 
@@ -84,7 +85,14 @@ def conclude(
 def _find_report(house: House, record: Record) -> str | None:
     """Return the page that people look at, where it was written."""
     page = record.folder / PAGE
-    return str(page.relative_to(house.folder)) if page.is_file() else None
+    return house.shorten(page) if page.is_file() else None
+
+
+def _find_seal(record: Record) -> str | None:
+    """Return the hash of the seal, where there is one: who keeps it knows if releases vanish."""
+    with suppress(OSError):
+        return record.hash(FILE)
+    return None
 
 
 def _write_evidence(

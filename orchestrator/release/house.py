@@ -30,13 +30,14 @@ class House:
     """One stack and the engine, gateway and clock it lives with."""
 
     stack: Stack
-    folder: Path  # of stack.yaml: `build` folders are relative to it, `reports/` lies in it
+    folder: Path  # of stack.yaml: `build` folders are relative to it
     engine: Engine
     admin: Admin
     clock: Clock
     emit: Emit  # the console's view of the events; the evidence has its own
     variables: Mapping[str, str] = field(repr=False)  # where `secrets` come from
     vault: Vault | None = field(default=None, repr=False)  # and where else, with `secrets_command`
+    kept_in: Path | None = None  # what reports are kept in; None: `reports/` beside stack.yaml
 
     @cached_property
     def whereabouts(self) -> Whereabouts:
@@ -44,9 +45,18 @@ class House:
         return self.engine.whereabouts()
 
     @property
+    def reports(self) -> Path:
+        """Return the folder that holds what releases and load tests leave."""
+        return self.kept_in or self.folder / "reports"
+
+    @property
     def releases(self) -> Path:
         """Return the folder that holds the evidence of all releases."""
-        return self.folder / "reports" / "releases"
+        return self.reports / "releases"
+
+    def shorten(self, path: Path) -> str:
+        """Return a path as it is told: relative to stack.yaml's folder where it lies in that."""
+        return str(path.relative_to(self.folder) if path.is_relative_to(self.folder) else path)
 
     @property
     def secrets(self) -> Mapping[str, str]:

@@ -25,7 +25,7 @@ class Result:
     version: str
     color: str | None
     release: str
-    evidence: str | None  # folder, relative to stack.yaml's
+    evidence: str | None  # folder, relative to stack.yaml's where it lies in that
     witness: Figures
     seconds: Mapping[str, float]
     error: StackctlError | None = None
@@ -34,7 +34,8 @@ class Result:
     planned: bool = False  # whether it came so far that `previous` is known
     closed: bool = False  # whether users were told to come back for a while
     url: str = ""  # where users find the service on this machine; empty where it has no route
-    report: str | None = None  # page of the evidence, relative to stack.yaml's folder
+    report: str | None = None  # page of the evidence, told as the folder is
+    seal: str | None = None  # SHA-256 of the seal over the evidence
     logs: str = field(default="", repr=False)  # last lines of a failed candidate
     members: tuple[Result, ...] = ()  # of a unit: each of its releases, in their order
     runs: Mapping[str, str] = field(default_factory=dict)  # of a unit: who has which version now
@@ -43,6 +44,12 @@ class Result:
     def went_through(self) -> bool:
         """Whether users have the version that was asked for."""
         return self.outcome in ("deployed", "unchanged")
+
+    @property
+    def head(self) -> str | None:
+        """Return the hash of the seal that was made last; None where none was made."""
+        seals = [one.seal for one in self.members or (self,) if one.seal]
+        return seals[-1] if seals else None
 
     @property
     def exit_code(self) -> int:
@@ -68,6 +75,7 @@ class Result:
             "closed": self.closed,
             "url": self.url,
             "report": self.report,
+            "seal": self.seal,
             "witness": self.witness.facts(),
             "seconds": dict(self.seconds),
             "warnings": list(self.warnings),

@@ -65,6 +65,7 @@ class World:
         self.engine = FakeEngine(self.host)
         self.variables: dict[str, str] = {}
         self.vault: Vault | None = None
+        self.kept_in: Path | None = None
         self.events: list[Event] = []
         self.hooks: list[Callable[[Event], object]] = []
         (folder / "notes").mkdir()
@@ -91,6 +92,7 @@ class World:
             emit=self._emit,
             variables=self.variables,
             vault=self.vault,
+            kept_in=self.kept_in,
         )
 
     def begin(self) -> Self:

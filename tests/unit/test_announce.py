@@ -220,7 +220,8 @@ def test_a_github_step_gets_outputs_and_a_summary(world: World, tmp_path: Path) 
         "outcome=deployed",
         "version=v2",
         f"release={result.release}",
-        f"evidence={result.evidence}",
+        f"evidence={world.folder / str(result.evidence)}",
+        f"head={result.seal}",
     ]
     assert summary.read_text().startswith("# notes v2: ")
 
@@ -401,5 +402,5 @@ def test_each_release_of_a_unit_is_told_of_once(tmp_path: Path) -> None:
     assert [suite.get("failures") for suite in suites] == ["0", "1", "0"]
     outputs = (folder / "out").read_text().splitlines()
     assert outputs.count("outcome=reverted") == 1
-    assert len(outputs) == 4
+    assert len(outputs) == 5
     assert (folder / "summary").read_text().count("\n# ") + 1 >= 3

@@ -496,6 +496,36 @@ def test_a_key_file_without_a_key_is_told_at_once(tmp_path: Path, content: bytes
         take_key({FILE_VARIABLE: "key"}, tmp_path)
 
 
+def test_the_environment_says_which_key_it_is(tmp_path: Path) -> None:
+    """A `.env`, which a checkout may bring, has no other one be used in its place."""
+    (tmp_path / "key").write_text("the runner's")
+    around = {FILE_VARIABLE: str(tmp_path / "key")}
+
+    assert take_key({KEY_VARIABLE: "another", **around}, tmp_path, around)[KEY_VARIABLE] == (
+        "the runner's"
+    )
+    both = {KEY_VARIABLE: "its own", **around}
+    assert take_key(both, tmp_path, both)[KEY_VARIABLE] == "its own"
+
+
+def test_the_newest_seal_is_the_one_that_is_expected(releases: Releases) -> None:
+    """By the hash that its release has told, kept elsewhere: what vanished is missed."""
+    heads = {name: sealed.sha256 for name, sealed in read_seals(releases.folder).items()}
+    first, *_, last = heads
+    assert verify(releases, "--expect-head", heads[last].upper()).code == 0
+
+    older = verify(releases, "--expect-head", heads[first], "--output", "json")
+    assert (older.code, older.document["verified"]) == (1, False)
+    assert f"`{first}` was expected to be the newest; 2 were sealed after it" in older.err
+    shutil.rmtree(releases.folder / last)
+    verify(releases, "--expect-head", heads[last]).assert_refused(
+        1, "no seal here is the expected one; the newest is that of", "log of the release"
+    )
+    shutil.rmtree(releases.folder)
+    verify(releases, "--expect-head", heads[last]).assert_refused(1, "no release here is", "log")
+    verify(releases, "--expect-head", "").assert_refused(2, "is empty", "`head`")
+
+
 def test_old_releases_fail_where_seals_are_demanded(releases: Releases) -> None:
     """Unsealed ones pass otherwise."""
     for version in ("v4", "v3"):

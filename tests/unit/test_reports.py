@@ -12,13 +12,13 @@ from orchestrator.cli import app
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.files import replace_file
 from orchestrator.reports import (
+    find_reports,
     list_folders,
     make_folder,
     open_own,
     read_own,
     remove_folder,
     replace_own,
-    require_own_places,
 )
 from tests.fakes.planted import KINDS, keeping, plant
 from tests.fakes.releases import Releases
@@ -109,7 +109,7 @@ def test_a_command_says_which_folder_is_a_link(
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).symlink_to(precious.parent)
     with pytest.raises(ConfigurationError, match="is a link"):
-        require_own_places(tmp_path)
+        find_reports(tmp_path)
     ended = CliRunner().invoke(app, ["--file", str(tmp_path / "stack.yaml"), *command])
     assert isinstance(ended.exception, ConfigurationError)
     assert ended.exception.message == f"`{tmp_path / place}` is a link"
