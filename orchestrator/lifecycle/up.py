@@ -13,6 +13,7 @@ from orchestrator.events import Progress, Waiting, Warned
 from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
 from orchestrator.lifecycle.drift import warn_of_drift
 from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories
+from orchestrator.lifecycle.waking import wake_stopped
 from orchestrator.release.externals import require_externals
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
@@ -73,7 +74,8 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
         for order in _orders(house, snapshot, unreached):
             if services and services[-1].error and lease.held:
                 recover(house, lease)  # or the next release would pass over what this one left
-            result = release(house, order, lease)
+            left = wake_stopped(house, order, snapshot, lease, findings)
+            result = release(house, left, lease)
             services.append(result)
             served = result.outcome in ("deployed", "unchanged")
             for name in sorted(order.unreached) if served else ():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.gateway.container import fit_resources
@@ -63,3 +64,24 @@ def runs(
     return [replica.number for replica in running] == [*range(1, len(specs) + 1)] and all(
         is_made_from(replica.container, spec) for replica, spec in zip(running, specs, strict=True)
     )
+
+
+def is_resting(snapshot: Snapshot, service: str) -> bool:
+    """Whether users should get a service, and each of its containers was stopped."""
+    found = snapshot.active(service)
+    settled = snapshot.lane(service).step == "settled"
+    return settled and bool(found) and all(one.container.state == "exited" for one in found)
+
+
+def rouse(snapshot: Snapshot, service: str) -> Snapshot:
+    """Return the snapshot as it would be, were the containers of a service started again."""
+    resting, network = snapshot.active(service), snapshot.network
+
+    def start(replica: Replica) -> Replica:
+        address = replica.container.labels.get(naming.ADDRESS, "")
+        addresses = {network.name: address} if network else {}
+        container = replace(replica.container, state="running", addresses=addresses)
+        return replace(replica, container=container)
+
+    replicas = (start(one) if one in resting else one for one in snapshot.replicas)
+    return replace(snapshot, replicas=tuple(replicas))

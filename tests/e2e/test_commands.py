@@ -57,7 +57,9 @@ def test_a_gateway_is_recreated_only_where_downtime_is_allowed(app: Operator) ->
 
 
 def test_up_heals_a_replica_that_was_stopped(app: Operator) -> None:
-    """A missing replica is drift, and `up` mends it through a release."""
+    """A missing replica is drift, and `up` mends it through a release. Where all were stopped, nobody
+    has to be served meanwhile: the same containers are started again, and what is kept stays kept.
+    """
     app.engine.stop(f"{app.name}-app-blue-1")
     assert any("1 of 2 replicas" in line for line in app.status()["drift"])
 
@@ -65,6 +67,20 @@ def test_up_heals_a_replica_that_was_stopped(app: Operator) -> None:
 
     assert app.status()["drift"] == []
     assert app.status()["services"][0]["active"]["healthy"] == 2
+
+    both = [f"{app.name}-app-green-{number}" for number in (1, 2)]
+    before = [app.engine.inspect_container(name)["Id"] for name in both]
+    for name in both:
+        app.engine.stop(name, timeout=2)
+
+    again = app.up()
+
+    assert [service["outcome"] for service in again.document["services"]] == ["unchanged"]
+    assert again.document["mended"] == [
+        f"`{both[0]}` and `{both[1]}` were stopped, and were started again"
+    ]
+    assert [app.engine.inspect_container(name)["Id"] for name in both] == before
+    assert (app.serving(), app.status()["drift"]) == ("v1", [])
 
 
 def test_status_says_who_serves(app: Operator) -> None:
