@@ -68,6 +68,7 @@ class Planned(Event):
     previous: str | None  # version
     unchanged: bool
     worker: bool = False  # it has no users whom a witness could speak for
+    outgoing: int = 0  # replicas of the previous version
 
 
 @dataclass(frozen=True)

@@ -103,16 +103,28 @@ def _tell_now(result: Result) -> str:
 def _tell_serving(result: Result, version: str, previous: str) -> str:
     name, at = f"{result.service} {version}", f" at {result.url}" if result.url else ""
     if result.outcome == "unchanged":
-        return f"{name} unchanged, serves{at}"
+        number = (
+            f" with {_tell_replicas(result.replicas or 0)}" if result.command == "scale" else ""
+        )
+        return f"{name} unchanged, serves{at}{number}"
     took = f"{result.seconds['total']:.1f} s"
     if result.outcome == "deployed":
+        if result.command == "scale" and result.replicas:
+            return f"{name} serves{at} with {_tell_replicas(result.replicas)}, {took}"
+        if result.command == "restart":
+            return f"{name} serves{at} (restarted), {took}"
         again = " too" if result.previous == result.version else ""
         was = f"was {previous}{again}" if previous else "first release"
         return f"{name} serves{at} ({was}), {took}"
     if result.outcome == "failed_unsafe":
         return f"{name} failed, {took}: it is not known what users have now"
     users = f"users still have {previous}" if previous else "nobody is served, as before"
-    return f"{name} not released, {took}: {users if result.planned else 'nothing was changed'}"
+    what = {"restart": "restarted", "scale": "scaled"}.get(result.command, "released")
+    return f"{name} not {what}, {took}: {users if result.planned else 'nothing was changed'}"
+
+
+def _tell_replicas(number: int) -> str:
+    return f"{number} replica" if number == 1 else f"{number} replicas"
 
 
 def _shorten(version: str, longest: int) -> str:

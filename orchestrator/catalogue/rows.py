@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from orchestrator.outline import to_offset
 
 MOST_POINTS = 120  # of a series: more cannot be told apart where it is drawn
+AGAIN = ("restart", "scale")  # commands that bring users no other version
 LARGEST = 1e15  # of a number that anything was measured with
 
 Facts = Mapping[str, Any]
@@ -50,6 +51,7 @@ def _outline_release(evidence: Facts) -> Row:
         "service": what["service"],
         "version": what["version"],
         "previous": what.get("previous"),
+        "again": what.get("command") if what.get("command") in AGAIN else None,
         "outcome": evidence["outcome"],
         "lossless": evidence["verdict"]["lossless"],
         "sent": witness["sent"],
@@ -189,6 +191,7 @@ RELEASE = Kind(
         "service": _to_text,
         "version": _to_text,
         "previous": _maybe(_to_text),
+        "again": _maybe(_to_text),
         "outcome": _to_text,
         "lossless": _maybe(_to_flag),
         "sent": _to_count,

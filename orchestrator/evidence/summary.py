@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 6  # since it is told who was told to come back
 
+DONE = {"restart": "restarted", "scale": "scaled"}  # what else than a release
 WHO = ("operator", "host", "ci", "stackctl")  # the last one is not told by earlier ones
 
 Event = Mapping[str, Any]
@@ -38,9 +39,8 @@ def summarize(
         "schema": SCHEMA,
         "release": started["release"],
         "outcome": ended["outcome"],
-        "verdict": judge(ended["outcome"], witness, _last(events, "adopted"), planned),
-        "what": {key: started[key] for key in ("command", "service", "version")}
-        | {key: planned.get(key) for key in ("color", "previous")},
+        "verdict": judge(ended["outcome"], witness, _last(events, "adopted"), planned, started),
+        "what": _pick_wish(started, planned),
         "who": {key: started[key] for key in WHO if key in started},
         "when": {"started": started["at"], "ended": ended["at"], "seconds": ended["seconds"]},
         **_pick_record(events),
@@ -102,6 +102,7 @@ def judge(
     witness: Mapping[str, object],
     adopted: Event = MappingProxyType({}),
     planned: Event = MappingProxyType({}),
+    started: Event = MappingProxyType({}),
 ) -> dict[str, object]:
     """Return the verdict: was a request lost, and what that rests on.
 
@@ -114,7 +115,11 @@ def judge(
         return {"lossless": None, "text": "no request was witnessed: a worker answers none"}
     if sent == 0:
         return {"lossless": None, "text": "no witness: no version was serving before"}
-    what = "released" if outcome == "deployed" else outcome.replace("_", " ")
+    what = (
+        DONE.get(str(started.get("command")), "released")
+        if outcome == "deployed"
+        else outcome.replace("_", " ")
+    )
     away = witness.get("turned_away", 0)  # earlier ones do not say it
     back = f", {away} told to come back" if away else ""
     if lost:
@@ -131,6 +136,15 @@ def _last(events: Sequence[Event], kind: str) -> Event:
         if event["event"] == kind:
             found = event
     return found
+
+
+def _pick_wish(started: Event, planned: Event) -> dict[str, object]:
+    """Return what was asked for; where that was a number of replicas, how many there were and were to be."""
+    wish = {key: started[key] for key in ("command", "service", "version")}
+    wish |= {key: planned.get(key) for key in ("color", "previous")}
+    if started["command"] == "scale" and "replicas" in planned:
+        wish["replicas"] = {"before": planned["outgoing"], "after": len(planned["replicas"])}
+    return wish
 
 
 def _pick_record(events: Sequence[Event]) -> dict[str, object]:

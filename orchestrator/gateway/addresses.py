@@ -84,6 +84,14 @@ class AddressTable:
             }
         )
 
+    def only_first(self, service: str, color: Color, replicas: int) -> AddressTable:
+        """Return the table in which a color has at most so many replicas."""
+        known = self.of(service, color)
+        if known is None or len(known.addresses) <= replicas:
+            return self
+        fewer = Upstream(known.port, known.addresses[:replicas])
+        return AddressTable({**self.upstreams, service: {**self.upstreams[service], color: fewer}})
+
     def has(self, stack: Stack) -> bool:
         """Whether every color of every service has its addresses, and every worker is listed."""
         return all(

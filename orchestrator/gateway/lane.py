@@ -32,6 +32,10 @@ class Target:
     version: str
     replicas: int
     release: str
+    before: str | None = (
+        None  # of a version released again: the one before it, or ""; None: not again
+    )
+    declared: int | None = None  # replicas by stack.yaml, where `scale` has set another number
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,9 @@ class Lane:
 
     def retire(self) -> Lane:
         """Return the lane once nobody is served by the outgoing color any more."""
-        return Lane(self.active, kept=self.outgoing or self.kept, config=self.config)
+        again = self.active is not None and self.active.before is not None
+        kept = None if again else self.outgoing or self.kept  # the same version is no way back
+        return Lane(self.active, kept=kept, config=self.config)
 
     def abandon(self) -> Lane:
         """Return the lane without the candidate; what was kept, is kept."""
@@ -122,15 +128,21 @@ def _to_target(raw: Mapping[str, object] | None) -> Target | None:
     color = raw["color"]
     if color not in get_args(Color):
         raise ValueError(color)
-    replicas = raw["replicas"]
-    if type(replicas) is not int or not 1 <= replicas <= MOST_REPLICAS:
-        raise ValueError(replicas)
+    before, declared = raw.get("before"), raw.get("declared")  # earlier lanes do not say them
     return Target(
         "blue" if color == "blue" else "green",
         to_word(raw["version"], VERSION),
-        replicas,
+        _to_count(raw["replicas"]),
         to_word(raw["release"], RELEASE),
+        None if before is None else to_word(before, f"(?:{VERSION})?"),
+        None if declared is None else _to_count(declared),
     )
+
+
+def _to_count(value: object) -> int:
+    if type(value) is not int or not 1 <= value <= MOST_REPLICAS:
+        raise ValueError(value)
+    return value
 
 
 def to_word(value: object, form: str) -> str:

@@ -9,6 +9,7 @@ from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.container import fit_resources, gateway_spec
 from orchestrator.gateway.render import render
+from orchestrator.release.count import find_count
 from orchestrator.release.provision import provide
 from orchestrator.release.specs import accessory_spec, is_made_from, replica_specs
 from orchestrator.release.unit import find_uneven
@@ -100,7 +101,10 @@ def _compare_units(stack: Stack, snapshot: Snapshot) -> Iterator[str]:
 
 def _compare_service(house: House, snapshot: Snapshot, name: str, active: Target) -> Iterator[str]:
     stack = house.stack
-    wanted = stack.services[name].replicas
+    said = stack.services[name].replicas
+    wanted = find_count(stack.services[name], active)
+    if wanted != said:
+        yield f"service `{name}` was scaled to {wanted}, and stack.yaml says {said} replicas"
     running = [r for r in snapshot.of(name, active.color) if r.container.running]
     if len(running) != wanted:
         yield f"service `{name}` runs {len(running)} of {wanted} replicas"

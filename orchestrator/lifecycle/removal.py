@@ -14,12 +14,14 @@ from orchestrator.release.observe import Snapshot, is_ours, observe
 from orchestrator.release.recovery import close_evidence, recover
 from orchestrator.release.unnamed import tell_of_left
 from orchestrator.stack import naming
+from orchestrator.stack.unit import find_builder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from orchestrator.engine.values import Container, Image
     from orchestrator.release.house import House
+    from orchestrator.stack.model import Stack
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
         _tell_of_left(house, orphans)
         _remove_old_files(house)
         built = [i for i in house.engine.images(house.stack.name) if _is_built(house, i)]
-        images = find_old_images(built, snapshot, keep)
+        images = find_old_images(built, snapshot, keep, find_way_back(house.stack, snapshot))
         removed = [image for image in images if _removed(house, image)]
         configs: tuple[str, ...] = ()
         serves = snapshot.gateway and snapshot.gateway.running and not snapshot.silent
@@ -121,7 +123,26 @@ def find_orphans(house: House, snapshot: Snapshot) -> list[Container]:
     ]
 
 
-def find_old_images(images: Sequence[Image], snapshot: Snapshot, keep: int) -> list[Image]:
+def find_way_back(stack: Stack, snapshot: Snapshot) -> frozenset[str]:
+    """Return the tags that a rollback makes containers from, where none are kept."""
+    befores = {
+        name: lane.active.before
+        for name, lane in snapshot.lanes.items()
+        if name in stack.services and lane.active
+    }
+    return frozenset(
+        naming.image_tag(stack.name, find_builder(stack, name), before)
+        for name, before in befores.items()
+        if before
+    )
+
+
+def find_old_images(
+    images: Sequence[Image],
+    snapshot: Snapshot,
+    keep: int,
+    spared: frozenset[str] = frozenset(),  # tags
+) -> list[Image]:
     """Return images beyond the `keep` newest of each service that no container was made from.
 
     The engine lists images newest first.
@@ -133,6 +154,8 @@ def find_old_images(images: Sequence[Image], snapshot: Snapshot, keep: int) -> l
     for image in images:
         service = image.labels.get(naming.SERVICE, "")
         seen[service] = seen.get(service, 0) + 1
+        if spared & {*image.tags}:
+            continue
         if image.id not in used and (seen[service] > keep or not image.tags):
             old.append(image)
     return old

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.lifecycle.drift import find_drift
+from orchestrator.release.count import find_count
 from orchestrator.release.diagnosis import diagnose
 from orchestrator.release.lock import describe_lock
 from orchestrator.release.observe import Snapshot, observe
@@ -210,11 +211,12 @@ def _to_gateway(
 
 
 def _to_service(stack: Stack, name: str, seen: Seen) -> ServiceStatus:
-    snapshot, wanted = seen.snapshot, stack.services[name].replicas
-    lane = snapshot.lane(name)
+    snapshot, lane = seen.snapshot, seen.snapshot.lane(name)
+    wanted = find_count(stack.services[name], lane.active)
     live = lane.active.color if lane.active else None
     idle = naming.other(live) if live else "blue"
-    other = _to_color(snapshot.of(name, idle), wanted, seen)
+    beside = lane.candidate or lane.kept  # which may have another number
+    other = _to_color(snapshot.of(name, idle), beside.replicas if beside else wanted, seen)
     # Before a first release is over, nothing of the service has a lane.
     coming = lane.candidate is not None or live is None
     return ServiceStatus(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.release.externals import refuse_unfit
-from orchestrator.release.images import prepare_image
+from orchestrator.release.images import find_image
 from orchestrator.release.plan import plan_release
 from orchestrator.release.provision import provide
 
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 def prepare_companions(house: House, order: Order, emit: Emit) -> dict[str, Image]:
     """Return the images of those that follow. Raises StackctlError: then nobody is released."""
-    return {
-        name: prepare_image(house, name, order.version, emit, build=order.build)
-        for name in order.companions
-    }
+    return {name: find_image(house, order, name, emit) for name in order.companions}
 
 
 def check_companions(

@@ -20,7 +20,7 @@ from orchestrator.release.reach import find_url
 from orchestrator.release.result import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.evidence.record import Record
     from orchestrator.evidence.samples import Figures
@@ -65,6 +65,8 @@ def conclude(
         outcome=ending.outcome,
         service=order.service,
         version=order.version,
+        command=order.command,
+        replicas=serving.replicas if serving else None,
         color=serving.color if serving else None,
         release=serving.release if unchanged and serving else record.release,
         evidence=None if unchanged else house.shorten(record.folder),
@@ -77,9 +79,13 @@ def conclude(
         url=find_url(house.stack, order.service),
         report=_find_report(house, record),
         seal=_find_seal(record),
-        warnings=(*told, *warnings),
+        warnings=(*_list_warnings(record), *warnings),
         logs=ending.logs,
     )
+
+
+def _list_warnings(record: Record) -> Iterator[str]:
+    return (str(event["text"]) for event in record.events if event["event"] == "warning")
 
 
 def _find_report(house: House, record: Record) -> str | None:

@@ -34,6 +34,7 @@ class Repair:
     lane: Lane  # who gets the traffic
     remove: Replicas = ()
     stop: Replicas = ()
+    drop: Replicas = ()  # stopped and removed: another color has the same version
     back: Replicas = ()  # set aside, and kept again
     start: Replicas = ()  # stopped for a candidate, and active again
     awaited: Replicas = ()  # of a service that is closed: they must answer before it is opened
@@ -211,11 +212,13 @@ def _finish(
             lane=lane.go_back(),
             remove=new,
         )
-    return Repair(
-        text=f"`{name}`: {active.version} was promoted and {outgoing.version} not retired: finished",
-        lane=lane.retire(),
-        stop=old,
-    )
+    what, was = active.version, outgoing.version
+    if active.before is None:
+        text = f"`{name}`: {what} was promoted and {was} not retired: finished"
+        return Repair(text, lane.retire(), stop=old)
+    what, was = f"{what} ({active.color})", f"{was} ({outgoing.color})"
+    text = f"`{name}`: {what} was promoted in place of {was}, which was not removed: finished"
+    return Repair(text, lane.retire(), drop=old)
 
 
 def _strand(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import ConfigurationError, EngineError, ImageError, NotFound
 from orchestrator.events import Emit, Progress, Warned
+from orchestrator.release.observe import observe
 from orchestrator.release.provision import pick_secrets
 from orchestrator.stack import naming
 from orchestrator.stack.part import ROOT as SAID
@@ -17,9 +19,22 @@ if TYPE_CHECKING:
 
     from orchestrator.engine.ports import Images
     from orchestrator.release.house import House
+    from orchestrator.release.plan import Order
     from orchestrator.stack.model import Service, Stack
 
 ROOT = ("", "root")
+
+
+def find_image(house: House, order: Order, service: str, emit: Emit) -> Image:
+    """Return the image of what is released; of a version that is repeated, the one that it runs.
+
+    Its name may be another's by now, or nobody's. Raises ImageError, ConfigurationError.
+    """
+    if order.repeats:
+        for replica in observe(house).active(service):
+            with suppress(NotFound):
+                return house.engine.image(replica.container.image)
+    return prepare_image(house, service, order.version, emit, build=order.build)
 
 
 def prepare_image(house: House, service: str, version: str, emit: Emit, *, build: bool) -> Image:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import StackctlError
 from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.lane import Lane, Target
+from orchestrator.release.count import recount, set_count, tell_count
 from orchestrator.release.observe import fit_config
 from orchestrator.release.ownership import refuse_taken
-from orchestrator.release.reuse import is_kept, runs, serves
+from orchestrator.release.reuse import find_before, is_kept, runs, serves
 from orchestrator.release.specs import migration_spec, replica_specs
 from orchestrator.release.unnamed import warn_of_uncovered
 from orchestrator.stack import naming
@@ -37,11 +38,17 @@ class Order:
 
     service: str
     version: str
-    command: str = "deploy"  # deploy, rollback or up
+    command: str = "deploy"  # deploy, rollback, up, restart or scale
     build: bool = True
     unreached: frozenset[str] = frozenset()  # replicas that run, and that nobody gets to
     companions: tuple[str, ...] = ()  # that follow with the same version, if this one is released
     reason: str = ""  # why a unit goes back; what it had is then not kept: it was not good
+    replicas: int | None = None  # that `scale` asks for; None: as many as there are to be
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it is the version that serves, once more: what is kept stays what was before it."""
+        return self.command in ("restart", "scale")
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,11 @@ class Plan:
     def undone(self) -> Lane:
         """The lane after a release that failed: what was kept is kept as before."""
         return self.lane if self.wake or self.aside else replace(self.lane, kept=None)
+
+    @property
+    def recounted(self) -> Lane | None:
+        """The lane of a service that is as it should be, where only its number was asked for by another."""
+        return recount(self.lane, self.candidate) if self.unchanged else None
 
     @property
     def versions(self) -> dict[Color, str]:
@@ -161,7 +173,8 @@ class Plan:
         part = f"services.{self.order.service}"
         root = [RUNS_AS_ROOT.format(part=part)] if self.service.user == ROOT else []
         uncovered = (warn_of_uncovered(part, image, spec) for spec in self.start[:1])
-        return [*root, *(text for texts in uncovered for text in texts)]
+        counted = tell_count(part, self.candidate, self.previous)
+        return [*root, *counted, *(text for texts in uncovered for text in texts)]
 
 
 def plan_release(
@@ -174,15 +187,15 @@ def plan_release(
 ) -> Plan:
     """Return what the release will do. Raises StackctlError where the stack is not ready for one."""
     gateway, served = require_gateway(stack, snapshot)
-    service, lane = _find_service(stack, order), snapshot.lane(order.service)
-    color = naming.other(lane.active.color) if lane.active else "blue"
+    lane, color = _find_place(snapshot, order.service)
+    stack, declared = set_count(stack, order.service, lane.active, order.replicas)
+    service = _find_service(stack, order)
     found = snapshot.of(order.service, color)
     wake = found if _goes_back(order, found, service, snapshot) else ()
     aside = () if wake else tuple(replica for replica in found if replica.belongs_to(lane.kept))
-    config = fit_config(stack, snapshot, snapshot.table, None if wake else (order.service, color))
-    upstream = config.table.of(order.service, color)
-    refuse_taken(snapshot, upstream, found)
-    target = Target(color, order.version, _count(upstream, service), release)
+    config, upstream = _fit(stack, snapshot, (order.service, color), found, wake)
+    before = find_before(lane) if order.repeats else None
+    target = Target(color, order.version, service.replicas, release, before, declared)
     specs = replica_specs(stack, order.service, target, image, given, upstream)
     return Plan(
         release=release,
@@ -195,7 +208,7 @@ def plan_release(
         upstream=upstream,
         served=served,
         config=config,
-        migration=None if wake else migration_spec(stack, order.service, specs[0]),
+        migration=None if wake else _find_migration(stack, order, lane, specs[0]),
         start=() if wake else specs,
         wake=wake,
         aside=aside,
@@ -206,9 +219,34 @@ def plan_release(
     )
 
 
+def _find_place(snapshot: Snapshot, service: str) -> tuple[Lane, Color]:
+    """Return who gets the traffic now, and the color that the candidate takes."""
+    lane = snapshot.lane(service)
+    return lane, naming.other(lane.active.color) if lane.active else "blue"
+
+
+def _fit(
+    stack: Stack,
+    snapshot: Snapshot,
+    candidate: tuple[str, Color],
+    found: tuple[Replica, ...],
+    wake: tuple[Replica, ...],
+) -> tuple[Config, Upstream | None]:
+    """Return the config that a release needs, and how it reaches the candidate.
+
+    One that failed may have left a config with more replicas of what is woken than there are.
+    """
+    table = snapshot.table.only_first(*candidate, len(wake)) if wake else snapshot.table
+    config = fit_config(stack, snapshot, table, None if wake else candidate)
+    upstream = config.table.of(*candidate)
+    refuse_taken(snapshot, upstream, found)
+    return config, upstream
+
+
 def _find_service(stack: Stack, order: Order) -> Service:
-    service = stack.services[order.service]
-    return service.model_copy(update={"keep": "removed"}) if order.reason else service
+    """Return the service; what is replaced by its own version, or was not good, is not kept."""
+    service, gone = stack.services[order.service], order.reason or order.repeats
+    return service.model_copy(update={"keep": "removed"}) if gone else service
 
 
 def _goes_back(
@@ -218,12 +256,18 @@ def _goes_back(
     return back and is_kept(found, order.version, service, snapshot.table)
 
 
+def _find_migration(
+    stack: Stack, order: Order, lane: Lane, spec: ContainerSpec
+) -> ContainerSpec | None:
+    """Return what brings the database to the version; None where that has served on it before."""
+    back = order.command == "rollback" and order.version == find_before(lane)
+    return None if back or order.repeats else migration_spec(stack, order.service, spec)
+
+
 def _runs(snapshot: Snapshot, order: Order, specs: tuple[ContainerSpec, ...]) -> bool:
-    return runs(snapshot, order.service, order.version, specs, order.unreached)
-
-
-def _count(upstream: Upstream | None, service: Service) -> int:
-    return len(upstream.addresses) if upstream else service.replicas
+    return order.command != "restart" and runs(
+        snapshot, order.service, order.version, specs, order.unreached
+    )
 
 
 def find_drain_timeout(stack: Stack, service: str) -> float:

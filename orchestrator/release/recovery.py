@@ -186,11 +186,14 @@ def _clear(
 ) -> None:
     service = house.stack.services[name]
     within = find_drain_timeout(house.stack, name)
-    for color in {r.color for r in (*repair.remove, *repair.stop) if r.container.running}:
+    gone = (*repair.remove, *repair.stop, *repair.drop)
+    for color in {replica.color for replica in gone if replica.container.running}:
         house.emit(Waiting(f"until {name} ({color}) has answered all of before", within))
         quiet = gateway.await_quiet(name, color, snapshot.table.of(name, color), within)
         warn_of_cut(quiet, house.emit)
     require_held(lease)
     discard(house.engine, service, [replica.container for replica in repair.remove])
     put_away(house.engine, service, repair.stop, house.emit)
+    removed = service.model_copy(update={"keep": "removed"})
+    put_away(house.engine, removed, repair.drop, house.emit)
     bring_back(house.engine, service, repair.back)

@@ -31,6 +31,8 @@ class Result:
     error: StackctlError | None = None
     warnings: tuple[str, ...] = ()
     previous: str | None = None  # version that users had before; None where nobody was served
+    command: str = "deploy"  # that asked for it
+    replicas: int | None = None  # that users have now; None where that was not decided
     planned: bool = False  # whether it came so far that `previous` is known
     closed: bool = False  # whether users were told to come back for a while
     url: str = ""  # where users find the service on this machine; empty where it has no route
@@ -68,6 +70,8 @@ class Result:
             "outcome": self.outcome,
             "service": self.service,
             "version": self.version,
+            "command": self.command,
+            "replicas": self.replicas,
             "color": self.color,
             "release": self.release,
             "evidence": self.evidence,

@@ -16,9 +16,18 @@ if TYPE_CHECKING:
     from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.gateway.addresses import AddressTable
     from orchestrator.gateway.config import Config
+    from orchestrator.gateway.lane import Lane
     from orchestrator.release.observe import Snapshot
     from orchestrator.release.replica import Replica
     from orchestrator.stack.model import Service, Stack
+
+
+def find_before(lane: Lane) -> str:
+    """Return the version that a rollback goes back to, from what is served; empty where there is none."""
+    active = lane.active
+    if lane.kept and active and lane.kept.version != active.version:
+        return lane.kept.version
+    return (active.before if active else None) or ""
 
 
 def is_kept(

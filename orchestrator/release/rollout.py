@@ -62,11 +62,13 @@ def _find_previous(house: House, service: str) -> str:
     One that was led back keeps nothing. Then it is what a companion keeps, which was not promoted.
     """
     snapshot = observe(house)
+    active = snapshot.lane(service).active
+    known = snapshot.kept(service) or (active and active.before)
     has = snapshot.version(service)
     companions = house.stack.services[service].companions
     others = (name for name in companions if snapshot.kept(name))
     other = next((name for name in others if snapshot.kept(name)[0].version != has), service)
-    keeper = service if snapshot.kept(service) else other
+    keeper = service if known else other
     images = () if snapshot.kept(keeper) else house.engine.images(house.stack.name)
     return previous_version(snapshot, keeper, images)
 
@@ -94,7 +96,7 @@ def release_unit(house: House, order: Order, lease: Lease) -> Result:
         error = failure
     whole = len(done) == len(orders) and done[-1].went_through
     gone_back: list[Result] = []
-    if not whole and done[0].went_through:
+    if not whole and done[0].went_through and not order.repeats:  # what is repeated is even
         stopped = len(done) - (not done[-1].went_through)
         why = error or done[-1].error
         failed = replace(orders[stopped], reason=why.message if why else "it was stopped")

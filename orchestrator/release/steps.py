@@ -21,7 +21,7 @@ from orchestrator.release.closure import close, end_previous
 from orchestrator.release.companions import check_companions, prepare_companions
 from orchestrator.release.externals import refuse_unfit
 from orchestrator.release.gate import pass_gate, require_running
-from orchestrator.release.images import prepare_image
+from orchestrator.release.images import find_image
 from orchestrator.release.migration import migrate_database
 from orchestrator.release.observe import observe
 from orchestrator.release.phases import Phase
@@ -76,7 +76,7 @@ def build(run: Run) -> Built:
         opening = pool.submit(_open_switch, run)
         if order.build:
             require_door(house, order.service)
-        image = prepare_image(house, order.service, order.version, run.emit, build=order.build)
+        image = find_image(house, order, order.service, run.emit)
         companions = prepare_companions(house, order, run.emit)
         return Built(image, opening.result(), companions)
 
@@ -98,12 +98,15 @@ def plan(run: Run, built: Built) -> Candidate:
                 previous=made.previous.version if made.previous else None,
                 unchanged=made.unchanged,
                 worker=made.service.is_worker,
+                outgoing=len(made.outgoing),
             )
         )
         if not made.unchanged:
             door.result()
         if made.start and not order.build:  # what is only woken needs no name: it has one
             refuse_unfit(house, order.service)
+        if made.recounted:
+            built.switch.move("recount", made.recounted)
         check_companions(house, order, snapshot, release, built.companions)
         for text in made.find_warnings(image):
             run.emit(Warned(text))

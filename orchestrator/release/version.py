@@ -40,14 +40,18 @@ def parse_version(text: str) -> str:
 
 
 def previous_version(snapshot: Snapshot, service: str, images: Iterable[Image] = ()) -> str:
-    """Return the version that a rollback goes back to.
+    """Return the version that a rollback goes back to: what is kept, or, where the version that serves
+    was restarted or scaled, what was kept before that.
 
     Raises StackctlError where none is kept, with the versions that `images` of the stack are there of.
     """
-    if snapshot.live_color(service) is None:
+    active = snapshot.lane(service).active
+    if active is None:
         raise StackctlError(
             f"`{service}` has no active version to roll back from", "release one: `stackctl up`"
         )
+    if active.before:
+        return active.before
     kept = snapshot.kept(service)
     if not kept:
         there = _list_versions(images, service, snapshot.version(service))

@@ -64,7 +64,7 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "version": "The version that `up` releases first; later `deploy --version` decides.",
         "port": "The port that the service listens on inside its container; without it, it is a worker, to"
         " which no request leads.",
-        "replicas": "How many containers the service has.",
+        "replicas": "How many containers the service has. What `stackctl scale` says holds until this is changed.",
         "read_only": "Whether the root file system is read-only; `/tmp` stays writable, in memory.",
         "needs": "Services and accessories that have to be up first.",
         "with": "Services that `deploy` and `rollback` of this one take along, workers first of all: all have"

@@ -13,6 +13,7 @@ from orchestrator.lifecycle.status import Status, read_status
 from orchestrator.lifecycle.up import Convergence, bring_up
 from orchestrator.release.house import House
 from orchestrator.release.plan import Order
+from orchestrator.release.repetition import restart, scale
 from orchestrator.release.rollout import deploy, rollback
 from orchestrator.stack.model import Stack
 from tests.fakes.apps import App
@@ -113,6 +114,14 @@ class World:
     def rollback(self, version: str | None = None) -> Result:
         """Run `stackctl rollback notes`."""
         return rollback(self.house, "notes", version)
+
+    def restart(self, service: str = "notes") -> Result:
+        """Run `stackctl restart`."""
+        return restart(self.house, service)
+
+    def scale(self, replicas: int, service: str = "notes") -> Result:
+        """Run `stackctl scale`."""
+        return scale(self.house, service, replicas)
 
     def take_down(self, *, volumes: bool = False) -> Removed:
         """Run `stackctl down`."""
