@@ -29,7 +29,7 @@ LARGEST = (
 )  # bytes of a file that is read at once; a witness writes as much in half a day
 FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 STEP = FOLDER | getattr(os, "O_PATH", os.O_RDONLY)  # to pass through needs no right to read
-PLACES = ("", "releases", "bench")  # that are written to
+PLACES = ("", "releases", "bench", "jobs")  # that are written to
 
 
 def find_reports(folder: Path, named: Path | None = None) -> Path:

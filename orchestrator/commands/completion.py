@@ -39,6 +39,11 @@ def offer_parts(context: typer.Context) -> list[str]:
     return [*names, "gateway"] if names else []
 
 
+def offer_jobs(context: typer.Context) -> list[str]:
+    """Return the jobs of stack.yaml."""
+    return _read_names(context, "jobs")
+
+
 def offer_versions(context: typer.Context) -> list[str]:
     """Return the versions of the service in question that were released before, the newest first."""
     services = _read_names(context, "services")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.events import Waiting, Warned
+from orchestrator.jobs.supervision import record_left
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, is_ours, observe
@@ -50,7 +51,7 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
             house.emit(Warned(f"container `{stranger.name}` is none of ours: it is left alone"))
         found = [c for c in listed if is_ours(c) and _role(c) != "lock"]
         # The gateway first: it lets what is in flight end while the services still answer.
-        for role in ("gateway", "service", "run", "migration", "accessory"):
+        for role in ("gateway", "service", "run", "job", "migration", "accessory"):
             if lease is not None:
                 require_held(lease)
             going = [c for c in found if _role(c) == role]
@@ -84,8 +85,11 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
             gateway.await_departures(house.stack.gateway.departure)
             require_held(lease)
         in_parallel(house.engine.remove, [container.id for container in orphans])
-        left = [run for run in snapshot.runs if not run.running]  # by a stackctl that died
+        left = [  # by a stackctl that died; a job is recorded first
+            run for run in snapshot.runs if not run.running and naming.JOB not in run.labels
+        ]
         in_parallel(lambda run: house.engine.remove(run.id, data=True), left)
+        jobs = record_left(house)
         _tell_of_left(house, orphans)
         _remove_old_files(house)
         built = [i for i in house.engine.images(house.stack.name) if _is_built(house, i)]
@@ -98,7 +102,7 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
                 {snapshot.config.id, snapshot.current}
             )
     return Removed(
-        containers=tuple(container.name for container in (*orphans, *left)),
+        containers=(*(container.name for container in (*orphans, *left)), *jobs),
         images=tuple(tag for image in removed for tag in image.tags or (image.id[:19],)),
         configs=configs,
     )
@@ -197,7 +201,9 @@ def _stop_and_remove(house: House, container: Container, *, data: bool) -> None:
     stack = house.stack
     service = container.labels.get(naming.SERVICE, "")
     grace = 10.0
-    if _role(container) == "gateway":
+    if _role(container) == "job":
+        grace = 0.0  # it is a lock, and nothing to be ended in order
+    elif _role(container) == "gateway":
         grace = stack.gateway.drain_timeout
     elif service in stack.services:
         grace = stack.services[service].stop_grace

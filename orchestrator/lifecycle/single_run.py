@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from orchestrator.engine.ports import Session
     from orchestrator.engine.values import ContainerSpec
+    from orchestrator.gateway.lane import Target
     from orchestrator.release.house import House
 
 
@@ -31,18 +32,24 @@ def plan_run(
 
     Raises ConfigurationError, ImageError, StackctlError where nobody serves, EngineError.
     """
-    require_known(house, service)
-    active = observe(house).lane(service).active
-    if active is None:
-        raise StackctlError(
-            f"no version of `{service}` was released yet", "bring the stack up: `stackctl up`"
-        )
+    active = require_active(house, service)
     target = replace(active, version=version or active.version)
     image = prepare_image(house, service, target.version, house.emit, build=False)
     given = provide(house, house.stack.services[service], f"services.{service}")
     replica, *_ = replica_specs(house.stack, service, target, image.id, given, None)
     spec = run_spec(house.stack, service, replica, command, secrets.token_hex(4))
     return replace(spec, terminal=terminal)
+
+
+def require_active(house: House, service: str) -> Target:
+    """Return the version that users get. Raises ConfigurationError, StackctlError where nobody serves."""
+    require_known(house, service)
+    active = observe(house).lane(service).active
+    if active is None:
+        raise StackctlError(
+            f"no version of `{service}` was released yet", "bring the stack up: `stackctl up`"
+        )
+    return active
 
 
 @contextmanager

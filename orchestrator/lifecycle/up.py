@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.clock import poll
 from orchestrator.errors import Interrupted
 from orchestrator.events import Progress, Waiting, Warned
+from orchestrator.jobs.supervision import record_left
 from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
 from orchestrator.lifecycle.drift import warn_of_drift
 from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories
@@ -85,6 +86,7 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
                 services += _take_back(house, services, order, lease)
                 break  # whatever needs it would fail as well
         _forget_network(house)
+        record_left(house)
     for warning in findings.warnings:
         house.emit(Warned(warning))
     told = tuple(findings.warnings), tuple(findings.mended)

@@ -60,7 +60,6 @@ def conclude(
         house.emit(Warned(warning))
     unchanged = ending.outcome == "unchanged"
     serving = plan.previous if plan and ending.outcome != "deployed" else plan and plan.candidate
-    told = (str(event["text"]) for event in record.events if event["event"] == "warning")
     return Result(
         outcome=ending.outcome,
         service=order.service,

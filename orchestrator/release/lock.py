@@ -33,32 +33,32 @@ HELD_BY = ("holder", "host", "since", "command", "ci")
 
 
 @contextmanager
-def hold_lock(house: House, command: str, wait: float = 0.0) -> Iterator[Lease]:
-    """Hold the stack's lock for a while.
+def hold_lock(house: House, command: str, wait: float = 0.0, *, job: str = "") -> Iterator[Lease]:
+    """Hold the stack's lock for a while, or that of a `job`.
 
     Raises LockedError after `wait` seconds without it, Conflict where its name is somebody else's.
     """
     if not wait >= 0:  # which is true of what is no number as well
         raise ConfigurationError(f"`{wait:g}` seconds are no time to wait for the lock")
-    lease = _take(house, command, wait)
+    lease = _take(house, command, wait, job)
     try:
         yield lease
     finally:
         lease.release()
 
 
-def _take(house: House, command: str, wait: float) -> Lease:
+def _take(house: House, command: str, wait: float, job: str) -> Lease:
     holder = ""
 
     def attempt() -> Lease | None:
         nonlocal holder
         try:
-            return house.engine.hold(_lock_spec(house, command))
+            return house.engine.hold(_lock_spec(house, command, job))
         except Conflict:
-            lock = _find_lock(house)
+            lock = _find_lock(house, job)
             seen = _describe_holder(lock)
             if not seen:
-                _refuse_other_stack(house)
+                _refuse_other_stack(house, job)
             if seen and not wait and not _is_ending(lock):
                 raise _locked(seen) from None
             if seen and seen != holder:
@@ -69,7 +69,7 @@ def _take(house: House, command: str, wait: float) -> Lease:
 
     lease = poll(attempt, clock=house.clock, every=RETRY_EVERY, within=wait or NAMELESS)
     if lease is None:
-        raise _locked(holder or f"somebody unknown holds the lock `{_name(house)}`")
+        raise _locked(holder or f"somebody unknown holds the lock `{_name(house, job)}`")
     return lease
 
 
@@ -130,11 +130,11 @@ def ci_link(environment: Mapping[str, str]) -> str:
     return environment.get("CI_JOB_URL", "")
 
 
-def _name(house: House) -> str:
-    return naming.part_name(house.stack.name, "lock")
+def _name(house: House, job: str) -> str:
+    return naming.part_name(house.stack.name, naming.job_lock(job) if job else "lock")
 
 
-def _lock_spec(house: House, command: str) -> ContainerSpec:
+def _lock_spec(house: House, command: str, job: str) -> ContainerSpec:
     facts = {
         "holder": operator(),
         "host": socket.gethostname(),
@@ -145,24 +145,25 @@ def _lock_spec(house: House, command: str) -> ContainerSpec:
     }
     stack = house.stack
     return ContainerSpec(
-        name=_name(house),
+        name=_name(house, job),
         image=stack.gateway.image,  # any image with `cat`; this one is there already
-        labels=naming.labels(stack.name, "lock", **facts),
+        labels=naming.labels(stack.name, "lock", **facts)
+        | ({naming.ROLE: "job", naming.JOB: job} if job else {}),
         network=None,
     )
 
 
-def _refuse_other_stack(house: House) -> None:
+def _refuse_other_stack(house: House, job: str) -> None:
     """Raise Conflict where the lock's name is a container's that is none of this stack's."""
-    name = _name(house)
+    name = _name(house, job)
     for found in house.engine.named(name):
         if (found.kind, found.name) == ("container", name) and found.owner != house.stack.name:
             raise Conflict(found.told, found.hint)
 
 
-def _find_lock(house: House) -> Container | None:
+def _find_lock(house: House, job: str) -> Container | None:
     """Return the lock's container; None where the engine lists none (any more, or yet)."""
-    found = (c for c in house.engine.containers(house.stack.name) if c.name == _name(house))
+    found = (c for c in house.engine.containers(house.stack.name) if c.name == _name(house, job))
     return next(found, None)
 
 
@@ -191,4 +192,6 @@ def _describe_holder(lock: Container | None) -> str:
     who = f"{facts['holder'] or 'somebody'} on {facts['host'] or 'another machine'}"
     since = f" since {facts['since']}" if facts["since"] else ""
     link = f" ({facts['ci']})" if facts["ci"] else ""
-    return f"`{facts['command'] or 'another command'}` by {who} holds the lock{since}{link}"
+    job = lock.labels.get(naming.JOB, "") if lock else ""
+    held = f"the lock of `{job}`" if job else "the lock"
+    return f"`{facts['command'] or 'another command'}` by {who} holds {held}{since}{link}"

@@ -192,6 +192,7 @@ def is_ours(container: Container | Named) -> bool:
         "accessory": service,
         "gateway": "gateway",
         "lock": "lock",
+        "job": naming.job_lock(labels.get(naming.JOB, "")),
     }
     return role in parts and container.name == naming.part_name(
         labels.get(naming.STACK, ""), parts[role]

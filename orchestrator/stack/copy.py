@@ -32,6 +32,7 @@ def write_copy(
     document["gateway"] |= {"listen": str(doors[0]), "admin": str(doors[1])}
     document.pop("notify", None)
     document.pop("secrets_command", None)  # the copy is given what it says
+    document.pop("jobs", None)  # no timer knows the copy
     document.pop("volumes", None)  # the copy's own, and no data of others
     for service in document["services"].values():
         build = service.get("build")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.stack.health import Health
+from orchestrator.stack.job import Job
 from orchestrator.stack.model import (
     Accessory,
     AccessoryHealth,
@@ -36,6 +37,7 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "gateway": "The NGINX in front of everything.",
         "services": "What is released blue-green, by name.",
         "accessories": "Databases and the like, by name: `up` starts them, no release touches them.",
+        "jobs": "Commands that a timer runs, by name.",
         "volumes": "Volumes that others have made, by the names that `volumes` of services and accessories"
         " have for them.",
         "network": "The stack's own network.",
@@ -209,6 +211,14 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "command": "The command inside the container; 0 is ready.",
         "interval": "The time between two commands.",
         "timeout": "The longest that one may take.",
+    },
+    Job: {
+        "service": "The service of whose active version it gets a fresh container.",
+        "command": "The command and its arguments, in place of the image's ENTRYPOINT.",
+        "schedule": "When it runs, by the clock of the machine that has the timer; without it, no timer is"
+        " written.",
+        "timeout": "The longest that it may take: then SIGTERM, and after the service's `stop_grace` SIGKILL.",
+        "resources": "The most that its container may take; without it, what the service's may.",
     },
     Network: {
         "subnet": "The addresses of the network; without it the engine chooses.",

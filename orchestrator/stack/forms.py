@@ -33,6 +33,8 @@ PUBLICATION = r"^(127\.[0-9.]+:[0-9]{1,5}):([0-9]{1,5})$"
 ADDRESS = r"^(?:([0-9.]+):)?([0-9]{1,5})$"
 RATE = r"^([1-9][0-9]{0,6})/([sm])$"
 NETWORK = r"^[0-9A-Fa-f:.]+(/[0-9.]+)?$"  # and what the ipaddress module takes for one
+# Which numbers a field may have, only its reader can tell.
+SCHEDULE = r"^[0-9*,/-]+( +[0-9*,/-]+){4}$"
 SUBNET = r"^[0-9.]+/[0-9.]+$"  # as above
 SMALLEST, LARGEST = (
     28,
@@ -72,6 +74,8 @@ FORMS = {  # as faults describe them
     " `127.0.0.1:5432:5432`",
     ADDRESS: "a port from 1 to 65535, or `address:port` with an IPv4 address",
     RATE: "a rate such as `100/s` or `30/m`",
+    SCHEDULE: "five fields of cron such as `15 3 * * *`: minute, hour, day of the month, month and day of"
+    " the week, in numbers",
     NETWORK: "an address or a network such as `10.0.0.7`, `10.0.0.0/8` or `fd00::/8`",
     SUBNET: f"a private IPv4 network of /{LARGEST} to /{SMALLEST} such as `10.77.0.0/24`",
 }

@@ -34,6 +34,7 @@ from orchestrator.stack.fields import (
 )
 from orchestrator.stack.forms import BUILD_SECRET, IMAGE, METRICS, REQUEST, VERSIONED_IMAGE, VOLUME
 from orchestrator.stack.health import Health, fit_health
+from orchestrator.stack.job import Job
 from orchestrator.stack.part import ExternalName, Part, Resources
 from orchestrator.stack.quantities import (
     Address,
@@ -248,6 +249,7 @@ class Stack(_Strict):
     gateway: Gateway
     services: Annotated[dict[Name, Service], Field(min_length=1)]
     accessories: dict[Name, Accessory] = {}
+    jobs: dict[Name, Job] = {}
     volumes: dict[VolumeName, ExternalVolume] = {}  # those that are not the stack's own
     network: Network = Network()
     notify: Notify = Notify()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from orchestrator.stack.model import Color
 
-Role = Literal["service", "migration", "run", "accessory", "gateway", "lock"]
+Role = Literal["service", "migration", "run", "accessory", "gateway", "lock", "job"]
 
 PREFIX = "io.stackctl."
 STACK, ROLE, SERVICE, COLOR = (
@@ -20,6 +20,7 @@ VERSION, RELEASE, REPLICA = PREFIX + "version", PREFIX + "release", PREFIX + "re
 ADDRESS, PORT = PREFIX + "address", PREFIX + "port"
 LAYOUT = PREFIX + "layout"  # of the gateway's volume and network
 DRILL_OF = PREFIX + "drill-of"  # the stack whose copy this is a part of: a drill may remove it
+JOB = PREFIX + "job"  # of a container that runs one, and of its lock
 RESOURCES = PREFIX + "resources"  # that the gateway's container has
 SPEC = PREFIX + "spec"  # hash of what a container was made from: tells 'unchanged' from 'changed'
 
@@ -76,6 +77,11 @@ def migration_name(stack: str, service: str) -> str:
 def run_name(stack: str, service: str, run: str) -> str:
     """Return the name of the container of a single run of a command."""
     return part_name(stack, f"{service}-run-{run}")
+
+
+def job_lock(job: str) -> str:
+    """Return the part that is a job's lock. No part of stack.yaml can be called so: names have no dots."""
+    return f"{job}.job"
 
 
 def network_name(stack: str) -> str:

@@ -34,6 +34,7 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _route_faults(services)
     yield from find_worker_faults(services)
     yield from _need_faults(services, accessories)
+    yield from _job_faults(_mappings(document.get("jobs")), services)
     for group, parts in (("services", services), ("accessories", accessories)):
         yield from _volume_faults(group, parts)
         yield from find_place_faults(document, group, parts)
@@ -172,6 +173,19 @@ def _need_faults(
             "`needs` go in a circle: " + " -> ".join(map(quote, reversed(error.args[1]))),
         )
     yield from find_unit_faults(services, graph)
+
+
+def _job_faults(
+    jobs: dict[str, dict[str, Any]], services: dict[str, dict[str, Any]]
+) -> Iterator[Fault]:
+    for name, job in jobs.items():
+        service = job.get("service")
+        if isinstance(service, str) and service not in services:
+            known = ", ".join(sorted(map(quote, services)))
+            yield Fault(
+                f"jobs.{quote(name)}.service",
+                f"no service `{quote(service)}` in the stack; there is {known}",
+            )
 
 
 def _volume_faults(group: str, parts: dict[str, dict[str, Any]]) -> Iterator[Fault]:

@@ -198,7 +198,9 @@ class FakeHost:
 
     def lose_connections(self) -> None:
         """Do as an engine does that restarts: all locks are gone."""
-        for box in [b for b in self.boxes.values() if b.spec.labels.get(naming.ROLE) == "lock"]:
+        for box in [
+            b for b in self.boxes.values() if b.spec.labels.get(naming.ROLE) in ("lock", "job")
+        ]:
             self.forget(box, data=True)
 
     def listen(self, request: httpx.Request) -> httpx.Response:

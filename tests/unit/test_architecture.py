@@ -49,6 +49,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "gateway": WORLD,
     "health": WORLD,
     "release": RELEASE,
+    "jobs": LIFECYCLE,
     "lifecycle": LIFECYCLE,
     "__main__": EDGE,
     "announce": EDGE,
