@@ -20,6 +20,7 @@ from docker.credentials.errors import StoreError
 
 from orchestrator.engine.credentials import Credentials
 from orchestrator.engine.endpoint import ACCOUNT, Endpoint, find_endpoint
+from orchestrator.engine.tunnel import SOCKET, open_tunnel
 from orchestrator.errors import Conflict, EngineError, NotFound
 
 if TYPE_CHECKING:
@@ -128,10 +129,6 @@ def open_endpoint(
         ) from error
     except docker.errors.DockerException as error:
         raise _to_unanswered(endpoint, error) from error
-    except Exception as error:
-        if endpoint.kind == "ssh":  # paramiko has exceptions of its own
-            raise _to_unanswered(endpoint, error) from error
-        raise
 
 
 class Client(docker.APIClient):
@@ -143,9 +140,9 @@ class Client(docker.APIClient):
         self.endpoint = endpoint
         self.patience = patience
         self.silence = silence
-        super().__init__(
-            base_url=endpoint.host, tls=_to_tls(endpoint), version="auto", timeout=patience
-        )
+        over_ssh = endpoint.kind == "ssh"
+        host = f"unix://{open_tunnel(endpoint).socket}" if over_ssh else endpoint.host
+        super().__init__(base_url=host, tls=_to_tls(endpoint), version="auto", timeout=patience)
         self.credentials = self._auth_configs = Credentials(self._auth_configs)
         # `.netrc` and proxies would be looked up for each call.
         self.trust_env = not endpoint.local
@@ -182,6 +179,12 @@ def _to_unanswered(endpoint: Endpoint, error: BaseException) -> EngineError:
         return EngineError(
             f"{message}; it was asked through the proxy `{proxy}`",
             "name the engine's host in NO_PROXY, if the proxy does not lead to it",
+        )
+    if endpoint.kind == "ssh":
+        return EngineError(
+            f"{message}; {open_tunnel(endpoint).complaint}".rstrip("; "),
+            "who logs in there must be a member of the group `docker`; another socket than"
+            f" `{SOCKET}` is named behind the host: `ssh://user@host/run/user/1000/docker.sock`",
         )
     if os.strerror(errno.EACCES) in message:
         return EngineError(

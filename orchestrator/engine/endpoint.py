@@ -12,8 +12,8 @@ import json
 import re
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -85,12 +85,12 @@ def find_endpoint(environment: Mapping[str, str], home: Path) -> Endpoint:
         raise EngineError(f"`{endpoint.shown}`{by} is not the address of an engine", KINDS)
     if endpoint.kind == "npipe" and sys.platform != "win32":
         raise EngineError(f"`{endpoint.shown}`{by} is a named pipe, which only Windows has", KINDS)
-    if endpoint.kind == "ssh" and find_spec("paramiko") is None:
+    if endpoint.kind == "ssh" and not endpoint.name:
+        raise EngineError(f"`{endpoint.shown}`{by} names no machine", KINDS)
+    if endpoint.kind == "ssh" and which("ssh", path=environment.get("PATH")) is None:
         raise EngineError(
-            f"`{endpoint.shown}`{by} is reached over SSH, for which `paramiko` is not installed",
-            "install it beside stackctl: `pip install 'docker[ssh]'`; or open a tunnel:"
-            " `ssh -NL /tmp/engine.sock:/var/run/docker.sock …` and"
-            " `DOCKER_HOST=unix:///tmp/engine.sock`",
+            f"`{endpoint.shown}`{by} is reached by `ssh`, which is not installed",
+            "install it: the package is `openssh-client`, or `openssh`",
         )
     return endpoint
 

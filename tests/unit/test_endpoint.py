@@ -124,7 +124,11 @@ def test_variables_name_certificates(tmp_path: Path) -> None:
             "`ftp://x`, which DOCKER_HOST names, is not the address of an",
         ),
         ({"DOCKER_HOST": "npipe:////./pipe/x"}, "which DOCKER_HOST names, is a named pipe"),
-        ({"DOCKER_HOST": "ssh://me:secret@far"}, "for which `paramiko` is not installed"),
+        ({"DOCKER_HOST": "ssh://"}, "names no machine"),
+        (
+            {"DOCKER_HOST": "ssh://me:secret@far", "PATH": "/nowhere"},
+            "by `ssh`, which is not installed",
+        ),
         ({}, "no Docker context `lost`, which `"),
     ],
 )
