@@ -83,19 +83,32 @@ def ask_once(
     """Ask over a connection of its own. Raises Unanswered."""
     deadline = time.monotonic() + timeout
     with _connect(where, timeout) as opened:
-        connection = http.client.HTTPConnection(*where)
-        link: Any = _Link(opened, deadline, largest + FRAMING)  # as much of a socket as is needed
-        connection.sock = link
-        try:
-            connection.request(method, path, headers={**ASKER, **headers})
-            answer = connection.getresponse()
-            return Answer(answer.status, _read(answer, largest), _join(answer.getheaders()))
-        except (http.client.HTTPException, ValueError) as error:  # ValueError: a length below 0
-            raise Unanswered("RemoteProtocolError") from error
-        except TimeoutError as error:
-            raise Unanswered("ReadTimeout") from error
-        except OSError as error:
-            raise Unanswered("ReadError") from error
+        link = _Link(opened, deadline, largest + FRAMING)
+        return ask_over(link, where, path, method=method, headers=headers, largest=largest)
+
+
+def ask_over(
+    link: Any,
+    where: tuple[str, int],
+    path: str,
+    *,
+    method: str,
+    headers: Mapping[str, str],
+    largest: int,
+) -> Answer:
+    """Ask over a link that is open: it has `sendall`, `makefile` and `close`. Raises Unanswered."""
+    connection = http.client.HTTPConnection(*where)
+    connection.sock = link  # as much of a socket as is needed
+    try:
+        connection.request(method, path, headers={**ASKER, **headers})
+        answer = connection.getresponse()
+        return Answer(answer.status, _read(answer, largest), _join(answer.getheaders()))
+    except (http.client.HTTPException, ValueError) as error:  # ValueError: a length below 0
+        raise Unanswered("RemoteProtocolError") from error
+    except TimeoutError as error:
+        raise Unanswered("ReadTimeout") from error
+    except OSError as error:
+        raise Unanswered("ReadError") from error
 
 
 def has_address(host: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import SystemClock
 from orchestrator.engine.connection import connect
 from orchestrator.engine.discretion import keep_discreet
 from orchestrator.engine.docker import DockerEngine
+from orchestrator.engine.endpoint import find_endpoint
 from orchestrator.engine.marking import put_labels
 from orchestrator.engine.redaction import Redaction
 from orchestrator.engine.silence import Silence
@@ -24,11 +26,12 @@ from orchestrator.stack.withheld import find_withheld, list_public
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from orchestrator.console import Console
+    from orchestrator.engine.endpoint import Endpoint
     from orchestrator.engine.ports import Engine
     from orchestrator.events import Emit
+    from orchestrator.gateway.passage import Entrance
     from orchestrator.stack.model import Stack
 
 
@@ -46,17 +49,36 @@ def open_house(
     variables = load_variables(file)
     redaction = Redaction(find_withheld(file, stack, variables), list_public(stack))
     known = take_key(variables, folder, os.environ)
+    endpoint = find_endpoint(os.environ, Path.home())
+    engine = _open_engine(stack, redaction, console.show)
+    admin, entrance = _open_gateway(stack, engine, endpoint)
     return House(
         stack=stack,
         folder=folder,
-        engine=_open_engine(stack, redaction, console.show),
-        admin=Admin(stack.gateway.admin, stack.gateway.listen),
+        engine=engine,
+        admin=admin,
         clock=SystemClock(),
         emit=console.show,
         variables=known,
         vault=_open_vault(stack, folder, known, redaction),
         kept_in=place,
+        entrance=entrance,
     )
+
+
+def _open_gateway(
+    stack: Stack, engine: Engine, endpoint: Endpoint
+) -> tuple[Admin, Entrance | None]:
+    """Return how the gateway is asked, and how its public door is reached from another machine."""
+    admin, listen = stack.gateway.admin, stack.gateway.listen
+    if not endpoint.away:
+        return Admin(admin, listen), None
+    from orchestrator.gateway.afar import Relay
+    from orchestrator.gateway.passage import find_entrance
+
+    container = naming.part_name(stack.name, "gateway")
+    entrance = find_entrance(listen, endpoint.name, engine, container)
+    return Admin(admin, entrance.door, inside=Relay(engine, container).ask), entrance
 
 
 def _open_vault(

@@ -90,8 +90,7 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     wish = Wish(script, Overrides(vus, duration, rate), runs, against, save_baseline, alternate)
     order = _check_release(wish, during_deploy, version)
     with opened(context.obj) as (house, console):
-        listen = house.stack.gateway.listen
-        campaign = Campaign(house.folder, wish, listen, os.environ, house.clock, house.reports)
+        campaign = Campaign(house.folder, wish, house.door, os.environ, house.clock, house.reports)
         turns = _prepare_turns(house, wish)
         during = _prepare_release(house, order, campaign.length / 3)
         show = Meter(console, house.clock).show

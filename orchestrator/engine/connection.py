@@ -158,9 +158,13 @@ class Client(docker.APIClient):
             return super().send(request, **how)
 
     def merge_environment_settings(self, *arguments: Any) -> Any:
-        """Take proxies from the environment, unless the engine is on this machine."""
+        """Take proxies from the environment, unless the engine is on this machine.
+
+        Not certificates where the engine's own authority is known: those there are for the web.
+        """
         self.trust_env = not self.endpoint.local  # the first call is made before `__init__` ends
-        return super().merge_environment_settings(*arguments)
+        settings = super().merge_environment_settings(*arguments)
+        return settings if self.verify is True else {**settings, "verify": self.verify}
 
 
 def _to_tls(endpoint: Endpoint) -> docker.tls.TLSConfig | bool:

@@ -30,9 +30,13 @@ class DockerConversation:
             self._stream = client.exec_start(session["Id"], socket=True)
             self._socket = open_socket(self._stream, PATIENCE)
 
-    def ask(self, line: str) -> str:
-        """Send a line and return the one that comes back. Raises EngineError where none does."""
+    def ask(self, line: str, within: float = PATIENCE) -> str:
+        """Send a line and return the one that comes back, where nothing is silent `within` seconds.
+
+        Raises EngineError where none does.
+        """
         with translated(self._doing):
+            self._socket.settimeout(within)
             self._socket.sendall(line.encode() + b"\n")
             while b"\n" not in self._rest:
                 self._rest += self._read(length_of(self._read(HEADER)))

@@ -17,6 +17,7 @@ from shutil import which
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from orchestrator.asking import has_address
 from orchestrator.errors import EngineError
 
 if TYPE_CHECKING:
@@ -70,11 +71,27 @@ class Endpoint:
         """Whether no proxy can be on the way: a socket, or this machine's loopback."""
         if self.kind != "tcp":
             return True
-        name = urlsplit(self.host if SCHEME.match(self.host) else f"tcp://{self.host}").hostname
         try:
-            return name == "localhost" or ipaddress.ip_address(name or "").is_loopback
+            return self.name == "localhost" or ipaddress.ip_address(self.name).is_loopback
         except ValueError:
             return False
+
+    @property
+    def name(self) -> str:
+        """Return the name or address of the machine; empty where none stands there, as of a socket."""
+        if self.kind not in ("tcp", "ssh"):
+            return ""
+        return urlsplit(self.address).hostname or ""
+
+    @property
+    def away(self) -> bool:
+        """Whether the engine's loopback is another machine's: what is reached over SSH is.
+
+        A socket may be the end of a tunnel; that cannot be seen.
+        """
+        if self.kind == "ssh":
+            return True
+        return self.kind == "tcp" and not self.local and not has_address(self.name)
 
 
 def find_endpoint(environment: Mapping[str, str], home: Path) -> Endpoint:

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 class Conversation(Protocol):
     """A process inside a container that answers every line with a line."""
 
-    def ask(self, line: str) -> str:
-        """Send a line and return the answer. Raises EngineError where none comes."""
+    def ask(self, line: str, within: float = ...) -> str:
+        """Send a line and return the answer; it may be silent for `within` seconds.
+
+        Raises EngineError where none comes.
+        """
 
     def close(self) -> None:
         """End it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.clock import SystemClock, poll
 from orchestrator.engine.connection import translated
+from orchestrator.engine.plain import to_plain
 from orchestrator.engine.streams import HEADER, length_of, open_socket, read_exactly
 from orchestrator.engine.values import ERROR, OUT
 from orchestrator.errors import EngineError, NotFound
@@ -87,8 +88,9 @@ class DockerSession(ABC):
 
     def _take(self, stream: Any) -> None:
         """Have the connection."""
-        self._stream = stream
-        self._socket = open_socket(stream, None)  # somebody may think for as long as they like
+        opened = open_socket(stream, None)  # somebody may think for as long as they like
+        self._socket = to_plain(opened)
+        self._stream = stream if self._socket is opened else self._socket
 
 
 class JoinedSession(DockerSession):

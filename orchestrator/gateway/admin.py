@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Color
     from orchestrator.stack.quantities import Address
 
+# Inside of the gateway's container; stack.yaml says where the host publishes the first two.
+PUBLIC_PORT, ADMIN_PORT, INNER_PORT = 8080, 8081, 80  # the last for what calls services by name
+LOOPBACK = "127.0.0.1"
 UPSTREAM = "X-Stackctl-Upstream"  # on a preview: the address of the replica that answered
 BUSY = "X-Stackctl-Busy"
 WITNESS = {"X-Stackctl-Witness": "1"}  # whoever asks with it is told who answered
@@ -48,9 +51,16 @@ class Admin:
         door: Address,
         ask: Ask = ask_once,
         has: Callable[[str], bool] = has_address,
+        inside: Ask | None = None,
     ) -> None:
+        """Take the two addresses; `inside` asks from inside of the gateway's container.
+
+        With that, the engine is on another machine, and the admin address on a loopback that is not ours.
+        """
         self.has = has  # whether the machine that asks has an address
-        self._ask = partial(ask, address)
+        self.afar = inside is not None
+        self._ask = partial(inside, (LOOPBACK, ADMIN_PORT)) if inside else partial(ask, address)
+        self._inside = inside
         self._door = door.reachable
         self._knock = partial(ask, headers=WITNESS)
 
@@ -151,6 +161,16 @@ class Admin:
         """
         try:
             self._knock(door or self._door, "/", PATIENCE, method="TRACE")
+        except Unanswered:
+            return False
+        return True
+
+    def opens_inside(self) -> bool:
+        """Whether NGINX answers behind the public door; to be asked from afar only."""
+        if self._inside is None:
+            return False
+        try:
+            self._inside((LOOPBACK, PUBLIC_PORT), "/", PATIENCE, method="TRACE", headers=WITNESS)
         except Unanswered:
             return False
         return True

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.engine.values import ContainerSpec, Volume
+from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.gateway.admission import ENTRYPOINT
 from orchestrator.gateway.config import LAYOUT
 from orchestrator.gateway.files import CURRENT, FOLDER, SCRATCH
-from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.stack import naming
 from orchestrator.stack.model import parse_resources
 

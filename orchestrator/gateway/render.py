@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.gateway.addresses import COLORS, AddressTable
-from orchestrator.gateway.admin import CLOSED
+from orchestrator.gateway.admin import ADMIN_PORT, CLOSED, INNER_PORT, PUBLIC_PORT
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import INNER, Config, identify, to_head
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from orchestrator.stack.quantities import Rate
     from orchestrator.stack.routes import RateLimit
 
-PUBLIC_PORT = 8080  # inside the gateway's container; stack.yaml says where the host publishes it
-ADMIN_PORT = 8081
-INNER_PORT = 80  # for what runs in the stack, which calls services by their names
 OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
 MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
 # `Cache-Control` of a request that wants no stored answer. What is possessive (`++`) is never tried

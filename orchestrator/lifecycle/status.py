@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from orchestrator.release.house import House
     from orchestrator.release.reach import Door, Trouble
     from orchestrator.release.replica import Replica
-    from orchestrator.stack.model import Stack
     from orchestrator.whereabouts import Whereabouts
 
 VITALS_PATIENCE = 1.5  # seconds: whoever looks waits no longer for numbers
@@ -136,7 +135,7 @@ def read_status(house: House) -> Status:
         stack=house.stack.name,
         gateway=_to_gateway(house, seen, connections, door),
         lock=describe_lock(snapshot.lock),
-        services=tuple(_to_service(house.stack, name, seen) for name in house.stack.services),
+        services=tuple(_to_service(house, name, seen) for name in house.stack.services),
         accessories=tuple(
             AccessoryStatus(name, found.state, found.health, seen.fares([found]))
             if (found := snapshot.accessories.get(name))
@@ -210,9 +209,9 @@ def _to_gateway(
     )
 
 
-def _to_service(stack: Stack, name: str, seen: Seen) -> ServiceStatus:
+def _to_service(house: House, name: str, seen: Seen) -> ServiceStatus:
     snapshot, lane = seen.snapshot, seen.snapshot.lane(name)
-    wanted = find_count(stack.services[name], lane.active)
+    wanted = find_count(house.stack.services[name], lane.active)
     live = lane.active.color if lane.active else None
     idle = naming.other(live) if live else "blue"
     beside = lane.candidate or lane.kept  # which may have another number
@@ -232,7 +231,7 @@ def _to_service(stack: Stack, name: str, seen: Seen) -> ServiceStatus:
         step=lane.step,
         share=lane.share,
         closed=lane.closed,
-        url=find_url(stack, name),
+        url=find_url(house, name),
     )
 
 

@@ -75,7 +75,7 @@ def conclude(
         previous=plan.previous.version if plan and plan.previous else None,
         planned=plan is not None,
         closed=ending.closed,
-        url=find_url(house.stack, order.service),
+        url=find_url(house, order.service),
         report=_find_report(house, record),
         seal=_find_seal(record),
         warnings=(*_list_warnings(record), *warnings),

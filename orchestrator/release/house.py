@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from orchestrator.engine.values import Container
     from orchestrator.events import Emit
     from orchestrator.gateway.admin import Admin
+    from orchestrator.gateway.passage import Entrance
     from orchestrator.stack.model import Stack
     from orchestrator.stack.part import Part
+    from orchestrator.stack.quantities import Address
     from orchestrator.stack.vault import Vault
     from orchestrator.whereabouts import Whereabouts
 
@@ -38,6 +40,7 @@ class House:
     variables: Mapping[str, str] = field(repr=False)  # where `secrets` come from
     vault: Vault | None = field(default=None, repr=False)  # and where else, with `secrets_command`
     kept_in: Path | None = None  # what reports are kept in; None: `reports/` beside stack.yaml
+    entrance: Entrance | None = None  # where the engine is on another machine
 
     @cached_property
     def whereabouts(self) -> Whereabouts:
@@ -48,6 +51,11 @@ class House:
     def reports(self) -> Path:
         """Return the folder that holds what releases and load tests leave."""
         return self.kept_in or self.folder / "reports"
+
+    @property
+    def door(self) -> Address:
+        """Return where this machine finds the public door."""
+        return self.entrance.door if self.entrance else self.stack.gateway.listen.reachable
 
     @property
     def releases(self) -> Path:

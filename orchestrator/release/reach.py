@@ -15,8 +15,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, GatewayError
+from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.gateway.container import gateway_spec
-from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.release.observe import observe
 from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack.quantities import Address
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from orchestrator.gateway.admin import Admin
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
-    from orchestrator.stack.model import Stack
 
 HTTP = 80  # the port that no address names
 LINES = 200  # of the log's end are looked through
@@ -61,6 +60,8 @@ def look_at_door(house: House, snapshot: Snapshot) -> Door:
     if snapshot.gateway is None or house.admin.opens():
         return Door.OPEN
     listen = house.stack.gateway.listen
+    if house.admin.afar:
+        return _look_from_afar(house.admin, listen, snapshot.gateway)
     host = snapshot.network.gateway if snapshot.network else ""  # the engine's own address
     if host and not house.admin.has(host):
         return Door.AWAY
@@ -69,6 +70,13 @@ def look_at_door(house: House, snapshot: Snapshot) -> Door:
     if not listen.everywhere and not house.admin.has(listen.host):
         return Door.GONE
     return _look_behind(house.admin, listen, snapshot.gateway, host)
+
+
+def _look_from_afar(admin: Admin, listen: Address, gateway: Container) -> Door:
+    """Tell whose fault it is where the engine is on another machine: NGINX's, or the way's."""
+    if gateway.doors.get(PUBLIC_PORT, listen) != listen:
+        return Door.MOVED
+    return Door.AWAY if admin.opens_inside() else Door.DEAF
 
 
 def _look_behind(admin: Admin, listen: Address, gateway: Container, host: str) -> Door:
@@ -105,18 +113,25 @@ def describe_door(house: House, snapshot: Snapshot, door: Door) -> Trouble | Non
             "it may have more to do than it can: `stackctl logs gateway`",
         ),
         Door.AWAY: Trouble(
-            f"{listen.reachable} is not reached from here: the engine is on another machine",
-            "run stackctl on that machine, or forward this address to it as the admin address is",
+            f"{house.door} is not reached from here: the engine is on another machine",
+            "let this machine through its firewall; or listen on the loopback alone, as behind a proxy:"
+            " then the engine's connection leads there"
+            if house.admin.afar
+            else "run stackctl on that machine, or forward this address to it as the admin address is",
         ),
     }[door]
 
 
-def find_url(stack: Stack, service: str) -> str:
-    """Return where this machine finds a service; empty where it has no route."""
-    routes = stack.services[service].routes if service in stack.services else ()
+def find_url(house: House, service: str) -> str:
+    """Return where people find a service on this machine, or on the engine's where that is another one.
+
+    Empty where it has no route.
+    """
+    services = house.stack.services
+    routes = services[service].routes if service in services else ()
     if not routes:
         return ""
-    host, port = stack.gateway.listen.reachable
+    host, port = house.entrance.shown if house.entrance else house.door
     return f"http://{host}{'' if port == HTTP else f':{port}'}{routes[0].path}"
 
 
@@ -148,7 +163,8 @@ def require_reachable(house: House, gateway: Container) -> None:
         raise GatewayError(
             f"the gateway runs, but nothing is reached at {house.stack.gateway.admin} from here",
             "run stackctl on the engine's host: that address is on its loopback; in a container, with"
-            " the network of the host (`docker run --network host`)",
+            " the network of the host (`docker run --network host`); from elsewhere with"
+            " `DOCKER_HOST=ssh://user@host`",
         )
 
 

@@ -93,6 +93,11 @@ def await_gateway(house: House) -> None:
             require_reachable(house, gateway)
         if answers(within):
             return
+    if house.admin.refuses() and house.admin.afar:
+        raise GatewayError(
+            "the gateway serves the config of an earlier stackctl, which cannot be asked from elsewhere",
+            "run `stackctl up` of this version once on the engine's machine",
+        )
     if house.admin.refuses():
         raise GatewayError(
             f"the gateway refuses its own host at {house.stack.gateway.admin}",

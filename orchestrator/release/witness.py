@@ -93,7 +93,7 @@ def start_witness(
     if not requests:
         return None
     witness = Witness(
-        stack.gateway.listen,
+        house.door,
         requests,
         stack.gateway.keepalive,
         on_sample,

@@ -10,13 +10,13 @@ import pytest
 from orchestrator.asking import ask_once
 from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.addresses import AddressTable, fit_table
-from orchestrator.gateway.admin import UNREACHED, UPSTREAM, Admin
+from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT, UNREACHED, UPSTREAM, Admin
 from orchestrator.gateway.apply import Gateway
 from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, LIVE, lane_file, pack_config, pack_current
 from orchestrator.gateway.lane import Lane, Target
-from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT, render
+from orchestrator.gateway.render import render
 from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack import naming
 from orchestrator.stack.model import Stack

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.gateway.addresses import AddressTable, fit_table
-from orchestrator.gateway.admin import Admin
+from orchestrator.gateway.admin import PUBLIC_PORT, Admin
 from orchestrator.gateway.apply import Gateway
 from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import FOLDER, pack_config, pack_current
 from orchestrator.gateway.lane import Lane, Target
-from orchestrator.gateway.render import PUBLIC_PORT, render
+from orchestrator.gateway.render import render
 from orchestrator.stack import naming
 from orchestrator.stack.model import Stack
 from tests.contract.bench import NGINX, Bench

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.gateway.admission import PLACE
 from orchestrator.gateway.config import MARK
-from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.stack.load import load_stack
 from tests.e2e.operator import Operator, wait_for, wait_until
 

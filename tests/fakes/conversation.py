@@ -24,7 +24,7 @@ class FakeConversation:
         self._begun = box.started
         self._open = True
 
-    def ask(self, line: str) -> str:
+    def ask(self, line: str, within: float = 10.0) -> str:  # noqa: ARG002
         """Send a line and return the answer; a process that is gone gives none."""
         with self._engine.called("ask", self._box.id):
             if not self._open or self._box.state != "running" or self._box.started != self._begun:

@@ -17,7 +17,7 @@ import httpx
 from orchestrator.engine.files_volume import HOLD, name_files_volume
 from orchestrator.engine.values import Network
 from orchestrator.errors import Conflict, EngineError, NotFound
-from orchestrator.gateway.render import PUBLIC_PORT
+from orchestrator.gateway.admin import PUBLIC_PORT
 from orchestrator.sockets import ESTABLISHED, LISTENING
 from orchestrator.stack import naming
 from tests.fakes.apps import App

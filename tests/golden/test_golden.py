@@ -15,10 +15,11 @@ import docker.errors
 import pytest
 
 from orchestrator.gateway.addresses import COLORS, AddressTable, fit_table
+from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.files import CURRENT, LIVE, config_file, config_folder
-from orchestrator.gateway.render import ADMIN_PORT, PUBLIC_PORT, render
+from orchestrator.gateway.render import render
 from orchestrator.stack.load import load_stack
 from tests.golden.cases import Case, load_text, read_cases
 from tests.properties.nginx import Said, locations, named, pairs, read_config, rows, say
@@ -335,7 +336,7 @@ def test_the_admin_listener_is_for_the_host(case: Case, tmp_path: Path) -> None:
     """Before any location is looked for: by its address, by the name it uses, and no page of others."""
     config = read_config(case.expected, tmp_path)
     known = pairs(config.http, "map", "$stackctl_stranger")
-    assert known == [("default", "1"), ("include", ADMITTED)]
+    assert known == [("default", "1"), ("127.0.0.1", "0"), ("include", ADMITTED)]
     assert named(config.public, "listen")[0]["args"][0] == str(PUBLIC_PORT)
     assert [listen["args"] for listen in named(config.admin, "listen")] == [[str(ADMIN_PORT)]]
     assert say(named(config.admin, "if")) == [

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from docker.types import Ulimit
 
 from orchestrator.clock import SystemClock
-from orchestrator.gateway.render import PUBLIC_PORT
+from orchestrator.gateway.admin import PUBLIC_PORT
 from orchestrator.stack.load import load_stack
 from tests.e2e.users import open_client, sign_up, upload
 from tests.hostile import attacker

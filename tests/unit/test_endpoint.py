@@ -250,3 +250,24 @@ def test_a_config_that_is_no_config_is_no_traceback(
     with pytest.raises(EngineError, match="is not as it should be") as caught:
         open_endpoint(Endpoint(f"tcp://127.0.0.1:{free_port()}"))
     assert "config.json" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "away"),
+    [
+        ("ssh://deploy@vps.example:2222", "vps.example", True),
+        ("ssh://localhost", "localhost", True),
+        ("tcp://192.0.2.7:2376", "192.0.2.7", True),
+        ("192.0.2.7:2376", "192.0.2.7", True),
+        ("tcp://127.0.0.1:2376", "127.0.0.1", False),
+        ("tcp://localhost:2376", "localhost", False),
+        (DEFAULT_HOST, "", False),
+    ],
+)
+def test_an_engine_is_away_where_its_loopback_is_another_machines(
+    host: str,
+    name: str,
+    away: bool,  # noqa: FBT001
+) -> None:
+    """What comes over SSH is; an address that this machine has is not."""
+    assert (Endpoint(host).name, Endpoint(host).away) == (name, away)

@@ -39,7 +39,9 @@ def run(world: World) -> JobRun:
 
 def kept(world: World) -> list[tuple[str, int | None, str]]:
     """Return what the records of the job say."""
-    return [(r.outcome, r.exit_code, r.note) for r in list_runs(world.folder / "reports", "nightly")]
+    return [
+        (r.outcome, r.exit_code, r.note) for r in list_runs(world.folder / "reports", "nightly")
+    ]
 
 
 def containers(world: World) -> tuple[Container, ...]:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.asking import Answer, Unanswered
 from orchestrator.errors import GatewayError
-from orchestrator.release.reach import pick_complaints
+from orchestrator.gateway.admin import Admin
+from orchestrator.gateway.passage import find_entrance
+from orchestrator.release.observe import observe
+from orchestrator.release.reach import Door, look_at_door, pick_complaints
+from orchestrator.stack.quantities import Address
 from tests.fakes.faults import ALWAYS, Fault
+from tests.fakes.wire import ask_by
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
@@ -83,3 +90,40 @@ def test_complaints_are_those_of_nginx_and_name_no_client() -> None:
         "2026/01/01 00:00:00 [error] 7#7: *3 upstream timed out",
     ]
     assert pick_complaints('{"client":"192.0.2.7"}\n') == ""
+
+
+def refuse(*_: object, **__: object) -> Answer:
+    """Let nobody in."""
+    raise Unanswered("ConnectError")
+
+
+def look_from_afar(world: World) -> Door:
+    """Look at a door that is not reached over the network, with NGINX asked in its container."""
+    gateway = world.house.stack.gateway
+    inside = ask_by(world.host.listen)
+    admin = Admin(gateway.admin, gateway.listen, refuse, inside=inside)
+    house = replace(world.house, admin=admin)
+    assert admin.serving() == world.house.admin.serving()
+    return look_at_door(house, observe(house))
+
+
+def test_from_another_machine_a_door_that_is_not_reached_is_told_from_a_gateway_that_is_deaf(
+    world: World,
+) -> None:
+    """And from one that is published at another address than stack.yaml says."""
+    assert look_from_afar(world) is Door.AWAY
+    world.document["gateway"]["listen"] = "9090"
+    assert look_from_afar(world) is Door.MOVED
+    del world.document["gateway"]["listen"]
+    world.host.silent = 10_000
+    assert look_from_afar(world) is Door.DEAF
+
+
+def test_from_another_machine_a_door_is_at_its_machines_name(world: World) -> None:
+    """Or at the address of that machine that it listens at."""
+    for listen, door in (
+        (Address("0.0.0.0", 80), Address("vps.example", 80)),
+        (Address("10.0.0.7", 80), Address("10.0.0.7", 80)),
+    ):
+        found = find_entrance(listen, "vps.example", world.engine, "shop-gateway")
+        assert found == (door, door, False)

@@ -149,6 +149,6 @@ def test_a_result_says_what_was_before(world: World) -> None:
 def test_an_address_is_one_to_click(world: World, listen: str, url: str) -> None:
     """The first route, at an address that leads somewhere; none where there is no route."""
     world.document["gateway"]["listen"] = listen
-    assert find_url(world.house.stack, "notes") == ""
+    assert find_url(world.house, "notes") == ""
     world.notes["routes"] = [{"path": "/notes/"}, {"path": "/more/"}]
-    assert find_url(world.house.stack, "notes") == url
+    assert find_url(world.house, "notes") == url

@@ -1,0 +1,232 @@
+"""What is asked and carried through a command in a container: the same commands, run by a shell here."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import closing, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, cast
+
+import pytest
+
+from orchestrator.asking import Unanswered
+from orchestrator.engine.plain import to_plain
+from orchestrator.errors import EngineError
+from orchestrator.gateway.afar import Relay
+from orchestrator.gateway.passage import Passage
+from tests.e2e.afar import write_certificates
+from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from orchestrator.engine.ports import Inside
+
+BOUND = 30  # seconds after which something counts as hanging
+MUCH = b"x" * 3_000_000  # bytes, which no buffer on the way takes at once
+
+
+class Shell:
+    """A process on this machine, as one in a container that is talked to or attended."""
+
+    def __init__(self, argv: tuple[str, ...]) -> None:
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._given, self._printed = self._process.stdin, self._process.stdout
+
+    def ask(self, line: str, within: float = BOUND) -> str:
+        """Return the next line of it."""
+        del within
+        with suppress(OSError, ValueError):  # ValueError: its input has been closed
+            self.send(line.encode() + b"\n")
+        answer = self._printed.readline()
+        if not answer:
+            raise EngineError("it has ended")
+        return answer.decode().rstrip("\n")
+
+    def send(self, data: bytes) -> None:
+        """Give it input."""
+        self._given.write(data)
+        self._given.flush()
+
+    def end_input(self) -> None:
+        """End its input."""
+        self._given.close()
+
+    def output(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what it prints."""
+        with suppress(ValueError):  # closed by who waited for its end
+            while data := self._printed.read1(65_536):  # type: ignore[attr-defined]
+                yield 1, data
+
+    def close(self) -> None:
+        """Wait for its end."""
+        self._process.wait(BOUND)
+        self._printed.close()
+
+
+class Container:
+    """Starts commands here."""
+
+    def __init__(self) -> None:
+        self.started: list[Shell] = []
+
+    def start(self, container: str, argv: tuple[str, ...], **_: object) -> Shell:
+        """Start one."""
+        assert container == "shop-gateway"
+        self.started.append(Shell(argv))
+        return self.started[-1]
+
+    converse = attend = start
+
+
+class Answering(BaseHTTPRequestHandler):
+    """Says who is asked for; says nothing at `/late`, until it is let go."""
+
+    released = threading.Event()
+
+    def do_GET(self) -> None:
+        """Answer."""
+        if self.path == "/late":
+            self.released.wait(BOUND)
+        body = MUCH if self.path == "/much" else f"{self.headers['Host']} {self.path}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    do_HEAD = do_GET  # noqa: N815  so http.server has it
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def container() -> Iterator[Container]:
+    """Return a container whose commands run here."""
+    container = Container()
+    yield container
+    for shell in container.started:
+        shell.end_input()
+        shell.close()
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, int]]:
+    """Return where somebody answers."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answering) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        Answering.released.clear()
+        yield "127.0.0.1", server.server_port
+        Answering.released.set()
+        server.shutdown()
+
+
+def test_questions_go_through_one_command(container: Container, server: tuple[str, int]) -> None:
+    """With their headers and methods, and to the last byte of an answer; a new one where it is gone."""
+    relay = Relay(cast("Inside", container), "shop-gateway")
+    asked = relay.ask(server, "/serving", 9, headers={"Host": "shop.example"})
+    assert (asked.status, asked.text) == (200, "shop.example /serving")
+    assert relay.ask(server, "/", 9, method="HEAD").body == b""
+    assert relay.ask(server, "/much", 9, largest=len(MUCH)).body == MUCH
+    assert relay.ask(server, "/much", 9, largest=10).body == MUCH[:10]
+    assert len(container.started) == 1
+
+    container.started[0].end_input()
+    assert relay.ask(server, "/", 9).good
+
+
+def test_questions_without_an_answer_say_how_far_they_came(
+    container: Container, server: tuple[str, int]
+) -> None:
+    """The next one is answered: it is another connection."""
+    relay = Relay(cast("Inside", container), "shop-gateway")
+    with pytest.raises(Unanswered, match="ReadTimeout"):
+        relay.ask(server, "/late", 0.5)
+    with pytest.raises(Unanswered, match="ConnectError"):
+        relay.ask(("127.0.0.1", free_port()), "/", 9)
+    assert relay.ask(server, "/", 9).good
+    assert len(container.started) == 1
+
+
+@contextmanager
+def carried(container: Container) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Give both ends of a connection that is carried through a command."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(BOUND)
+        passage = Passage(cast("Inside", container), "shop-gateway", server.getsockname()[1])
+        assert passage.address.host == "127.0.0.1"
+        with closing(passage), socket.create_connection(passage.address, BOUND) as client:
+            accepted, _ = server.accept()
+            accepted.settimeout(BOUND)
+            with accepted:
+                yield client, accepted
+
+
+def test_a_connection_is_carried_both_ways(container: Container) -> None:
+    """All that either side says, while both are there."""
+    with carried(container) as (client, server):
+        for giver, taker in ((client, server), (server, client)):
+            sending = threading.Thread(target=giver.sendall, args=(MUCH,))
+            sending.start()
+            assert read(taker, len(MUCH)) == MUCH
+            sending.join(BOUND)
+
+
+@pytest.mark.parametrize("leaves", [0, 1], ids=["the client", "nginx"])
+def test_whoever_leaves_is_missed_by_the_other_side(container: Container, leaves: int) -> None:
+    """And nothing of it stays in the container."""
+    with carried(container) as ends:
+        ends[leaves].close()
+        assert ends[1 - leaves].recv(1) == b""
+    container.started[0].close()
+
+
+def test_one_direction_of_tls_may_end_before_the_other(tmp_path: Path) -> None:
+    """Bytes that come meanwhile are not lost, and both directions are used at once."""
+    write_certificates(tmp_path, "127.0.0.1")
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(tmp_path / "server.pem", tmp_path / "server-key.pem")
+    ours = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=echo, args=(server, theirs), daemon=True).start()
+        for size in (0, 10, len(MUCH)):
+            opened = socket.create_connection(server.getsockname(), BOUND)
+            with to_plain(ours.wrap_socket(opened, server_hostname="127.0.0.1")) as plain:
+                plain.settimeout(BOUND)
+                sending = threading.Thread(target=send_all, args=(plain, MUCH[:size]))
+                sending.start()
+                assert read(plain) == MUCH[:size] + b"all"
+                sending.join(BOUND)
+
+
+def echo(server: socket.socket, context: ssl.SSLContext) -> None:
+    """Send back what comes, and at its end that it was all."""
+    while True:
+        try:
+            accepted, _ = server.accept()
+        except OSError:
+            return
+        with to_plain(context.wrap_socket(accepted, server_side=True)) as plain:
+            while data := plain.recv(65_536):
+                plain.sendall(data)
+            plain.sendall(b"all")
+
+
+def send_all(plain: socket.socket, data: bytes) -> None:
+    """Send bytes and their end."""
+    plain.sendall(data)
+    plain.shutdown(socket.SHUT_WR)
+
+
+def read(taker: socket.socket, count: int | None = None) -> bytes:
+    """Return so many bytes, or all until the end."""
+    taken = b""
+    while (count is None or len(taken) < count) and (data := taker.recv(65_536)):
+        taken += data
+    return taken

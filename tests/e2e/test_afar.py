@@ -1,0 +1,112 @@
+"""stackctl on another machine than the engine's: its loopback is not the one that the gateway is on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.afar import FarEngine
+from tests.e2e.operator import EVERY_BYTE, STACKCTL, wait_for
+from tests.hostile.outside import Outside, going_outside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.e2e.operator import Done, Operator
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="to be on another machine takes root")
+SCRIPT = """
+import http from 'k6/http';
+export default function () { http.get(`${__ENV.BASE_URL}/`); }
+"""
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[Outside]:
+    """Return a machine that reaches this one by a link of its own."""
+    with going_outside() as place:
+        subprocess.run(place.within("ip", "link", "set", "lo", "up"), check=True)
+        yield place
+
+
+@pytest.fixture
+def engine(outside: Outside, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FarEngine]:
+    """Return the engine as it is reached from there, over TLS."""
+    engine = FarEngine(tmp_path_factory.mktemp("certificates"), outside.host)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@pytest.fixture
+def far(operator: Operator, outside: Outside, engine: FarEngine) -> Operator:
+    """Somebody whose every command runs there."""
+    operator.stackctl = tuple(outside.within(*STACKCTL))
+    # A bundle of certificates for the web says nothing of the engine.
+    operator.environment |= {**engine.variables, "REQUESTS_CA_BUNDLE": "/etc/hostname"}
+    return operator
+
+
+def assert_released(done: Done, version: str) -> None:
+    """A release went well, its witness was heard, and lost nothing."""
+    assert done.code == 0, done.stderr
+    witness = done.document["witness"]
+    assert done.document["version"] == version
+    assert witness["sent"] > 0
+    assert (witness["lost"], witness["failure"]) == (0, None)
+
+
+def test_a_stack_behind_the_loopback_is_run_from_another_machine(far: Operator) -> None:
+    """All of it goes through the engine's connection: questions to NGINX, and the witness."""
+    far.write_stack()
+    far.up()
+    assert far.serving() == "v1"
+
+    assert_released(far.deploy("v2"), "v2")
+    assert_released(far.run("rollback", "app", "--output", "json"), "v1")
+    status = far.status()
+    assert status["services"][0]["active"]["healthy"] == 2
+    assert (status["gateway"]["door"], status["drift"], status["recovery"]) == ("open", [], [])
+    assert "version v1 starts" in far.run("logs", "app").stdout
+    echoed = far.pipe("exec", "app", "--", "cat", given=EVERY_BYTE)
+    assert (echoed.returncode, echoed.stdout) == (0, EVERY_BYTE)
+    assert far.pipe("exec", "app", "--", "sh", "-c", "exit 7", given=b"").returncode == 7
+
+
+def test_a_public_door_is_reached_over_the_network(far: Operator, outside: Outside) -> None:
+    """By the witness and by a load test, as users reach it; a door that is not reached is told."""
+    (far.folder / "k6").mkdir()
+    (far.folder / "k6" / "test.js").write_text(SCRIPT)
+    far.write_stack(listen=f"{outside.host}:{far.public}")
+    assert far.up().document["services"]
+
+    assert_released(far.deploy("v2"), "v2")
+    done = far.run("bench", "--vus", "2", "--duration", "1s", "--output", "json")
+    assert done.code == 0, done.stderr
+    assert done.document["figures"]["failed"] == 0
+    assert far.status()["services"][0]["url"] == f"http://{outside.host}:{far.public}/"
+
+
+def test_a_connection_that_is_cut_in_a_release_is_put_right(
+    far: Operator, engine: FarEngine, tmp_path: Path
+) -> None:
+    """Users keep what they have; the next command needs nothing but the connection."""
+    far.write_stack()
+    far.up()
+    with far.running("deploy", "app", "--version", "v2") as release:
+        wait_for(release, "gate")
+        engine.drop()
+        release.communicate(timeout=60)
+    assert release.returncode != 0
+    assert far.serving() in ("v1", "v2")
+
+    far.up()
+    served, status = far.serving(), far.status()
+    assert status["services"][0]["active"]["version"] == served
+    assert (status["lock"], status["recovery"]) == (None, [])
+    assert (tmp_path / "reports" / "releases").is_dir()
