@@ -222,7 +222,7 @@ SAFEGUARDS = (
     Safeguard(
         "the admission: the admin listener answers the host and no container",
         "templates/nginx.conf.j2",
-        "        default 1;\n        include {{ admitted }};\n",
+        "        default 1;\n        127.0.0.1 0;\n        include {{ admitted }};\n",
         "        default 0;\n",
         ("tests/e2e/test_boundaries.py::test_no_container_gets_an_answer_of_the_admin_listener",),
     ),
