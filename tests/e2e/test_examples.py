@@ -119,6 +119,9 @@ def test_a_django_app_is_released_whole(program: Path, operator: Operator) -> No
             f"{door}/", operator.folder, rate=30, script=SCRIPT.with_name("reads.js")
         ) as load,
     ):
+        style = find_style(user)
+        with (operator.folder / "desk/static/desk/desk.css").open("a") as file:
+            file.write("h1 { color: #236; }\n")
         post(user, "/", title="All of it")
         wait_until(lambda: ask_report(user)["pages"] or None)
         with operator.running("deploy", "web", "--version", "v2", "--output", "json") as release:
@@ -129,6 +132,8 @@ def test_a_django_app_is_released_whole(program: Path, operator: Operator) -> No
             document, told = release.communicate(timeout=PATIENCE)
         assert release.returncode == 0, told
         assert "<small>v2</small>" in user.get("/").text
+        # Who has a page of v1 asks v2 for the style that it names.
+        assert "#236" in user.get(style).raise_for_status().text
         report = ask_report(user)
     assert (asked["begun_by"], asked["done_by"]) == ("v1", "")
     assert (report["begun_by"], report["done_by"]) == ("v1", "v1")
@@ -152,6 +157,13 @@ def ask_report(user: httpx.Client) -> dict[str, Any]:
     """Return how far the report is that was ordered."""
     document: dict[str, Any] = user.get("/reports/1").raise_for_status().json()
     return document
+
+
+def find_style(user: httpx.Client) -> str:
+    """Return where the page says that its style is."""
+    link = re.search(r'rel="stylesheet" href="([^"]+)"', user.get("/").text)
+    assert link
+    return link[1]
 
 
 def post(user: httpx.Client, path: str, **fields: str) -> None:
