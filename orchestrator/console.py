@@ -62,6 +62,13 @@ class Console:
         if result.error is not None:
             self.print_error(result.error)
 
+    def print_beside(self, results: Sequence[Result]) -> None:
+        """Say on stderr what came of releases beside the one that was asked for."""
+        for result in results:
+            self.print_note(summarize(result))
+            if result.error is not None:
+                self.print_error(result.error)
+
     def print_convergence(self, stack: Stack, done: Convergence) -> None:
         """Print what `up` did."""
         if self._json:

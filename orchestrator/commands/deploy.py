@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.commands.completion import offer_released, offer_versions
 from orchestrator.commands.options import Wait
+
+if TYPE_CHECKING:
+    from orchestrator.release.house import House
+    from orchestrator.release.plan import Order
+    from orchestrator.release.result import Result
 
 Service = Annotated[
     str, typer.Argument(help="The service to release.", autocompletion=offer_released)
@@ -19,42 +24,66 @@ Version = Annotated[
 ]
 
 
-def deploy(
+Build = Annotated[
+    bool, typer.Option("--build/--no-build", help="Build the image, or use the one there is.")
+]
+Downtime = Annotated[
+    bool,
+    typer.Option(
+        "--allow-downtime", help="First recreate gateway and databases with new settings."
+    ),
+]
+Up = Annotated[
+    bool, typer.Option("--up", help="Bring the stack up first where it is not, with this version.")
+]
+Junit = Annotated[
+    Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
+]
+
+
+def deploy(  # noqa: PLR0913, PLR0917  one argument an option
     context: typer.Context,
     service: Service,
     version: Version,
-    build: Annotated[
-        bool, typer.Option("--build/--no-build", help="Build the image, or use the one there is.")
-    ] = True,
-    allow_downtime: Annotated[
-        bool,
-        typer.Option(
-            "--allow-downtime", help="First recreate gateway and databases with new settings."
-        ),
-    ] = False,
+    build: Build = True,
+    allow_downtime: Downtime = False,
+    up: Up = False,
     wait: Wait = 0,
-    junit: Annotated[
-        Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
-    ] = None,
+    junit: Junit = None,
 ) -> int:
     """Release a version without losing a request."""
     from orchestrator.commands.opening import load_ahead, opened
     from orchestrator.release.plan import Order
-    from orchestrator.release.rollout import deploy as release
-    from orchestrator.release.rollout import require_service
     from orchestrator.release.version import parse_version
 
     order = Order(service, parse_version(version), build=build)
     with opened(context.obj) as (house, console):
         if allow_downtime:
             from orchestrator.lifecycle.up import refit
+            from orchestrator.release.rollout import require_service
 
             require_service(house, service)
             refit(house, wait)
         load_ahead(house)
-        result = release(house, order, wait)
+        result, others = _release(house, order, wait, up=up)
+        console.print_beside(others)
         console.print_result(result)
         from orchestrator.announce.announcement import Announcement
 
+        for one in others:
+            Announcement(house, one, os.environ).tell()
         Announcement(house, result, os.environ).tell(junit)
-        return result.exit_code
+        return max(one.exit_code for one in (result, *others))
+
+
+def _release(
+    house: House, order: Order, wait: float, *, up: bool
+) -> tuple[Result, tuple[Result, ...]]:
+    """Return what came of the release, and of those of other services where the stack was brought up."""
+    if up:
+        from orchestrator.lifecycle.first import deploy_or_bring_up
+
+        return deploy_or_bring_up(house, order, wait)
+    from orchestrator.release.rollout import deploy as release
+
+    return release(house, order, wait), ()

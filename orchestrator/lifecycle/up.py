@@ -58,9 +58,16 @@ class Convergence:
         return max((result.exit_code for result in self.services), default=0)
 
 
-def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -> Convergence:
+def bring_up(
+    house: House,
+    *,
+    allow_downtime: bool = False,
+    wait: float = 0.0,
+    asked: Order | None = None,
+) -> Convergence:
     """Network, accessories, gateway, then the first release of every service.
 
+    One service, with its companions, gets the version that is `asked` for.
     Accessories and the gateway are recreated only with `allow_downtime`; without it a change of
     theirs is a warning. Raises StackctlError where something does not come up.
     """
@@ -72,7 +79,7 @@ def bring_up(house: House, *, allow_downtime: bool = False, wait: float = 0.0) -
         services: list[Result] = []
         snapshot = observe(house)
         unreached = _find_unreached(house, snapshot)
-        for order in _orders(house, snapshot, unreached):
+        for order in _orders(house, snapshot, unreached, asked):
             if services and services[-1].error and lease.held:
                 recover(house, lease)  # or the next release would pass over what this one left
             left = wake_stopped(house, order, snapshot, lease, findings)
@@ -202,7 +209,10 @@ def _find_unreached(house: House, snapshot: Snapshot) -> frozenset[str]:
 
 
 def _orders(
-    house: House, snapshot: Snapshot, unreached: frozenset[str] = frozenset()
+    house: House,
+    snapshot: Snapshot,
+    unreached: frozenset[str] = frozenset(),
+    asked: Order | None = None,
 ) -> Iterator[Order]:
     """Yield a release for each service, those that others need, or that take others along, first.
 
@@ -217,9 +227,12 @@ def _orders(
         for name, service in services.items()
     }
     for name in TopologicalSorter(needs).static_order():
+        own = unreached & {replica.container.name for replica in snapshot.active(name)}
+        if asked is not None and asked.service in (name, find_leader(house.stack, name)):
+            yield replace(asked, service=name, unreached=own)
+            continue
         active = snapshot.lane(name).active
         version = find_own_version(house.stack, snapshot, name)
-        own = unreached & {replica.container.name for replica in snapshot.active(name)}
         yield Order(name, version, command="up", build=active is None, unreached=own)
 
 

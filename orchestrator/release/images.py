@@ -161,14 +161,14 @@ def _to_order(house: House, service: str, version: str) -> BuildOrder:
 
 
 def _leave_out(folder: Path, context: Path) -> tuple[str, ...]:
-    """Return what is stackctl's own in a build's folder: secrets, and evidence that each release adds to.
+    """Return what is stackctl's own in a build's folder: secrets, evidence, and what a CI job installs.
 
     An image would hold them for ever, and one of the same sources would never be the same again. A drill's
     copy of a stack lies elsewhere, and builds from folders of the original.
     """
     own, root = (path.resolve() for path in (folder, context))
     homes = (own, root) if (root / "stack.yaml").is_file() and root != own else (own,)
-    found = (home / name for home in homes for name in (".env", "reports"))
+    found = (home / name for home in homes for name in (".env", "reports", ".stackctl"))
     return tuple(str(path.relative_to(root)) for path in found if root in path.parents)
 
 

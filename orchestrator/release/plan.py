@@ -286,7 +286,8 @@ def require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Config
         )
     if snapshot.gateway is None or not snapshot.gateway.running or snapshot.config is None:
         raise StackctlError(
-            f"the gateway of `{stack.name}` does not run", "bring the stack up: `stackctl up`"
+            f"the gateway of `{stack.name}` does not run",
+            "bring the stack up: `stackctl up`; `stackctl deploy … --up` does both",
         )
     return snapshot.gateway, snapshot.config
 

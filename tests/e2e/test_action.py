@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tests.e2e.operator import REPOSITORY, Operator
+from tests.e2e.package import TAG, commit, copy_sources
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 pytestmark = pytest.mark.xdist_group("action")
@@ -23,22 +26,42 @@ pytestmark = pytest.mark.xdist_group("action")
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a runner's temporary folder: what one run installs there, the next one finds."""
-    return tmp_path_factory.mktemp("runner")
+    place = tmp_path_factory.mktemp("runner")
+    restore_downloads(place / "stackctl-pip")
+    return place
+
+
+def restore_downloads(place: Path) -> None:
+    """Put what pip has downloaded here before where a runner's cache brings it back to."""
+    told = subprocess.run(
+        (sys.executable, "-m", "pip", "cache", "dir"), capture_output=True, text=True, check=True
+    )
+    kept = Path(told.stdout.strip())
+    kept.mkdir(parents=True, exist_ok=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(kept)
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what a runner fetches of `uses: OWNER/stackctl@v1`: the sources, without git."""
+    return copy_sources(tmp_path_factory.mktemp("actions") / "stackctl" / "v1")
 
 
 class Runner:
     """Runs a composite action's shell steps and keeps what they leave."""
 
-    def __init__(self, operator: Operator, machine: Path, folder: Path) -> None:
+    def __init__(self, operator: Operator, machine: Path, sources: Path, folder: Path) -> None:
         self._operator = operator
         self._machine = machine
+        self._sources = sources
         self.summary = folder / "summary"
         self._outputs = folder / "outputs"
 
     @property
     def action(self) -> Any:
         """Return what action.yml says."""
-        return yaml.safe_load((REPOSITORY / "action.yml").read_text())
+        return yaml.safe_load((self._sources / "action.yml").read_text())
 
     @property
     def steps(self) -> list[dict[str, Any]]:
@@ -52,7 +75,7 @@ class Runner:
         given = {name: str(facts.get("default", "")) for name, facts in known.items()}
         log = ""
         for step in self.steps:
-            if "run" not in step:
+            if "run" not in step or self._is_done(step):
                 continue
             code, said = self._shell(step, given | inputs)
             log += said
@@ -62,13 +85,20 @@ class Runner:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Return the outputs of the release step."""
+        """Return what the steps have put out, the last of each."""
         return dict(line.split("=", 1) for line in self._outputs.read_text().splitlines())
+
+    def _is_done(self, step: Mapping[str, Any]) -> bool:
+        """Tell whether another test has installed it here."""
+        installed = self._machine / "stackctl" / "bin" / "stackctl"
+        return step["name"] == "Install stackctl" and installed.exists()
 
     def _shell(self, step: Mapping[str, Any], inputs: Mapping[str, str]) -> tuple[int, str]:
         """Run one step as `shell: bash` does."""
+        known = {f"inputs.{name}": value for name, value in inputs.items()}
+        known["runner.temp"] = str(self._machine)
         environment = {
-            name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: inputs[found[1]], value)
+            name: re.sub(r"\$\{\{ ([\w.]+) \}\}", lambda found: known[found[1]], value)
             for name, value in step.get("env", {}).items()
         }
         return run_script(
@@ -77,7 +107,7 @@ class Runner:
             {
                 "CI": "true",
                 "GITHUB_ACTIONS": "true",
-                "GITHUB_ACTION_PATH": str(REPOSITORY),
+                "GITHUB_ACTION_PATH": str(self._sources),
                 "GITHUB_OUTPUT": str(self._outputs),
                 "GITHUB_STEP_SUMMARY": str(self.summary),
                 "RUNNER_TEMP": str(self._machine),
@@ -102,10 +132,10 @@ def run_script(operator: Operator, script: str, variables: Mapping[str, str]) ->
 
 
 def test_the_action_releases_and_leaves_what_a_step_leaves(
-    app: Operator, machine: Path, tmp_path: Path
+    app: Operator, machine: Path, sources: Path, tmp_path: Path
 ) -> None:
     """Outputs, a summary, JUnit; and an annotation where the release fails."""
-    runner = Runner(app, machine, tmp_path)
+    runner = Runner(app, machine, sources, tmp_path)
     code, log = runner.run(service="app", version="v2")
     assert code == 0, log
     assert app.serving() == "v2"
@@ -122,41 +152,62 @@ def test_the_action_releases_and_leaves_what_a_step_leaves(
     assert app.serving() == "v2"
     assert re.search(r"^::error title=stackctl::.*crashed at start", log, re.MULTILINE)
     assert "\x1b" not in log  # no line is drawn over another
+    assert runner.run(command="up")[0] == 0
+    assert app.serving() == "v2"
 
 
 def test_the_evidence_of_a_release_is_what_is_uploaded(
-    app: Operator, machine: Path, tmp_path: Path
+    app: Operator, machine: Path, sources: Path, tmp_path: Path
 ) -> None:
     """Where requests were lost the step fails, says so on the run's page, and keeps the files."""
-    runner = Runner(app, machine, tmp_path)
+    runner = Runner(app, machine, sources, tmp_path)
     code, log = runner.run(service="app", version="rude")
     assert code == 6, log
     assert runner.outputs["outcome"] == "deployed"
     assert re.search(
         r"^::error title=stackctl::app rude was released, but \d+ of ", log, re.MULTILINE
     )
-    (upload,) = [step for step in runner.steps if "uses" in step]
+    fetch, upload = [step for step in runner.steps if "uses" in step]
+    assert fetch["with"]["key"].endswith("${{ steps.lock.outputs.digest }}")
+    assert len(runner.outputs["digest"]) == 32
     assert upload["if"] == "always() && steps.release.outputs.evidence != ''"
     first, second = upload["with"]["path"].splitlines()
+    assert first == "${{ steps.release.outputs.evidence }}"
     assert second == "${{ runner.temp }}/stackctl-junit.xml"
     assert (machine / "stackctl-junit.xml").exists()
-    pattern = first.replace("${{ steps.release.outputs.evidence }}", runner.outputs["evidence"])
-    names = {path.name for path in app.folder.glob(f"{pattern}/*")}
+    names = {path.name for path in Path(runner.outputs["evidence"]).iterdir()}
     assert {"evidence.json", "report.html", "seal.json", "witness.jsonl"} <= names
     outputs = runner.action["outputs"]
-    assert {"outcome", "release", "evidence"} <= set(outputs)
+    assert {"outcome", "release", "evidence", "head"} <= set(outputs)
     for name, facts in outputs.items():
         assert facts["value"] == f"${{{{ steps.release.outputs.{name} }}}}"
         assert name in runner.outputs
 
 
-def test_the_gitlab_job_releases_and_keeps_what_a_job_keeps(app: Operator) -> None:
-    """Its scripts in a shell, with the job's variables; the artifacts that it names are there."""
+def test_the_gitlab_job_releases_and_keeps_what_a_job_keeps(
+    app: Operator, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In a repository that does not hold stackctl, with the job's variables; its artifacts are there."""
+    origin = copy_sources(tmp_path_factory.mktemp("origin"))
+    commit(origin)
     job = yaml.safe_load((REPOSITORY / "docs" / "gitlab-ci.yml").read_text())[".stackctl-release"]
     script = "\n".join([*job["before_script"], *job["script"]])
-    own = {"CI": "true", "GITLAB_CI": "true", "STACKCTL_SOURCE": str(REPOSITORY)}
+    own = {
+        "CI": "true",
+        "GITLAB_CI": "true",
+        "CI_PROJECT_DIR": str(app.folder),
+        "STACKCTL_REPOSITORY": f"file://{origin}",
+        "STACKCTL_REF": TAG,
+    }
     release = {"SERVICE": "app", "VERSION": "v2"}
-    code, log = run_script(app, script, {**job["variables"], **own, **release})
+    said = {
+        name: value.replace("$CI_PROJECT_DIR", own["CI_PROJECT_DIR"])
+        for name, value in job["variables"].items()
+    }
+    (cache,) = job["cache"]["paths"]
+    assert said["PIP_CACHE_DIR"] == str(app.folder / cache)
+    restore_downloads(app.folder / cache)
+    code, log = run_script(app, script, {**said, **own, **release})
 
     assert code == 0, log
     assert app.serving() == "v2"
@@ -165,19 +216,27 @@ def test_the_gitlab_job_releases_and_keeps_what_a_job_keeps(app: Operator) -> No
     assert len(opened) == 1
     assert job["artifacts"]["when"] == "always"
     (folder,) = job["artifacts"]["paths"]
-    assert list((app.folder / folder).glob("*-app-v2/seal.json"))
+    (evidence,) = (app.folder / folder).glob("*-app-v2/evidence.json")
+    assert json.loads(evidence.read_text())["who"]["stackctl"] == TAG.removeprefix("v")
+    assert evidence.with_name("seal.json").exists()
     junit = app.folder / job["artifacts"]["reports"]["junit"]
     assert 'classname="stackctl.gate"' in junit.read_text()
 
 
-def test_an_input_is_never_read_as_a_command(app: Operator, machine: Path, tmp_path: Path) -> None:
-    """Whatever is written into it."""
+def test_an_input_is_never_read_as_a_command(
+    app: Operator, machine: Path, sources: Path, tmp_path: Path
+) -> None:
+    """Whatever is written into it; a branch's name is no version."""
     mark = tmp_path / "mark"
     for inputs in (
         {"service": f"$(touch {mark})", "version": "v2"},
         {"service": "app", "version": f"v2; touch {mark}"},
         {"service": "--help", "version": "v2"},
+        {"command": f"up; touch {mark}"},
+        {"service": "app", "version": "feature/x"},
     ):
-        code, log = Runner(app, machine, tmp_path).run(**inputs)
+        code, log = Runner(app, machine, sources, tmp_path).run(**inputs)
         assert code == 2, log
+    assert "name it `feature-x`" in log
     assert not mark.exists()
+    assert app.serving() == "v1"

@@ -169,11 +169,11 @@ def test_only_what_came_from_a_registry_is_asked_for_there(
 @pytest.mark.parametrize(
     ("context", "left_out"),
     [
-        (".", (".env", "reports")),
-        ("..", ("stack/.env", "stack/reports")),
+        (".", (".env", "reports", ".stackctl")),
+        ("..", ("stack/.env", "stack/reports", "stack/.stackctl")),
         ("notes", ()),
         ("reports", ()),
-        ("notes/..", (".env", "reports")),
+        ("notes/..", (".env", "reports", ".stackctl")),
     ],
 )
 def test_secrets_and_evidence_are_sent_to_no_builder(
@@ -195,7 +195,7 @@ def test_what_lies_beside_another_stack_is_sent_to_no_builder(tmp_path: Path) ->
     (original / "stack.yaml").touch()
     (original / "Dockerfile").write_text("FROM python:3.13-slim\nUSER 10001\n")
     world = World(tmp_path, services={"notes": {"build": str(original), "port": 80}})
-    assert ordered(world).left_out == (".env", "reports")
+    assert ordered(world).left_out == (".env", "reports", ".stackctl")
 
 
 def test_a_build_is_told_its_stage_its_secrets_and_its_agents(tmp_path: Path) -> None:

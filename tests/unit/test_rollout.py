@@ -374,5 +374,6 @@ def test_without_a_gateway_a_release_says_what_to_do(tmp_path: Path) -> None:
     result = world.deploy("v1")
 
     assert isinstance(result.error, StackctlError)
-    assert (result.outcome, result.error.hint) == ("reverted", "bring the stack up: `stackctl up`")
+    assert result.outcome == "reverted"
+    assert str(result.error.hint).startswith("bring the stack up: `stackctl up`; ")
     assert world.states() == {}
