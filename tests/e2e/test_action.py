@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.e2e.operator import REPOSITORY, Operator
 from tests.e2e.package import TAG, commit, copy_sources
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 pytestmark = pytest.mark.xdist_group("action")
@@ -221,6 +222,63 @@ def test_the_gitlab_job_releases_and_keeps_what_a_job_keeps(
     assert evidence.with_name("seal.json").exists()
     junit = app.folder / job["artifacts"]["reports"]["junit"]
     assert 'classname="stackctl.gate"' in junit.read_text()
+
+
+@pytest.fixture
+def versions(operator: Operator) -> Iterator[list[str]]:
+    """Yield three versions of the image that the example is made of: tags that nobody else has."""
+    base = operator.environment["IMAGE_PREFIX"] + "nginx"
+    found = [f"1.30-{operator.name}-{number}" for number in range(3)]
+    for version in found:
+        operator.engine.tag(f"{base}:1.30", base, version)
+    yield found
+    operator.remove_everything()
+    for version in found:
+        operator.engine.remove_image(f"{base}:{version}")
+
+
+def test_another_repository_is_released_from_fresh_checkouts(
+    operator: Operator, machine: Path, sources: Path, tmp_path: Path, versions: list[str]
+) -> None:
+    """The first one brings it up. Each checkout is thrown away: the evidence is one chain all the same."""
+    kept, key = tmp_path / "kept", tmp_path / "key"
+    key.write_text("of the runner")
+    operator.environment["STACKCTL_EVIDENCE_KEY_FILE"] = str(key)
+    for version in versions:
+        operator.folder = tmp_path / version
+        check_out(operator)
+        runner = Runner(operator, machine, sources, operator.folder)
+        code, log = runner.run(service="site", version=version, reports=str(kept))
+        assert code == 0, log
+        assert runner.outputs["outcome"] == "deployed"
+        assert f"deploy site {version} on " in log
+        assert ("the stack is brought up with this release" in log) is (version == versions[0])
+        assert not (operator.folder / "reports").exists()
+
+    verify = ("--reports", str(kept), "evidence", "verify", "--strict", "--output", "json")
+    done = operator.run(*verify, "--expect-head", runner.outputs["head"])
+    assert done.code == 0, done.stderr
+    assert [found["state"] for found in done.document["releases"]] == ["sound"] * 3
+    newest = Path(runner.outputs["evidence"])
+    assert json.loads((newest / "seal.json").read_text())["number"] == 3
+    assert json.loads((newest / "evidence.json").read_text())["witness"]["lost"] == 0
+    shutil.rmtree(newest)
+    assert operator.run(*verify, "--expect-head", runner.outputs["head"]).code == 1
+
+
+def check_out(operator: Operator) -> None:
+    """Check out a repository that holds an app and its stack.yaml, and nothing of stackctl."""
+    shutil.copytree(REPOSITORY / "examples" / "site", operator.folder)
+    done = operator.run("init", "--from", "compose.yaml")
+    assert done.code == 0, done.stderr
+    stack = operator.read()
+    stack["name"] = operator.name
+    stack["gateway"] |= {
+        "listen": f"127.0.0.1:{operator.public}",
+        "admin": f"127.0.0.1:{operator.admin}",
+        "drain_timeout": "2s",
+    }
+    operator.write(stack)
 
 
 def test_an_input_is_never_read_as_a_command(
