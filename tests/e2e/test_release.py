@@ -93,7 +93,7 @@ def test_a_release_leaves_whole_evidence(app: Operator) -> None:
     assert events[-1]["event"] == "ended"
     engine = Whereabouts(**evidence["engine"])
     assert engine.name
-    assert done.stderr.splitlines()[0] == f"deploy app v2 on {engine.told}"
+    assert f"deploy app v2 on {engine.told}" in done.stderr.splitlines()
     told = (folder / "witness.jsonl").read_text().splitlines()
     samples = [line for line in told if '"note"' not in line]
     assert len(samples) == evidence["witness"]["sent"]
