@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from docker.types import Mount
 
 from orchestrator.engine.connection import translated
+from orchestrator.engine.holder import KEPT, hold
 from orchestrator.engine.outfit import PackedFile, pack_files
 from orchestrator.errors import EngineError, NotFound
 from orchestrator.stack import naming
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 HOLD = "/.stackctl"  # where a container has the volume
 WHOLE = "whole"  # written last
-KEPT = (naming.STACK, naming.DRILL_OF)  # labels that the volume has as well
 _GUARD = threading.Lock()  # replicas are made side by side, and share a volume
 
 
@@ -63,24 +62,13 @@ def mount_files(client: docker.APIClient, spec: ContainerSpec) -> list[Mount]:
 
 def _fill(client: docker.APIClient, spec: ContainerSpec, volume: str) -> None:
     """Write the files into the volume, through a container that never runs, unless they are there."""
-    name = f"{spec.name}.files"
-    with suppress(NotFound), translated("removing what a command that died has left"):
-        client.remove_container(name, force=True, v=True)
-    how = client.create_host_config(
-        binds={volume: {"bind": HOLD, "mode": "rw"}}, network_mode="none"
-    )
-    holder = client.create_container(spec.image, entrypoint=["true"], name=name, host_config=how)
-    try:
-        if not _is_whole(client, holder["Id"]):
+    with hold(client, spec, "files", volume, HOLD) as holder:
+        if not _is_whole(client, holder):
             files = [
                 PackedFile(str(number), file.mode, file.content)
                 for number, file in enumerate(spec.files)
             ]
-            client.put_archive(
-                holder["Id"], HOLD, pack_files([*files, PackedFile(WHOLE, 0o444, b"")])
-            )
-    finally:
-        client.remove_container(holder["Id"], force=True, v=True)
+            client.put_archive(holder, HOLD, pack_files([*files, PackedFile(WHOLE, 0o444, b"")]))
 
 
 def _is_whole(client: docker.APIClient, holder: str) -> bool:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import io
 import re
 import tarfile
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.engine.connection import translated
-from orchestrator.errors import NotFound
+from orchestrator.engine.holder import hold
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -57,21 +56,12 @@ def _is_unused(client: Any, spec: ContainerSpec, volume: str) -> bool:
 
 def _give(client: Any, spec: ContainerSpec, volume: str, owner: tuple[int, int]) -> None:
     """Do it through a container that never runs: the root of the other may be read-only."""
-    name = f"{spec.name}.owner"
-    with suppress(NotFound), translated("removing what a command that died has left"):
-        client.remove_container(name, force=True, v=True)
-    how = client.create_host_config(
-        binds={volume: {"bind": f"/{HOLD}", "mode": "rw"}}, network_mode="none"
-    )
-    holder = client.create_container(spec.image, entrypoint=["true"], name=name, host_config=how)
-    try:
-        folder = _read_empty(client, holder["Id"])
+    with hold(client, spec, "owner", volume, f"/{HOLD}") as holder:
+        folder = _read_empty(client, holder)
         if folder is not None and (folder.uid, folder.gid) == (0, 0):
             folder.name = HOLD
             folder.uid, folder.gid = owner
-            client.put_archive(holder["Id"], "/", _pack(folder))
-    finally:
-        client.remove_container(holder["Id"], force=True, v=True)
+            client.put_archive(holder, "/", _pack(folder))
 
 
 def _read_empty(client: Any, holder: str) -> tarfile.TarInfo | None:

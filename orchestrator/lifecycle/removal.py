@@ -51,7 +51,7 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
             house.emit(Warned(f"container `{stranger.name}` is none of ours: it is left alone"))
         found = [c for c in listed if is_ours(c) and _role(c) != "lock"]
         # The gateway first: it lets what is in flight end while the services still answer.
-        for role in ("gateway", "service", "run", "job", "migration", "accessory"):
+        for role in ("gateway", "service", "run", "job", "migration", "accessory", "holder"):
             if lease is not None:
                 require_held(lease)
             going = [c for c in found if _role(c) == role]
@@ -85,9 +85,10 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
             gateway.await_departures(house.stack.gateway.departure)
             require_held(lease)
         in_parallel(house.engine.remove, [container.id for container in orphans])
-        left = [  # by a stackctl that died; a job is recorded first
+        ended = [  # by a stackctl that died; a job is recorded first
             run for run in snapshot.runs if not run.running and naming.JOB not in run.labels
         ]
+        left = [*ended, *snapshot.holders]
         in_parallel(lambda run: house.engine.remove(run.id, data=True), left)
         jobs = record_left(house)
         _tell_of_left(house, orphans)

@@ -46,6 +46,7 @@ class Diagnosis:
 
     repairs: Mapping[str, Repair]  # by service
     migrations: tuple[Container, ...]
+    holders: tuple[Container, ...] = ()  # of volumes, for containers that were being made
     astray: bool = False  # NGINX would start with another config than it serves
 
     @property
@@ -53,6 +54,7 @@ class Diagnosis:
         """Return what was found, for people."""
         found = [repair.text for repair in self.repairs.values()]
         found += [f"the migration `{one.name}` was left: it is removed" for one in self.migrations]
+        found += [f"`{one.name}` was left: it is removed" for one in self.holders]
         if self.astray:
             found.append("the gateway would start with another config than it serves: it is moved")
         return tuple(found)
@@ -86,6 +88,9 @@ def diagnose(
     return Diagnosis(
         repairs={name: repair for name, repair in found.items() if repair},
         migrations=snapshot.migrations,
+        holders=tuple(
+            one for one in snapshot.holders if not naming.is_run(stack.name, one.name)
+        ),  # a run's may be at work: it needs no lock
         astray=snapshot.current != config.id,
     )
 

@@ -43,6 +43,7 @@ class Snapshot:
     accessories: Mapping[str, Container] = field(default_factory=dict)
     migrations: tuple[Container, ...] = ()
     runs: tuple[Container, ...] = ()  # of single commands
+    holders: tuple[Container, ...] = ()  # of volumes, for containers that are being made
     strangers: tuple[Container, ...] = ()  # labelled as ours, but not as we label
     network: Network | None = None
     lanes: Mapping[str, Lane] = field(default_factory=dict)  # who gets the traffic of each service
@@ -127,6 +128,7 @@ def observe(house: House) -> Snapshot:
         },
         migrations=tuple(by_role.get("migration", ())),
         runs=tuple(by_role.get("run", ())),
+        holders=tuple(by_role.get("holder", ())),
         strangers=tuple(container for container in containers if not is_ours(container)),
         network=house.engine.network(naming.network_name(house.stack.name)),
         **vars(told),
@@ -186,6 +188,8 @@ def is_ours(container: Container | Named) -> bool:
     role, service = labels.get(naming.ROLE), labels.get(naming.SERVICE, "")
     if role == "service":
         return is_replica(container)
+    if role == "holder":
+        return naming.is_holder(labels.get(naming.STACK, ""), container.name)
     parts = {
         "migration": f"{service}-migration",
         "run": f"{service}-run-{labels.get(naming.RELEASE, '')}",

@@ -170,7 +170,8 @@ def _carry_out(
                 require_held(lease)
                 start_again(house.engine, repair.start)
                 _move(house, gateway, service, repair, lease)
-        in_parallel(house.engine.remove, [migration.id for migration in found.migrations])
+        left = (*found.migrations, *found.holders)
+        in_parallel(house.engine.remove, [container.id for container in left])
 
 
 def _move(house: House, gateway: Gateway, service: str, repair: Repair, lease: Lease) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from orchestrator.stack.model import Color
 
-Role = Literal["service", "migration", "run", "accessory", "gateway", "lock", "job"]
+Role = Literal[
+    "service", "migration", "run", "accessory", "gateway", "lock", "job", "holder"
+]
 
 PREFIX = "io.stackctl."
 STACK, ROLE, SERVICE, COLOR = (
@@ -40,6 +43,21 @@ def aside_name(name: str) -> str:
     names in stack.yaml have no dots.
     """
     return f"{name}.aside"
+
+
+def holder_name(container: str, ending: str) -> str:
+    """Return the name of what holds a volume for a container that is being made."""
+    return f"{container}.{ending}"
+
+
+def is_holder(stack: str, name: str) -> bool:
+    """Whether a name is that of what holds a volume."""
+    return re.fullmatch(rf"{re.escape(stack)}-[^.]+\.(owner|files)", name) is not None
+
+
+def is_run(stack: str, container: str) -> bool:
+    """Whether a name begins with that of the container of a single run, which nobody locks."""
+    return re.match(rf"{re.escape(stack)}-.+-run-[0-9a-f]{{8}}(\.|$)", container) is not None
 
 
 def upstream_name(service: str, color: Color) -> str:

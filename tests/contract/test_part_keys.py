@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from orchestrator.engine.connection import connect
+from orchestrator.engine.holder import hold
 from orchestrator.engine.outfit import Memory, PackedFile, Ulimit
 from orchestrator.errors import Conflict, EngineError
+from orchestrator.release.observe import is_ours
 from orchestrator.stack import naming
 
 if TYPE_CHECKING:
@@ -239,3 +242,13 @@ def test_a_volume_that_is_not_the_stacks_keeps_its_rights(bench: Bench) -> None:
     others = replace(bench.volume("others"), external=True)
     guest = bench.run("guest", volumes=(others,), user="1000")
     assert asked(bench, guest, OWN)[::2] == [0, False]
+
+
+def test_what_holds_a_volume_is_known_by_its_own_role(bench: Bench) -> None:
+    """So one that a command leaves that dies over it is found by the next one, and taken away."""
+    name = bench.name("app.files")
+    with hold(connect(), bench.spec("app"), "files", bench.volume().name, "/held"):
+        (found,) = bench.engine.containers(bench.stack)
+        assert (found.name, found.labels[naming.ROLE]) == (name, "holder")
+        assert is_ours(found)
+    assert name not in bench.names()

@@ -30,7 +30,7 @@ def rest(folder: Path) -> World:
 
 def test_an_up_that_starts_a_service_again_survives_each_failure(tmp_path: Path) -> None:
     """Users have their version after it, or after the next `up`, and nothing is left to be put right."""
-    for skip in range(0, MOST, STRIDE):
+    for skip in range(0, MOST, 3 * STRIDE):
         world = rest(tmp_path / str(skip))
         fault = Fault(skip=skip)
         world.engine.fail(fault)

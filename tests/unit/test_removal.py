@@ -313,3 +313,32 @@ def test_prune_removes_configs_that_do_not_serve(world: World) -> None:
     assert removed.configs == ("4567",)
     assert stored(world) == [name for name in serving if name != "4567"]
     assert world.serving() == {"v1"}
+
+
+def leave_holder(world: World, name: str) -> None:
+    """Leave what a command leaves that dies while it makes a container with files or a new volume."""
+    labels = naming.labels("shop", "holder")
+    world.engine.create(ContainerSpec(f"shop-{name}", "nginx:1.30", labels, None))
+
+
+@pytest.mark.parametrize("command", ["up", "prune", "take_down"])
+def test_what_held_a_volume_goes_with_the_next_command(world: World, command: str) -> None:
+    """It is the stack's own, whoever died over it; what is called otherwise is not."""
+    leave_holder(world, "web-green-1.files")
+    leave_holder(world, "notes-green-1.owner")
+    leave_holder(world, "notes-green-1.other")
+
+    getattr(world, command)()
+    left = {name for name in world.states() if "." in name}
+
+    assert left == {"notes-green-1.other"}
+
+
+def test_what_a_run_at_work_holds_is_left_by_a_release(world: World) -> None:
+    """A run needs no lock: it may be about to write. `prune` takes what is left of dead ones."""
+    leave_holder(world, "notes-run-0123abcd.files")
+
+    world.deploy("v2")
+    assert "notes-run-0123abcd.files" in world.states()
+
+    assert world.prune().containers == ("shop-notes-run-0123abcd.files",)
