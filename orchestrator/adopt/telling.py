@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.stack.unit import find_leader
+
 if TYPE_CHECKING:
     from orchestrator.adopt.findings import Finding, Findings, Kind
+    from orchestrator.stack.model import Stack
 
 TITLES: dict[Kind, str] = {
     "took": "taken over",
@@ -29,7 +32,7 @@ def _to_fact(finding: Finding) -> dict[str, str]:
     return {"key": finding.key, "text": finding.text}
 
 
-def describe(findings: Findings, written: list[str], told: str) -> str:
+def describe(findings: Findings, written: list[str], told: str, stack: Stack) -> str:
     """Return one line a key, those that need a person last."""
     lines = [f"from {told}"]
     for kind, title in TITLES.items():
@@ -38,4 +41,25 @@ def describe(findings: Findings, written: list[str], told: str) -> str:
         lines += [f"\n{title}"] if found else []
         lines += [f"  {each.key:<{width}}  {each.text}" for each in found]
     lines += ["", f"written: {', '.join(written)}"]
-    return "\n".join([*lines, "next: read stack.yaml, then `stackctl up`", ""])
+    return "\n".join([*lines, *_tell_next(stack), ""])
+
+
+def _tell_next(stack: Stack) -> list[str]:
+    """Return the commands that follow: the first release, and that of each version after it.
+
+    What is built gets whatever name people give it; what is pulled has the names of its registry.
+    """
+    own = [name for name in stack.services if find_leader(stack, name) is None]
+    name = next((name for name in own if not stack.services[name].is_worker), own[0])
+    image = stack.services[name].image
+    deploy, more, first = f"stackctl deploy {name} --version", "", ""
+    if image is None:
+        version = "v2"
+    elif "{version}" in image:
+        version, more = "TAG", ", a tag of its image"
+    else:
+        version, first = "v2", "name its image in stack.yaml, then "
+    return [
+        "next: read stack.yaml, then `stackctl up`",
+        f"each version after that: {first}`{deploy} {version}`{more}",
+    ]

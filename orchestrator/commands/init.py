@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.errors import ConfigurationError
+from orchestrator.errors import ConfigurationError, StackctlError
 
 if TYPE_CHECKING:
     from orchestrator.adopt.draft import Source
@@ -53,7 +53,7 @@ def init(
     written = place(file, text, load_stack)
     with Console(context.obj) as console:
         facts = list_facts(findings, written, source.told)
-        console.print_either(facts, describe(findings, written, source.told))
+        console.print_either(facts, describe(findings, written, source.told, load_stack(file)))
     return REFUSED if findings.of("refused") else 0
 
 
@@ -69,7 +69,7 @@ def _read(place: Place, given: list[Path], yes: bool) -> Source:  # noqa: FBT001
 
 def _ask(dockerfile: Path | None, yes: bool) -> Answers:  # noqa: FBT001
     """Return what a person says; the defaults are what the Dockerfile says."""
-    from orchestrator.adopt.sources import Answers, guess
+    from orchestrator.adopt.sources import guess
 
     known = guess(dockerfile)
     if yes:
@@ -80,10 +80,25 @@ def _ask(dockerfile: Path | None, yes: bool) -> Answers:  # noqa: FBT001
             f"there is {found} here, and no terminal to ask at",
             "`--yes` takes the defaults; `--from` names a compose file or a Dockerfile",
         )
-    image = ""
-    if dockerfile is None:
-        image = typer.prompt("image, such as example/shop:1.2 (empty: a Dockerfile)", "", err=True)
+    try:
+        return _ask_each(known, image=dockerfile is None)
+    except (typer.Abort, StackctlError) as error:
+        sys.stderr.write("\n")  # the line of the question has no end
+        if isinstance(error, StackctlError):
+            raise
+        raise ConfigurationError(
+            "a question was left without an answer: nothing was written",
+            "`--yes` takes the defaults; Enter takes that of one question",
+        ) from error
+
+
+def _ask_each(known: Answers, *, image: bool) -> Answers:
+    from orchestrator.adopt.sources import Answers
+
+    named = ""
+    if image:
+        named = typer.prompt("image, such as example/shop:1.2 (empty: a Dockerfile)", "", err=True)
     port = typer.prompt("port that it listens at", known.port, type=int, err=True)
     health = typer.prompt("path that answers 200 when it is well", known.health or "/", err=True)
     path = typer.prompt("path that users find it at", known.path, err=True)
-    return Answers(image, port, "" if health == "/" else health, path)
+    return Answers(named, port, "" if health == "/" else health, path)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # seconds until something stands there
 CTRL_C = "\x03"
+CTRL_D = "\x04"
 
 
 class Keyboard:

@@ -63,6 +63,28 @@ def test_a_compose_file_is_found_and_taken_over(folder: Path) -> None:
     assert stat.S_IMODE((folder / "stack.yaml").stat().st_mode) == 0o644
 
 
+@pytest.mark.parametrize(
+    ("image", "then"),
+    [
+        ("build: .", "`stackctl deploy web --version v2`"),
+        ("image: shop:1.2", "`stackctl deploy web --version TAG`, a tag of its image"),
+        (
+            f"image: shop:1.2@sha256:{'a' * 64}",
+            "name its image in stack.yaml, then `stackctl deploy web --version v2`",
+        ),
+    ],
+)
+def test_the_command_of_the_next_version_is_said(folder: Path, image: str, then: str) -> None:
+    """With the service's own name, of one that users get; and with what can be a version of it."""
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    worker = "  aside:\n    build: .\n    command: [tidy]\n"
+    (folder / "compose.yaml").write_text(
+        f"services:\n{worker}  web:\n    {image}\n    ports: ['8000:80']\n"
+    )
+    run = Run(folder, "init")
+    assert run.out.splitlines()[-1] == f"each version after that: {then}", run.err
+
+
 def test_scripts_get_one_document(folder: Path) -> None:
     """With the same findings, by kind."""
     run = Run(folder, "init", "--output", "json")
