@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.gateway.admin import CLOSED
 from orchestrator.series import Answer, draw_series
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 
 STATUS = re.compile(r"[0-9]{3}")
+TURNED_AWAY = (CLOSED, "503")  # target and status
 
 
 class Request(NamedTuple):
@@ -24,6 +26,7 @@ class Request(NamedTuple):
     status: str
     at: float | None  # Unix time of its end
     ms: float | None
+    away: bool = False  # told to come back, while the release had closed the service
 
     @property
     def failed(self) -> bool:
@@ -38,6 +41,7 @@ class Traffic(NamedTuple):
     failed: int  # answered with 5xx
     versions: dict[str, dict[str, int]]  # version -> {"2xx": …}
     series: dict[str, object]  # the same over the time of the release, with latencies
+    turned_away: int = 0  # in none of the above
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
@@ -50,15 +54,18 @@ def count_traffic(
     """Count the requests of one service in the access log of a release from `start` to `end`.
 
     `versions` has what ran behind each color, which is all that the log tells. Lines of others are
-    passed over. Requests of the witness do not count: it reports for itself.
+    passed over. Requests of the witness do not count: it reports for itself. Whoever is turned away
+    reaches no color: it is this service's, since one release at a time closes one.
     """
-    requests = list(_read(log, service, versions))
+    found = list(_read(log, service, versions))
+    requests = [request for request in found if not request.away]
     answers = Counter((request.version, f"{request.status[0]}xx") for request in requests)
     counted: dict[str, dict[str, int]] = {}
     for (version, status), number in sorted(answers.items()):
         counted.setdefault(version, {})[status] = number
     failed = sum(request.failed for request in requests)
-    return Traffic(len(requests), failed, counted, _draw(requests, start, end))
+    series, away = _draw(requests, start, end), len(found) - len(requests)
+    return Traffic(len(requests), failed, counted, series, away)
 
 
 def _draw(requests: Sequence[Request], start: float, end: float) -> dict[str, object]:
@@ -80,13 +87,15 @@ def _read(log: str, service: str, versions: Mapping[str, str]) -> Iterator[Reque
             continue
         target, status = str(entry.get("target", "")), str(entry.get("status", ""))
         named, _, color = target.rpartition("_")
-        if named != service or not STATUS.fullmatch(status):
+        away = (target, status) == TURNED_AWAY
+        if not (away or named == service) or not STATUS.fullmatch(status):
             continue
         yield Request(
             version=versions.get(color, ""),
             status=status,
             at=_to_number(entry.get("time")),
             ms=_to_number(entry.get("seconds"), times=1000),
+            away=away,
         )
 
 

@@ -336,3 +336,18 @@ def test_code_of_others_is_not_ended_by_itself() -> None:
     """The fence is longer than any in it."""
     assert to_code("a `b` |") == "``  a `b` ¦ ``".replace("  ", " ")
     assert to_block("```\nx") == "````\n```\nx\n````"
+
+
+@pytest.mark.parametrize(("away", "told"), [(1234, True), (0, False)])
+def test_real_users_who_were_told_to_come_back_are_on_the_pages(
+    tmp_path: Path,
+    away: int,
+    told: bool,  # noqa: FBT001
+) -> None:
+    """Beside those who were answered; where nobody was, nothing is said of it."""
+    traffic = {"requests": 0, "failed": 0, "versions": {}, "turned_away": away}
+    folder = Releases(tmp_path).leave(traffic=traffic)
+    for page, text in (("report.html", "1,234 more"), ("evidence.md", "1234 more")):
+        said = (folder / page).read_text()
+        assert (f"{text} were told to come back" in said) is told
+        assert ("more were told" in said) is told

@@ -340,6 +340,16 @@ def test_traffic_of_a_color_without_a_version_counts() -> None:
     assert traffic.series["versions"]
 
 
+def test_who_is_turned_away_is_counted_under_a_name_of_its_own() -> None:
+    """A service that must be alone was closed: nobody failed, and no version has answered."""
+    away = {"target": "closed", "status": "503", "time": "5.5", "seconds": "0"}
+    lines = [log(), log(**away), log(**away), log(**away, witness="1"), log(target="closed")]
+    traffic = count_traffic("\n".join(lines), "web", VERSIONS, 0, 10)
+    assert (traffic.requests, traffic.failed, traffic.turned_away) == (1, 0, 2)
+    assert traffic.versions == {"v1": {"2xx": 1}}
+    assert traffic.series["versions"] == {}
+
+
 def test_both_colors_of_one_version_are_one() -> None:
     """As where a version is released again."""
     lines = [log(), log(target="web_green")]
