@@ -28,6 +28,9 @@ def scale(
     from orchestrator.release.repetition import scale as set_number
 
     with opened(context.obj) as (house, console):
+        from orchestrator.doctor.growth import warn_of_growth
+
+        warn_of_growth(house, service, replicas)
         load_ahead(house)
         result = set_number(house, service, replicas, wait)
         console.print_result(result)

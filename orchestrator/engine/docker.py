@@ -13,7 +13,7 @@ from orchestrator.engine import images, inspection, names, networks
 from orchestrator.engine.connection import connect, translated
 from orchestrator.engine.conversation import DockerConversation
 from orchestrator.engine.creation import create_container
-from orchestrator.engine.identity import identify
+from orchestrator.engine.identity import identify, read_memory
 from orchestrator.engine.lease import take_lease
 from orchestrator.engine.payloads import PERSISTENT, RESTING, to_container
 from orchestrator.engine.session import FirstSession, JoinedSession
@@ -273,3 +273,7 @@ class DockerEngine:
     def whereabouts(self) -> Whereabouts:
         """Return where it is, and what it says of itself."""
         return identify(self._client)
+
+    def memory(self) -> int:
+        """Return the bytes of memory that its machine has; 0 where it does not say."""
+        return read_memory(self._client)

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 def identify(client: docker.APIClient) -> Whereabouts:
     """Return which engine answers a client; without its name where it keeps that to itself."""
-    facts: dict[str, Any] = {}
-    # A proxy before the engine may forbid this question, and no release fails for that.
-    with suppress(EngineError), translated("asking the engine for its name"):
-        facts = client.info()
+    facts = _ask(client)
     name, version = (str(facts.get(key) or "") for key in ("Name", "ServerVersion"))
     if not isinstance(client, Client):
         return Whereabouts(client.base_url, "", name, version)
     endpoint = client.endpoint
     return Whereabouts(endpoint.shown, endpoint.named_by.removeprefix("the "), name, version)
+
+
+def read_memory(client: docker.APIClient) -> int:
+    """Return the bytes of memory that an engine's machine has; 0 where it keeps that to itself."""
+    told = _ask(client).get("MemTotal")
+    return told if isinstance(told, int) else 0
+
+
+def _ask(client: docker.APIClient) -> dict[str, Any]:
+    # A proxy before the engine may forbid this question, and no release fails for that.
+    with suppress(EngineError), translated("asking the engine what it is"):
+        return dict(client.info())
+    return {}

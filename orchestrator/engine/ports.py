@@ -271,6 +271,9 @@ class Itself(Protocol):
     def whereabouts(self) -> Whereabouts:
         """Return where it is, and what it says of itself. Raises nothing."""
 
+    def memory(self) -> int:
+        """Return the bytes of memory that its machine has; 0 where it does not say. Raises nothing."""
+
 
 class Engine(Containers, Inside, Images, Networks, Volumes, Names, Locks, Itself, Protocol):
     """The whole engine, for those who hand it on."""

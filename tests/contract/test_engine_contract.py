@@ -503,6 +503,7 @@ def test_an_engine_says_which_it_is(bench: Bench) -> None:
     assert told.at.startswith(("unix://", "tcp://", "ssh://"))
     assert told.name
     assert told.version[0].isdigit()
+    assert bench.engine.memory() > 1024**2
 
 
 def test_containers_tell_how_they_fare(bench: Bench) -> None:

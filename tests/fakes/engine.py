@@ -85,6 +85,10 @@ class FakeEngine:
         """Return where it is; that never fails."""
         return PLACE
 
+    def memory(self) -> int:
+        """Return how much memory its machine has; that never fails."""
+        return self.host.memory
+
     def ending(self, container: str) -> Ending:
         """Return how its process ended last."""
         with self.called("ending", container):

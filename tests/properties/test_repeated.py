@@ -65,6 +65,8 @@ def assert_right(world: World, counts: set[int]) -> None:
     assert len(running) == active.wanted
     assert not [name for name in colors(world) if name.endswith(".aside")]
     assert {found.state for found in Audit(world.house.releases).check_all()} == {"sound"}
+    kept = world.house.admin.lanes()["notes"].kept
+    assert kept is None or kept.version == "v1"
     back = world.rollback()
     assert (back.outcome, back.version) == ("deployed", "v1")
     assert world.serving() == {"v1"}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.doctor.growth import warn_of_growth
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.events import PhaseBegan, Warned
 from orchestrator.lifecycle.forecast import forecast
@@ -261,6 +262,27 @@ def test_what_was_never_released_cannot_be_repeated(world: World, command: str) 
     with pytest.raises(StackctlError, match="no active version") as caught:
         getattr(world, command)(*arguments)
     assert caught.value.hint == "release one: `stackctl up`"
+
+
+@pytest.mark.parametrize(
+    ("service", "replicas", "warned"),
+    [
+        ("notes", 40, True),
+        ("notes", 2, False),
+        ("else", 40, False),
+        ("notes", 3, False),
+    ],
+)
+def test_more_than_the_machine_has_memory_for_is_warned_of(
+    world: World,
+    service: str,
+    replicas: int,
+    warned: bool,  # noqa: FBT001
+) -> None:
+    """Of the replicas and those of a next release beside them; it is done all the same."""
+    world.host.memory = 8 * 1024**3
+    warn_of_growth(world.house, service, replicas)
+    assert [text[:29] for text in told(world)] == ["with 40 replicas of `notes` c"] * warned
 
 
 def test_a_companion_is_scaled_by_itself(tmp_path: Path) -> None:
