@@ -57,7 +57,7 @@ class FakeHost:
     elsewhere: bool = False  # whoever asks the gateway is on another machine's loopback
     proxy_died: bool = False  # nothing on the host itself reaches the public door, until a restart
     blocked: bool = False  # nor does anybody else, whatever is restarted
-    memory: int = 0  # bytes; 0: it does not say
+    memory: int = 64 * 1024**3  # bytes; 0: it does not say
     foreign: set[str] = field(default_factory=set)  # addresses that this machine does not have
     silent: int = 0  # so many of the next requests to the admin listener get no answer
 
