@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from orchestrator.commands.options import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from orchestrator.console import Console
 
@@ -37,7 +39,22 @@ def down(
         if ask and (names := house.engine.volumes(house.stack.name)):
             _ask(console, names)
         console.print_removed(take_down(house, volumes=volumes, wait=wait))
+        _tell_of_timers(console, house.stack.name, context.obj.file)
         return 0
+
+
+def _tell_of_timers(console: Console, stack: str, file: Path) -> None:
+    """Say that timers of jobs are left: they are this machine's, and fail until the stack is up again."""
+    from orchestrator.jobs.installation import find_caller, find_place, list_own
+
+    caller = find_caller(file, sys.argv[0], sys.executable, os.environ)
+    places = [find_place(os.environ, user=user) for user in (False, True)]
+    own = [path.stem for place in places for path in list_own(place, stack, caller)]
+    if own:
+        console.print_note(
+            f"timers are left, and fail until it is up again: {', '.join(sorted({*own}))};"
+            " `stackctl jobs remove` removes them"
+        )
 
 
 def _require_somebody() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.events import Waiting, Warned
-from orchestrator.jobs.supervision import record_left
+from orchestrator.jobs.conclusion import record_left
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, is_ours, observe

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.clock import poll
 from orchestrator.errors import Interrupted
 from orchestrator.events import Progress, Waiting, Warned
-from orchestrator.jobs.supervision import record_left
+from orchestrator.jobs.conclusion import record_left
 from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
 from orchestrator.lifecycle.drift import warn_of_drift
 from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
+import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.e2e.operator import interrupt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.e2e.operator import Operator
 
 SWEEP = (
@@ -29,6 +35,39 @@ def runs_of(operator: Operator) -> list[str]:
     ]
 
 
+@contextmanager
+def run_by_timer(operator: Operator, job: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a job as systemd does: by the unit that is written, with nothing else in the environment."""
+    prefix = operator.environment.get("IMAGE_PREFIX", "")
+    (operator.folder / ".env").write_text(f"IMAGE_PREFIX={prefix}\n")
+    operator.environment["XDG_CONFIG_HOME"] = str(operator.folder / "config")
+    operator.run("jobs", "install", "--user")  # whether there is a systemd or not
+    folder = operator.folder / "config" / "systemd" / "user"
+    unit = (folder / f"stackctl-{operator.name}-{job}.service").read_text()
+    said = [line.partition("=") for line in unit.splitlines() if "=" in line and line[0] != "#"]
+    pairs = [shlex.split(value)[0].partition("=") for key, _, value in said if key == "Environment"]
+    told = {key: value for key, _, value in said}
+    with subprocess.Popen(
+        shlex.split(told["ExecStart"]),
+        cwd=told["WorkingDirectory"],
+        env={"PATH": os.defpath, **{name: value for name, _, value in pairs}},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+    assert {"job": job, "installed": True} in [
+        {key: row[key] for key in ("job", "installed")}
+        for row in operator.run("jobs", "list", "--user", "--output", "json").document["jobs"]
+    ]
+    assert operator.run("jobs", "remove", "--user").code in (0, 1)
+    assert list(folder.glob("*.*")) == []
+
+
 def write_jobs(operator: Operator) -> None:
     """Write a stack.yaml whose jobs go on until somebody makes a file."""
     operator.write_stack({"env": {"WORD": "there"}, "volumes": ["data:/data"], "user": "10001"})
@@ -42,7 +81,7 @@ def test_a_job_runs_beside_a_release_and_leaves_a_record(operator: Operator) -> 
     """It ends on the version that it began on; a second one is told; a kill is made up for."""
     write_jobs(operator)
     operator.up()
-    with operator.running("run", "--job", "sweep") as running:
+    with run_by_timer(operator, "sweep") as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "sweeping there in v1\n"
         second = operator.run("run", "--job", "sweep")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.errors import ConfigurationError, Interrupted, LockedError, StackctlError
+from orchestrator.jobs.conclusion import record_left
 from orchestrator.jobs.record import KEPT, JobRun, add_run, list_runs
-from orchestrator.jobs.supervision import record_left, run_job
+from orchestrator.jobs.supervision import run_job
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe
 from tests.fakes.apps import App
@@ -128,6 +129,14 @@ def test_whoever_asks_it_to_stop_ends_the_job(world: World) -> None:
     meet_while_it_runs(world, press)
     with listening(), pytest.raises(Interrupted):
         run(world)
+    assert [outcome for outcome, _, _ in kept(world)] == ["interrupted"]
+    assert containers(world) == ()
+
+
+def test_a_signal_between_two_steps_ends_the_job_too(world: World) -> None:
+    """When its container runs, and nobody looks at it yet."""
+    with listening(), pytest.raises(Interrupted):
+        run_job(world.house, "nightly", lambda *_: None, lambda _: press())
     assert [outcome for outcome, _, _ in kept(world)] == ["interrupted"]
     assert containers(world) == ()
 
