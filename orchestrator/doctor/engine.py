@@ -36,8 +36,14 @@ def judge_engine(shown: str, named_by: str, found: Survey | StackctlError) -> Fi
     return approve("engine", told)
 
 
-def judge_place(shown: str, *, here: bool | None) -> Finding:
-    """Say whether the gateway's doors are dialled where they are: on this machine's loopback."""
+def judge_place(shown: str, *, here: bool | None, away: bool = False) -> Finding:
+    """Say how the gateway's doors are reached: on this machine, or on another one that the engine's
+    address names (`away`), through the engine's connection.
+    """
+    if away:
+        return approve(
+            "place", "the engine is on another machine; its connection leads to the gateway"
+        )
     if here is None:
         return doubt(
             "place",
@@ -49,8 +55,8 @@ def judge_place(shown: str, *, here: bool | None) -> Finding:
         "place",
         f"the engine at {shown} is on another machine, or this is a container with a network of its own:"
         " the gateway's doors are dialled on this machine",
-        "run stackctl on the engine's machine; in a container, with the network of the host"
-        " (`docker run --network host`)",
+        "run stackctl on the engine's machine, or name it as `DOCKER_HOST=ssh://user@host`; in a"
+        " container, with the network of the host (`docker run --network host`)",
     )
 
 

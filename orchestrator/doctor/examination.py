@@ -71,7 +71,8 @@ def _examine_engine(view: View) -> Finding:
 def _examine_world(view: View, survey: Survey, leads: Leads) -> Iterator[Finding | None]:
     demand = view.demand
     shown = view.endpoint.shown if isinstance(view.endpoint, Endpoint) else ""
-    yield engine.judge_place(shown, here=leads.here)
+    away = isinstance(view.endpoint, Endpoint) and view.endpoint.away
+    yield engine.judge_place(shown, here=leads.here, away=away)
     yield engine.judge_builder(leads.builder, demand)
     yield engine.judge_clock(survey.ahead, survey.doubt)
     yield room.judge_disk("engine disk", f"`{survey.root}`", leads.room)

@@ -229,7 +229,7 @@ def _follow(
         hosts = {*filter(needs_lookup, find_missing(survey, find_demand(known)).values())}
     answers = gather(
         {
-            "here": partial(_is_here, survey, known),
+            "here": (lambda: False) if endpoint.away else partial(_is_here, survey, known),
             "builder": partial(_find_builder, endpoint, environment),
             "nginx": partial(_ask_nginx, endpoint, survey, known),
             "room": partial(see_room, Path(survey.root or "/nowhere")),

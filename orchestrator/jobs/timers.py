@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 HANDED_ON = (
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"),
     *("PYTHONPATH", "STACKCTL_ALLOW_OUTSIDE", "STACKCTL_ALLOW_SECRETS_COMMAND"),
+    "STACKCTL_REPORTS",
 )
 MARK = "# Written by `stackctl jobs install` for "
 NAME = "stackctl-{stack}-{job}"

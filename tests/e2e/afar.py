@@ -1,10 +1,13 @@
-"""An engine that is reached over the network with TLS: what listens there hands all on to its socket."""
+"""An engine that is reached over the network: with TLS, or over SSH."""
 
 from __future__ import annotations
 
 import ipaddress
+import os
+import shutil
 import socket
 import ssl
+import subprocess
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -16,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from orchestrator.engine.plain import to_plain
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +30,7 @@ DAY = timedelta(days=1)
 
 
 class FarEngine:
-    """The engine of this machine, at an address that others reach."""
+    """The engine of this machine at an address that others reach; all is handed on to its socket."""
 
     def __init__(self, folder: Path, host: str) -> None:
         """Listen. `folder` gets the certificates of both sides."""
@@ -130,3 +134,53 @@ def write_certificate(
 def to_name(common: str) -> x509.Name:
     """Return a name as certificates have it."""
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+
+
+class Sshd:
+    """An SSH server of this machine at an address that others reach, with keys of its own."""
+
+    def __init__(self, folder: Path, program: str, host: str) -> None:
+        """Start it. `folder` gets the keys, and an `ssh` in `bin/` that uses them."""
+        self._folder = folder
+        for key in ("host", "other", "user"):
+            make = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
+            subprocess.run(make, check=True)
+        self._port = free_port()
+        self._at = f"[{host}]:{self._port}"
+        settings = {
+            "Port": self._port,
+            "ListenAddress": host,
+            "HostKey": folder / "host",
+            "AuthorizedKeysFile": folder / "user.pub",
+            "PidFile": "none",
+            "StrictModes": "no",
+            "PasswordAuthentication": "no",
+            "UsePAM": "no",
+        }
+        written = "".join(f"{name} {value}\n" for name, value in settings.items())
+        (folder / "sshd_config").write_text(written)
+        (folder / "config").write_text(
+            f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n"
+            f"  UserKnownHostsFile {folder}/known\n"
+        )
+        (folder / "bin").mkdir()
+        ssh = folder / "bin" / "ssh"
+        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+        ssh.chmod(0o755)
+        self.process = subprocess.Popen(
+            (program, "-D", "-e", "-f", str(folder / "sshd_config")), stderr=subprocess.DEVNULL
+        )
+        self.variables = {
+            "DOCKER_HOST": f"ssh://root@{host}:{self._port}",
+            "PATH": f"{ssh.parent}:{os.environ['PATH']}",
+        }
+
+    def be_known_by(self, key: str) -> None:
+        """Have clients know it by one of the keys in the folder."""
+        public = (self._folder / f"{key}.pub").read_text()
+        (self._folder / "known").write_text(f"{self._at} {public}")
+
+    def close(self) -> None:
+        """End it, and its connections."""
+        self.process.terminate()
+        self.process.wait(30)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.afar import FarEngine
-from tests.e2e.operator import EVERY_BYTE, STACKCTL, wait_for
+from tests.e2e.afar import FarEngine, Sshd
+from tests.e2e.operator import EVERY_BYTE, STACKCTL, wait_for, wait_until
 from tests.hostile.outside import Outside, going_outside
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from tests.e2e.operator import Done, Operator
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="to be on another machine takes root")
+SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 SCRIPT = """
 import http from 'k6/http';
 export default function () { http.get(`${__ENV.BASE_URL}/`); }
@@ -63,6 +65,32 @@ def assert_released(done: Done, version: str) -> None:
 
 def test_a_stack_behind_the_loopback_is_run_from_another_machine(far: Operator) -> None:
     """All of it goes through the engine's connection: questions to NGINX, and the witness."""
+    run_a_stack(far)
+
+
+@pytest.mark.skipif(SSHD is None, reason="no sshd: install openssh-server")
+def test_a_stack_is_run_over_ssh_by_who_knows_the_machine(
+    operator: Operator, outside: Outside, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A key that is not known, or that has changed, is never taken; nothing is left of the way there."""
+    place = tmp_path_factory.mktemp("tmp")
+    sshd = Sshd(tmp_path_factory.mktemp("ssh"), str(SSHD), outside.host)
+    try:
+        operator.stackctl = tuple(outside.within(*STACKCTL))
+        operator.environment |= {**sshd.variables, "TMPDIR": str(place)}
+        operator.write_stack()
+        wait_until(lambda: "is not known here" in operator.run("status").stderr or None)
+        sshd.be_known_by("other")
+        assert "another key than the known one" in operator.run("status").stderr
+        sshd.be_known_by("host")
+        run_a_stack(operator)
+        wait_until(lambda: not list(place.iterdir()) or None)
+    finally:
+        sshd.close()
+
+
+def run_a_stack(far: Operator) -> None:
+    """Bring it up, release, go back, and look at it in every way."""
     far.write_stack()
     far.up()
     assert far.serving() == "v1"

@@ -104,6 +104,12 @@ ENGINE = [
         "tcp://a",
         "run stackctl on the engine's machine",
     ),
+    (
+        engine.judge_place("ssh://a", here=False, away=True),
+        OK,
+        "its connection leads to the gateway",
+        "",
+    ),
     (engine.judge_place(SOCKET, here=None), UNKNOWN, "cannot be told", ""),
     (engine.judge_builder(MODERN, DEMAND), OK, "buildx v0.12.1", ""),
     (engine.judge_builder(MODERN, None), OK, "buildx v0.12.1", ""),
