@@ -19,6 +19,7 @@ from orchestrator.engine.buildkit import Builder, find_builder
 from orchestrator.engine.credentials import find_missing_helpers
 from orchestrator.engine.endpoint import Endpoint, find_endpoint
 from orchestrator.engine.survey import Survey, ask_inside, survey_engine
+from orchestrator.engine.tunnel import find_near
 from orchestrator.engine.values import BuildOrder
 from orchestrator.errors import StackctlError
 from orchestrator.evidence.key import FILE_VARIABLE, take_key
@@ -269,7 +270,7 @@ def _is_here(survey: Survey, stack: Stack | None) -> bool | None:
 
 def _find_builder(endpoint: Endpoint, environment: Mapping[str, str]) -> Builder:
     nothing = BuildOrder(Path(), "Dockerfile", "", {}, {})
-    return find_builder(endpoint, nothing, environment)
+    return find_builder(find_near(endpoint), nothing, environment)
 
 
 def _ask_nginx(endpoint: Endpoint, survey: Survey, stack: Stack | None) -> str:

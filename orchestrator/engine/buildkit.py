@@ -102,7 +102,7 @@ def _find_cli(endpoint: Endpoint | None, order: BuildOrder, around: Mapping[str,
     if program is None or endpoint is None:
         return Cli(fault="there is no Docker CLI on PATH")
     command = (program, *to_flags(endpoint))
-    environment = to_environment(order, endpoint, around)
+    environment = to_environment(order, around)
     try:
         told = run((*command, "version", "--format", "{{.Client.Version}}"), environment)
         if told.code != 0:
@@ -128,18 +128,15 @@ def to_flags(endpoint: Endpoint) -> tuple[str, ...]:
     return (*host, verify, "--tlscacert", ca, "--tlscert", cert, "--tlskey", key)
 
 
-def to_environment(
-    order: BuildOrder, endpoint: Endpoint, around: Mapping[str, str]
-) -> dict[str, str]:
+def to_environment(order: BuildOrder, around: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a build: what stackctl's has, and the values that are nobody's to see.
 
     What others read in the list of processes are only names; but for names that steer programs.
     """
-    agent = bool(order.ssh) or endpoint.kind == "ssh"
     kept = {
         name: value
         for name, value in around.items()
-        if not WITHHELD.fullmatch(name) and (agent or name != AGENT)
+        if not WITHHELD.fullmatch(name) and (order.ssh or name != AGENT)
     }
     arguments = {
         name: value for name, value in order.arguments.items() if not STEERING.fullmatch(name)

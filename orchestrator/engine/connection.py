@@ -20,7 +20,7 @@ from docker.credentials.errors import StoreError
 
 from orchestrator.engine.credentials import Credentials
 from orchestrator.engine.endpoint import ACCOUNT, Endpoint, find_endpoint
-from orchestrator.engine.tunnel import SOCKET, open_tunnel
+from orchestrator.engine.tunnel import SOCKET, find_near, open_tunnel
 from orchestrator.errors import Conflict, EngineError, NotFound
 
 if TYPE_CHECKING:
@@ -140,9 +140,10 @@ class Client(docker.APIClient):
         self.endpoint = endpoint
         self.patience = patience
         self.silence = silence
-        over_ssh = endpoint.kind == "ssh"
-        host = f"unix://{open_tunnel(endpoint).socket}" if over_ssh else endpoint.host
-        super().__init__(base_url=host, tls=_to_tls(endpoint), version="auto", timeout=patience)
+        self.near = find_near(endpoint)
+        super().__init__(
+            base_url=self.near.host, tls=_to_tls(endpoint), version="auto", timeout=patience
+        )
         self.credentials = self._auth_configs = Credentials(self._auth_configs)
         # `.netrc` and proxies would be looked up for each call.
         self.trust_env = not endpoint.local

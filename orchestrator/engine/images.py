@@ -85,7 +85,7 @@ def build_image(
             f"`{order.context / order.dockerfile}` does not exist",
             "see `build` in stack.yaml: it is a folder, relative to that file",
         )
-    endpoint = client.endpoint if isinstance(client, Client) else None
+    endpoint = client.near if isinstance(client, Client) else None
     builder = find_builder(endpoint, order, around)
     if (order.secrets or order.ssh) and builder.cli is None:
         raise ImageError(

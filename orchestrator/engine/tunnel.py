@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -58,6 +61,13 @@ def open_tunnel(endpoint: Endpoint) -> Tunnel:
         return _open[endpoint.host]
 
 
+def find_near(endpoint: Endpoint) -> Endpoint:
+    """Return where an engine is reached on this machine, where SSH leads to it. Raises EngineError."""
+    if endpoint.kind != "ssh":
+        return endpoint
+    return replace(endpoint, host=f"unix://{open_tunnel(endpoint).socket}")
+
+
 class Tunnel:
     """Lives as long as this process."""
 
@@ -76,7 +86,7 @@ class Tunnel:
         )
         threading.Thread(target=self._listen, name="ssh", daemon=True).start()
         if not self._is_let_in():
-            self._process.kill()
+            self._give_up(folder)
             raise explain(endpoint, "\n".join(self._told))
         threading.Thread(target=self._beat, name="ssh beat", daemon=True).start()
 
@@ -106,6 +116,12 @@ class Tunnel:
                 return False
             seen += told
         return True
+
+    def _give_up(self, folder: str) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # ssh, and the shell around it
+        self._process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _listen(self) -> None:
         complaints = self._process.stderr

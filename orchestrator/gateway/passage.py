@@ -28,7 +28,6 @@ class Entrance(NamedTuple):
 
     door: Address  # where this machine reaches it
     shown: Address  # where people find it: on that machine, or from here
-    carried: bool  # through the engine's connection, not over the network that users come by
 
 
 MOST = 65_536  # bytes that are carried at once
@@ -91,9 +90,9 @@ def find_entrance(listen: Address, machine: str, engine: Inside, container: str)
     """
     if ipaddress.IPv4Address(listen.host).is_loopback:
         carried = Passage(engine, container, PUBLIC_PORT).address
-        return Entrance(carried, listen, carried=True)
+        return Entrance(carried, listen)
     door = Address(machine, listen.port) if listen.everywhere else listen
-    return Entrance(door, door, carried=False)
+    return Entrance(door, door)
 
 
 def _begin(carry: Callable[..., None], *arguments: object) -> None:

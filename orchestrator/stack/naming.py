@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from orchestrator.stack.model import Color
 
-Role = Literal[
-    "service", "migration", "run", "accessory", "gateway", "lock", "job", "holder"
-]
+Role = Literal["service", "migration", "run", "accessory", "gateway", "lock", "job", "holder"]
 
 PREFIX = "io.stackctl."
 STACK, ROLE, SERVICE, COLOR = (

@@ -110,7 +110,7 @@ def test_the_docker_cli_is_told_which_engine_is_meant(
 
 def test_others_see_only_names_of_what_is_handed_to_a_build() -> None:
     """The list of processes is for all to read; an environment is not."""
-    environment = to_environment(ORDER, HERE, {"PATH": "/bin"})
+    environment = to_environment(ORDER, {"PATH": "/bin"})
     words = to_words(ORDER, "Dockerfile", environment)
 
     assert words == (
@@ -132,7 +132,7 @@ def test_others_see_only_names_of_what_is_handed_to_a_build() -> None:
 def test_no_argument_of_a_build_steers_what_runs_here(name: str) -> None:
     """It is a value of that build's, told in the open."""
     order = replace(ORDER, arguments={name: "elsewhere"}, ssh=())
-    environment = to_environment(order, HERE, {"PATH": "/bin", "HOME": "/root"})
+    environment = to_environment(order, {"PATH": "/bin", "HOME": "/root"})
 
     assert environment.get(name) != "elsewhere"
     assert f"{name}=elsewhere" in to_words(order, "Dockerfile", environment)
@@ -156,9 +156,8 @@ def test_a_build_knows_what_stackctl_knows_less_what_would_lead_it_elsewhere() -
     kept = {"PATH": "/bin", "AWS_PROFILE": "shop", "DOCKER_CONFIG": "/config", "TOKEN": "its own"}
     agent = {"SSH_AUTH_SOCK": "/agent"}
 
-    assert to_environment(plain, HERE, around) == kept | FIXED
-    assert to_environment(replace(plain, ssh=("default",)), HERE, around) == kept | agent | FIXED
-    assert to_environment(plain, Endpoint("ssh://me@far"), around) == kept | agent | FIXED
+    assert to_environment(plain, around) == kept | FIXED
+    assert to_environment(replace(plain, ssh=("default",)), around) == kept | agent | FIXED
 
 
 def write_cli(folder: Path, script: str) -> None:

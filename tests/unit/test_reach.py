@@ -126,4 +126,4 @@ def test_from_another_machine_a_door_is_at_its_machines_name(world: World) -> No
         (Address("10.0.0.7", 80), Address("10.0.0.7", 80)),
     ):
         found = find_entrance(listen, "vps.example", world.engine, "shop-gateway")
-        assert found == (door, door, False)
+        assert found == (door, door)

@@ -170,12 +170,18 @@ def test_the_list_has_the_next_time_and_the_last_run(tmp_path: Path) -> None:
     place = Place(tmp_path / "units", user=False, ask=Systemd())
     stack, caller = load(tmp_path), call(tmp_path)
     now = datetime(2026, 11, 29, 9, tzinfo=UTC)
-    rows = {row["job"]: row["told"] for row in list_jobs(stack, place, caller, tmp_path / "reports", now)}
+    rows = {
+        row["job"]: row["told"]
+        for row in list_jobs(stack, place, caller, tmp_path / "reports", now)
+    }
     assert (rows["nightly"]["next"], rows["nightly"]["last"]) == ("no timer", "never")
     assert rows["by-hand"]["schedule"] == "by hand"
 
     install(place, stack, caller, write_units(stack, caller))
-    add_run(tmp_path / "reports", JobRun("nightly", "failed", 3, "too little memory", "2026-11-29T03:15:00"))
+    add_run(
+        tmp_path / "reports",
+        JobRun("nightly", "failed", 3, "too little memory", "2026-11-29T03:15:00"),
+    )
     row = list_jobs(stack, place, caller, tmp_path / "reports", now)[0]
     assert row["next"].startswith("2026-11-30T03:15")
     assert row["told"]["last"] == "2026-11-29T03:15:00 failed with 3: too little memory"
