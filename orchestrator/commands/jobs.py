@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from orchestrator.console import Console
     from orchestrator.jobs.installation import Installed, Place
     from orchestrator.jobs.timers import Caller
@@ -43,28 +45,31 @@ def jobs(
     from orchestrator.console import Console
     from orchestrator.jobs.installation import find_caller, find_place, remove
     from orchestrator.jobs.listing import list_jobs
-    from orchestrator.reports import find_reports
     from orchestrator.stack.load import load_stack
 
-    if dry_run or cron:
-        _require_install(action)
+    _refuse_options(action, given=dry_run or cron)
     settings: Settings = context.obj
     stack = load_stack(settings.file)
     caller = find_caller(settings.file, sys.argv[0], sys.executable, os.environ)
     place = find_place(os.environ, user=os.geteuid() != 0 if user is None else user)
     with Console(settings) as console:
         if action == "list":
-            reports = find_reports(settings.file.resolve().parent, settings.reports)
-            return _list(console, list_jobs(stack, place, caller, reports))
+            return _list(console, list_jobs(stack, place, caller, _find_reports(settings)))
         if action == "remove":
             return _print_installed(console, remove(place, stack.name, caller), place)
         return _install(console, stack, place, caller, cron=cron, dry_run=dry_run)
 
 
-def _require_install(action: str) -> None:
+def _find_reports(settings: Settings) -> Path:
+    from orchestrator.reports import find_reports
+
+    return find_reports(settings.file.resolve().parent, settings.reports)
+
+
+def _refuse_options(action: str, *, given: bool) -> None:
     from orchestrator.errors import ConfigurationError
 
-    if action != "install":
+    if given and action != "install":
         raise ConfigurationError(
             "`--dry-run` and `--cron` are for `install`", "`stackctl jobs install --dry-run`"
         )

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.release.gateway import require_gateway
 from orchestrator.release.observe import observe
-from orchestrator.release.plan import require_gateway
 from orchestrator.release.witness import start_witness
 
 if TYPE_CHECKING:

@@ -9,27 +9,26 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
 from orchestrator.errors import Interrupted
-from orchestrator.events import Progress, Waiting, Warned
+from orchestrator.events import Waiting, Warned
 from orchestrator.jobs.conclusion import record_left
+from orchestrator.lifecycle.accessory import bring_up_accessory, spec_of_accessory
 from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
-from orchestrator.lifecycle.drift import warn_of_drift
 from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories
 from orchestrator.lifecycle.waking import wake_stopped
 from orchestrator.release.externals import require_externals
+from orchestrator.release.gateway import refuse_newer
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
 from orchestrator.release.ownership import names_of_stack, refuse_foreign, warn_of_unowned
-from orchestrator.release.plan import Order, refuse_newer
-from orchestrator.release.provision import provide
+from orchestrator.release.plan import Order
 from orchestrator.release.reach import find_missing_networks, require_reachable
 from orchestrator.release.recovery import recover
 from orchestrator.release.rollout import release, take_back
-from orchestrator.release.specs import accessory_spec, is_made_from
+from orchestrator.release.specs import is_made_from
 from orchestrator.release.unit import find_own_version
 from orchestrator.release.unnamed import refuse_loss, tell_of_left, warn_of_uncovered
 from orchestrator.release.wellbeing import find_unreached
-from orchestrator.signals import put_off
 from orchestrator.stack import naming
 from orchestrator.stack.unit import find_leader, list_unit
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from orchestrator.engine.ports import Lease
-    from orchestrator.engine.values import Container, ContainerSpec, Image
+    from orchestrator.engine.values import ContainerSpec, Image
     from orchestrator.release.house import House
     from orchestrator.release.result import Result
 
@@ -111,7 +110,7 @@ def _bring_up_parts(
     house: House, lease: Lease, images: Mapping[str, Image], *, allow_downtime: bool
 ) -> tuple[str, dict[str, str], Findings]:
     """Bring up all but the services; return what that took, and what is to be told."""
-    specs = {name: _spec(house, name) for name in house.stack.accessories}
+    specs = {name: spec_of_accessory(house, name) for name in house.stack.accessories}
     findings = Findings(_look_first(house, specs, images, allow_downtime=allow_downtime))
     _ensure_networks(house)
     snapshot = observe(house)
@@ -120,7 +119,7 @@ def _bring_up_parts(
     for name, spec in specs.items():
         require_held(lease)
         found = snapshot.accessories.get(name)
-        accessories[name] = _bring_up_accessory(
+        accessories[name] = bring_up_accessory(
             house, spec, found, findings, allow_downtime=allow_downtime
         )
     require_held(lease)
@@ -153,11 +152,6 @@ def _look_first(
             refuse_loss(house.engine, part, spec, found, volumes)
             warnings += tell_of_left([found])
     return warnings
-
-
-def _spec(house: House, name: str) -> ContainerSpec:
-    wanted = house.stack.accessories[name]
-    return accessory_spec(house.stack, name, provide(house, wanted, f"accessories.{name}"))
 
 
 def _ensure_networks(house: House) -> None:
@@ -261,43 +255,3 @@ def _fetch_images(house: House) -> dict[str, Image]:
     with ThreadPoolExecutor(max_workers=4) as pool:
         found = pool.map(lambda name: ensure_image(house.engine, name, house.emit), wanted)
         return dict(zip(wanted, found, strict=True))
-
-
-def _bring_up_accessory(
-    house: House,
-    spec: ContainerSpec,
-    found: Container | None,
-    findings: Findings,
-    *,
-    allow_downtime: bool,
-) -> str:
-    """Run an accessory as wanted and say what that took."""
-    if found is None:
-        _run(house, spec)
-        return "started"
-    if not is_made_from(found, spec):
-        if allow_downtime:
-            with put_off():  # what was taken away comes back
-                house.engine.stop(found.id, spec.stop_grace)
-                house.engine.remove(found.id)
-                _run(house, spec)
-            return "recreated"
-        findings.warnings.append(warn_of_drift(spec.name))
-    network = spec.network
-    if network is not None and network not in found.addresses:  # or it is of an earlier stackctl
-        house.engine.connect(found.id, network, aliases=spec.aliases)
-        text = f"`{spec.name}` was not in the network `{network}`: it is now"
-        tell_mended(house, findings, text)
-    if not found.running:
-        house.engine.start(found.id)
-        return "started"
-    return "unchanged"
-
-
-def _run(house: House, spec: ContainerSpec) -> str:
-    house.emit(Progress(f"starting {spec.name}"))
-    labels = naming.labels(house.stack.name, "accessory")
-    for volume in spec.volumes:
-        if not volume.external:
-            house.engine.ensure_volume(volume.name, labels)
-    return house.engine.run(spec)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import StackctlError
-from orchestrator.gateway.config import Earlier, Newer
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.release.count import recount, set_count, tell_count
+from orchestrator.release.gateway import require_gateway
 from orchestrator.release.observe import fit_config
 from orchestrator.release.ownership import refuse_taken
 from orchestrator.release.reuse import find_before, is_kept, runs, serves
@@ -274,28 +273,3 @@ def find_drain_timeout(stack: Stack, service: str) -> float:
     """Return the seconds that a color of a service has for its last answers."""
     own = stack.services[service].drain_timeout if service in stack.services else None
     return stack.gateway.drain_timeout if own is None else own
-
-
-def require_gateway(stack: Stack, snapshot: Snapshot) -> tuple[Container, Config]:
-    """Return the gateway and the config that it serves. Raises StackctlError without either."""
-    refuse_newer(stack, snapshot)
-    if isinstance(snapshot.strange, Earlier):
-        raise StackctlError(
-            f"`{stack.name}` was brought up by an earlier stackctl",
-            "move it over, no request is lost: `stackctl up`",
-        )
-    if snapshot.gateway is None or not snapshot.gateway.running or snapshot.config is None:
-        raise StackctlError(
-            f"the gateway of `{stack.name}` does not run",
-            "bring the stack up: `stackctl up`; `stackctl deploy … --up` does both",
-        )
-    return snapshot.gateway, snapshot.config
-
-
-def refuse_newer(stack: Stack, snapshot: Snapshot) -> None:
-    """Raise StackctlError where a newer stackctl has been at work."""
-    if isinstance(snapshot.strange, Newer):
-        raise StackctlError(
-            f"`{stack.name}` was brought up by a newer stackctl (layout {snapshot.strange.layout})",
-            "use that one, or a newer one",
-        )

@@ -21,11 +21,12 @@ from orchestrator.release.closure import close, end_previous
 from orchestrator.release.companions import check_companions, prepare_companions
 from orchestrator.release.externals import refuse_unfit
 from orchestrator.release.gate import pass_gate, require_running
+from orchestrator.release.gateway import require_gateway
 from orchestrator.release.images import find_image
 from orchestrator.release.migration import migrate_database
 from orchestrator.release.observe import observe
 from orchestrator.release.phases import Phase
-from orchestrator.release.plan import Plan, plan_release, require_gateway
+from orchestrator.release.plan import Plan, plan_release
 from orchestrator.release.preview import prove_preview
 from orchestrator.release.provision import provide
 from orchestrator.release.reach import require_door
