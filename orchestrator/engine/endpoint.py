@@ -81,7 +81,10 @@ class Endpoint:
         """Return the name or address of the machine; empty where none stands there, as of a socket."""
         if self.kind not in ("tcp", "ssh"):
             return ""
-        return urlsplit(self.address).hostname or ""
+        try:
+            return urlsplit(self.address).hostname or ""
+        except ValueError:  # such as half an IPv6 address
+            return ""
 
     @property
     def away(self) -> bool:

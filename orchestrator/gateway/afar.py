@@ -16,7 +16,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from orchestrator.asking import FRAMING, LARGEST, Answer, Unanswered, ask_over
-from orchestrator.errors import EngineError
+from orchestrator.errors import EngineError, GatewayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.engine.ports import Conversation, Inside
 
 WAY = 20.0  # seconds that the way to the engine and back may take beside the answer itself
-REFUSED, LATE = b"!refused", b"!late"  # what stands where an answer would
+REFUSED, LATE, UNABLE = b"!refused", b"!late", b"!unable"  # what stands where an answer would
 
 # `reach PORT COMMAND` runs a command whose input and output are a connection to NGINX, within `$limit`.
 # Images of Debian have bash, those of Alpine the `nc` of BusyBox.
@@ -33,8 +33,10 @@ if command -v bash >/dev/null; then
     reach() {
         $limit bash -c 'exec 5<>"/dev/tcp/127.0.0.1/$0" || exit 1; exec sh -c "$1" <&5 >&5 5>&-' "$1" "$2"
     }
-else
+elif nc --help 2>&1 | grep -q -e '-e PROG'; then
     reach() { $limit nc 127.0.0.1 "$1" -e sh -c "$2"; }
+else
+    reach() { return 3; }
 fi
 """
 # A question is a line: the port, seconds, the most bytes of the answer, the request. Answers are lines.
@@ -52,6 +54,7 @@ while read -r port seconds most question; do
     case $? in
         0) ;;
         1) printf %s '{REFUSED.decode()}' >"$answer" ;;
+        3) printf %s '{UNABLE.decode()}' >"$answer" ;;
         *) printf %s '{LATE.decode()}' >"$answer" ;;
     esac
     head -c "$most" "$answer" | base64 | tr -d '\\n'
@@ -79,8 +82,9 @@ class Relay:
         headers: Mapping[str, str] = {},
         largest: int = LARGEST,
     ) -> Answer:
-        """Ask a port of the gateway's container. Raises Unanswered.
+        """Ask a port of the gateway's container.
 
+        Raises Unanswered, and GatewayError where nothing in there can ask.
         `timeout` is in seconds, of which NGINX gets whole ones; the way there takes its own time.
         """
         _, port = where
@@ -100,6 +104,12 @@ class Relay:
             raise Unanswered("ConnectError") from error
         except binascii.Error as error:
             raise Unanswered("RemoteProtocolError") from error
+        if answer == UNABLE:
+            raise GatewayError(
+                "the gateway's image has neither bash nor the `nc` of BusyBox, with which it is asked from"
+                " another machine",
+                "the official images of NGINX have one of them; or run stackctl on the engine's machine",
+            )
         if answer == REFUSED:
             raise Unanswered("ConnectError")
         if answer == LATE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -14,7 +16,7 @@ import pytest
 
 from orchestrator.asking import Unanswered
 from orchestrator.engine.plain import to_plain
-from orchestrator.errors import EngineError
+from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.afar import Relay
 from orchestrator.gateway.passage import Passage
 from tests.e2e.afar import write_certificates
@@ -33,8 +35,13 @@ MUCH = b"x" * 3_000_000  # bytes, which no buffer on the way takes at once
 class Shell:
     """A process on this machine, as one in a container that is talked to or attended."""
 
-    def __init__(self, argv: tuple[str, ...]) -> None:
-        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, argv: tuple[str, ...], path: str) -> None:
+        self._process = subprocess.Popen(
+            (str(shutil.which(argv[0])), *argv[1:]),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"PATH": path},
+        )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._given, self._printed = self._process.stdin, self._process.stdout
@@ -75,11 +82,12 @@ class Container:
 
     def __init__(self) -> None:
         self.started: list[Shell] = []
+        self.path = os.environ["PATH"]
 
     def start(self, container: str, argv: tuple[str, ...], **_: object) -> Shell:
         """Start one."""
         assert container == "shop-gateway"
-        self.started.append(Shell(argv))
+        self.started.append(Shell(argv, self.path))
         return self.started[-1]
 
     converse = attend = start
@@ -152,6 +160,16 @@ def test_questions_without_an_answer_say_how_far_they_came(
         relay.ask(("127.0.0.1", free_port()), "/", 9)
     assert relay.ask(server, "/", 9).good
     assert len(container.started) == 1
+
+
+def test_an_image_with_nothing_that_can_ask_is_told(container: Container, tmp_path: Path) -> None:
+    """Not as a gateway that does not answer."""
+    for name in ("sh", "base64", "cat", "grep", "head", "rm", "timeout", "tr"):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    container.path = str(tmp_path)
+    relay = Relay(cast("Inside", container), "shop-gateway")
+    with pytest.raises(GatewayError, match="neither bash nor"):
+        relay.ask(("127.0.0.1", free_port()), "/", 9)
 
 
 @contextmanager

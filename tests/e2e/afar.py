@@ -11,7 +11,7 @@ import subprocess
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,9 +20,6 @@ from cryptography.x509.oid import NameOID
 
 from orchestrator.engine.plain import to_plain
 from tests.ports import free_port
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ENGINE = "/var/run/docker.sock"
 MOST = 65_536  # bytes that are handed on at once
@@ -167,6 +164,7 @@ class Sshd:
         ssh = folder / "bin" / "ssh"
         ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
         ssh.chmod(0o755)
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # without its service it is not there
         self.process = subprocess.Popen(
             (program, "-D", "-e", "-f", str(folder / "sshd_config")), stderr=subprocess.DEVNULL
         )

@@ -125,6 +125,7 @@ def test_variables_name_certificates(tmp_path: Path) -> None:
         ),
         ({"DOCKER_HOST": "npipe:////./pipe/x"}, "which DOCKER_HOST names, is a named pipe"),
         ({"DOCKER_HOST": "ssh://"}, "names no machine"),
+        ({"DOCKER_HOST": "ssh://[::1"}, "names no machine"),
         (
             {"DOCKER_HOST": "ssh://me:secret@far", "PATH": "/nowhere"},
             "by `ssh`, which is not installed",
