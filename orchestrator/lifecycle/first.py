@@ -30,8 +30,8 @@ def deploy_or_bring_up(
     missing = tuple(find_missing(house.stack, observe(house), order.service))
     if not missing:
         return deploy(house, order, wait), ()
-    what = " and ".join(missing)
-    house.emit(Warned(f"{what} not there: the stack is brought up with this release"))
+    what = f"{' and '.join(missing)} not there on {house.whereabouts.told}"
+    house.emit(Warned(f"{what}: the stack is brought up with this release"))
     results = bring_up(house, wait=wait, asked=order).services
     # The one that was asked for, or what failed before its turn came.
     own = next((one for one in results if one.service == order.service), results[-1])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.events import Warned
 from orchestrator.lifecycle.first import deploy_or_bring_up
 from orchestrator.release.plan import Order
 from tests.fakes.apps import App
@@ -24,6 +25,11 @@ def test_a_stack_that_is_not_there_is_brought_up_with_the_release(tmp_path: Path
     world = open_pair(tmp_path)
     own, others = deploy_or_bring_up(world.house, WEB)
 
+    first = next(event for event in world.events if isinstance(event, Warned))
+    assert first.text == (
+        "the gateway is not there on box at unix:///fake.sock, Docker 29.1.2:"
+        " the stack is brought up with this release"
+    )
     assert (own.service, own.outcome, own.version) == ("web", "deployed", "v7")
     assert [(one.service, one.version, one.outcome) for one in others] == [
         ("notes", "v1", "deployed")
