@@ -117,7 +117,8 @@ def _head(status: Status) -> Text:
     if gateway.state != "running":
         line += ", so nobody is served: `stackctl up`"
     if gateway.requests is not None:
-        line += f", {gateway.connections} connections, {gateway.requests:,} requests served"
+        held = f"{gateway.connections} connection{'' if gateway.connections == 1 else 's'}"
+        line += f", {held}, {gateway.requests:,} requests served"
     if gateway.config:
         line += f"\nconfig: {gateway.config}"
     if status.engine:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import Console as Stream
+    from rich.console import ConsoleOptions, RenderResult
+    from rich.markdown import Markdown
 
 FIRST = "What users saw"  # the section that people look for
 FACTS = "\n| | |\n"  # the table that a page begins with
@@ -24,14 +26,32 @@ OF_LESS = "FRX"  # leave colors as they are, and end at once where all fits
 
 def read_page(stream: Stream, text: str, environment: Mapping[str, str]) -> None:
     """Draw Markdown on a terminal; where it is longer than that, in `$PAGER` or less."""
-    from rich.markdown import Markdown
-
     with stream.capture() as drawn:
-        stream.print(Markdown(arrange(text), hyperlinks=False))
+        stream.print(_to_markdown(arrange(text)))
     lines = drawn.get()
     if lines.count("\n") >= stream.height and _leaf_through(lines, environment):
         return
     stream.out(lines, end="", highlight=False)
+
+
+def _to_markdown(text: str) -> Markdown:
+    """Return what draws a page. A name or a hash that is longer than its column goes on below: it is there to
+    be copied.
+    """
+    from rich.markdown import Markdown, TableElement
+    from rich.table import Table
+
+    class Folding(TableElement):
+        def __rich_console__(self, console: Stream, options: ConsoleOptions) -> RenderResult:
+            for drawn in super().__rich_console__(console, options):
+                for column in drawn.columns if isinstance(drawn, Table) else ():
+                    column.overflow = "fold"
+                yield drawn
+
+    class Page(Markdown):
+        elements = {**Markdown.elements, "table_open": Folding}  # noqa: RUF012  as the library has it
+
+    return Page(text, hyperlinks=False)
 
 
 def arrange(text: str) -> str:

@@ -78,6 +78,14 @@ def test_a_page_of_a_release_is_drawn(tmp_path: Path, columns: int) -> None:
     assert any("What users saw" in line for line in lines)
 
 
+def test_a_name_that_is_longer_than_its_column_is_not_cut() -> None:
+    """It goes on in the next line, so nobody has to open the file to copy it."""
+    name = f"20260729-101146-{'long-' * 20}v1"
+    lines = read(f"# one\n\n| | |\n|---|---|\n| release | `{name}` |\n", 1000, {})
+    drawn = "".join(line.strip() for line in lines)
+    assert name in drawn.replace("release", "").replace(" ", "")
+
+
 def test_what_would_move_the_cursor_is_shown() -> None:
     """Evidence quotes containers and clients."""
     assert "\x1b[2J" not in "\n".join(read("a \x1b[2J b", 10, {}))
