@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IGNORED = {  # what is to be ignored, and how others say so
+    "backups/": ("backups/", "backups", "/backups/", "/backups"),
     "reports/": ("reports/", "reports", "/reports/", "/reports"),
     ".env": (".env", "/.env", ".env*", "*.env", ".env.*"),
 }

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from orchestrator.commands import (
+    backup,
     bench,
     deploy,
     doctor,
@@ -59,6 +60,7 @@ COMMANDS = tuple(
         ("exec", execute.execute),
         ("run", run.run),
         ("jobs", jobs.jobs),
+        ("backup", backup.backup),
         ("history", history.history),
         ("evidence", evidence.evidence),
         ("doctor", doctor.doctor),

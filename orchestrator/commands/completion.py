@@ -39,6 +39,11 @@ def offer_parts(context: typer.Context) -> list[str]:
     return [*names, "gateway"] if names else []
 
 
+def offer_accessories(context: typer.Context) -> list[str]:
+    """Return the accessories of stack.yaml."""
+    return _read_names(context, "accessories")
+
+
 def offer_jobs(context: typer.Context) -> list[str]:
     """Return the jobs of stack.yaml."""
     return _read_names(context, "jobs")

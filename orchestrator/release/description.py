@@ -18,8 +18,7 @@ def describe(plan: Plan) -> Iterator[tuple[Phase, str]]:
         return
     if plan.config.id != plan.served.id:
         yield Phase.CONFIGURE, "test the new NGINX config, reload it, confirm it"
-    if plan.migration:
-        yield Phase.MIGRATE, f"run {' '.join(plan.migration.entrypoint)}"
+    yield from _describe_migration(plan)
     yield from _describe_start(plan)
     yield from _describe_proof(plan)
     opens = "open, and " if plan.closes else ""
@@ -35,6 +34,13 @@ def describe(plan: Plan) -> Iterator[tuple[Phase, str]]:
         yield Phase.RETIRE, f"{plan.previous.color}: {plan.service.keep}"
         if plan.aside:
             yield Phase.RETIRE, f"remove {plan.aside[0].version}, which was kept so far"
+
+
+def _describe_migration(plan: Plan) -> Iterator[tuple[Phase, str]]:
+    for name in plan.backups:
+        yield Phase.MIGRATE, f"back {name} up"
+    if plan.migration:
+        yield Phase.MIGRATE, f"run {' '.join(plan.migration.entrypoint)}"
 
 
 def _describe_start(plan: Plan) -> Iterator[tuple[Phase, str]]:

@@ -149,7 +149,7 @@ def _to_order(house: House, service: str, version: str) -> BuildOrder:
         raise ConfigurationError(f"services.{service}: has no `build`")
     return BuildOrder(
         context=folder / build.context,
-        left_out=_leave_out(folder, folder / build.context),
+        left_out=_leave_out(stack, folder, folder / build.context),
         dockerfile=build.dockerfile,
         tag=naming.image_tag(stack.name, service, version),
         arguments={**build.args, "VERSION": version},
@@ -160,15 +160,17 @@ def _to_order(house: House, service: str, version: str) -> BuildOrder:
     )
 
 
-def _leave_out(folder: Path, context: Path) -> tuple[str, ...]:
-    """Return what is stackctl's own in a build's folder: secrets, evidence, and what a CI job installs.
+def _leave_out(stack: Stack, folder: Path, context: Path) -> tuple[str, ...]:
+    """Return what is stackctl's own in a build's folder: secrets, backups, evidence, a CI job's installation.
 
     An image would hold them for ever, and one of the same sources would never be the same again. A drill's
     copy of a stack lies elsewhere, and builds from folders of the original.
     """
     own, root = (path.resolve() for path in (folder, context))
     homes = (own, root) if (root / "stack.yaml").is_file() and root != own else (own,)
-    found = (home / name for home in homes for name in (".env", "reports", ".stackctl"))
+    parts = stack.accessories.items()
+    backups = [f"{part.backup.folder}/{name}" for name, part in parts if part.backup]
+    found = (home / name for home in homes for name in (".env", "reports", ".stackctl", *backups))
     return tuple(str(path.relative_to(root)) for path in found if root in path.parents)
 
 

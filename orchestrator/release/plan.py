@@ -65,6 +65,7 @@ class Plan:
     served: Config  # by NGINX now
     config: Config  # that NGINX must serve for this; the same one where nothing changes
     migration: ContainerSpec | None  # to be run to its end before
+    backups: tuple[str, ...]  # accessories whose data is kept before that
     start: tuple[ContainerSpec, ...]  # to be created
     wake: tuple[Replica, ...]  # to be started again: the previous color, kept for a rollback
     aside: tuple[Replica, ...]  # kept until the candidate is promoted, under another name

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import GatewayError
 from orchestrator.events import DrainEnded, Planned, Switched, Warned
 from orchestrator.evidence.record import hash_text
+from orchestrator.release.backup import back_up
 from orchestrator.release.candidate import (
     find_candidate,
     in_parallel,
@@ -135,6 +136,8 @@ def migrate(run: Run, candidate: Candidate) -> Candidate:
     spec, wanted = candidate.plan.migration, candidate.plan.service.migrate
     if spec is not None and wanted is not None:
         with run.phase(Phase.MIGRATE):
+            for name in candidate.plan.backups:
+                back_up(run.house, name, run.tell)
             run.tell("until the database is migrated", wanted.deadline)
             migrate_database(run.house, spec, wanted.deadline)
     return candidate

@@ -13,6 +13,7 @@ from orchestrator.stack.job import Job
 from orchestrator.stack.model import (
     Accessory,
     AccessoryHealth,
+    Backup,
     Build,
     ExternalVolume,
     Gateway,
@@ -205,7 +206,14 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "volumes": "Volumes as `name:/path` or `name:/path:ro`.",
         "health": "How it tells that it is ready; without it, the port must listen.",
         "deadline": "The longest until it is ready.",
+        "backup": "How its data is kept before a release of a service that needs it migrates them.",
         "init": "Whether the first process of the container is the engine's own.",
+    },
+    Backup: {
+        "command": "The command inside the container that prints all data.",
+        "keep": "How many backups are kept.",
+        "folder": "The name of a folder for them beside stack.yaml; each accessory has one of its own in it.",
+        "deadline": "The longest that it may take.",
     },
     AccessoryHealth: {
         "command": "The command inside the container; 0 is ready.",

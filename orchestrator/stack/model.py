@@ -162,6 +162,15 @@ class AccessoryHealth(_Strict):
     timeout: Annotated[Seconds, Field(ge=0.1, le=60)] = 5.0
 
 
+class Backup(_Strict):
+    """A command whose output, printed inside the accessory, is kept before each migration."""
+
+    command: Command
+    keep: Annotated[StrictInt, Field(ge=1, le=1000)] = 7
+    folder: Word = "backups"  # beside stack.yaml, and nowhere else
+    deadline: Annotated[Seconds, Field(ge=1, le=86400)] = 3600.0
+
+
 class Accessory(Part):
     """A database or the like: started once, never released blue-green."""
 
@@ -170,6 +179,7 @@ class Accessory(Part):
     publish: tuple[Publication, ...] = ()
     health: AccessoryHealth | None = None
     deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
+    backup: Backup | None = None
     init: StrictBool = False  # databases handle SIGTERM as they are
 
 

@@ -188,6 +188,16 @@ def test_secrets_and_evidence_are_sent_to_no_builder(
     assert ordered(world).left_out == left_out
 
 
+def test_backups_are_sent_to_no_builder(tmp_path: Path) -> None:
+    """An image would hold the data of users; what lies beside them is the user's own."""
+    database = {"image": "mongo:8", "backup": {"command": ["dump"], "folder": "kept"}}
+    world = World(
+        tmp_path, services={"notes": {"build": ".", "port": 80}}, accessories={"db": database}
+    )
+    (tmp_path / "Dockerfile").write_text("FROM python:3.13-slim\nUSER 10001\n")
+    assert ordered(world).left_out == (".env", "reports", "kept/db")
+
+
 def test_what_lies_beside_another_stack_is_sent_to_no_builder(tmp_path: Path) -> None:
     """A drill's copy of a stack builds from the folders of the original."""
     original = tmp_path / "original"

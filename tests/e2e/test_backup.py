@@ -1,0 +1,57 @@
+"""Backups on a real engine: before a migration, by hand, and back again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.e2e.operator import EVERY_BYTE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.operator import Operator
+
+DUMP = "echo noise >&2; test -e /data/rows || echo empty; cat /data/rows; test ! -e /data/broken"
+
+
+def dumps(operator: Operator) -> list[Path]:
+    """Return the backups that there are, the newest last."""
+    return sorted((operator.folder / "backups" / "db").iterdir())
+
+
+def test_a_database_is_kept_before_it_is_migrated(operator: Operator) -> None:
+    """Byte by byte; where it cannot be, nothing is migrated, and users keep what they have."""
+    operator.write_stack({"needs": ["db"], "migrate": ["true"]})
+    database = {
+        "image": "${IMAGE_PREFIX:-}python:3.13-slim",
+        "command": ["sleep", "infinity"],
+        "init": True,
+        "volumes": ["rows:/data"],
+        "backup": {"command": ["sh", "-c", DUMP], "keep": 2},
+    }
+    operator.write({**operator.read(), "accessories": {"db": database}})
+    operator.up()
+    assert [path.read_text() for path in dumps(operator)] == ["empty\n"]
+
+    restore = ("exec", "--no-tty", "db", "--", "sh", "-c", "cat >/data/rows")
+    assert operator.pipe(*restore, given=EVERY_BYTE).returncode == 0
+    assert operator.deploy("v2").code == 0
+    kept = dumps(operator)
+    assert kept[-1].read_bytes() == EVERY_BYTE
+
+    assert operator.run("exec", "db", "--", "touch", "/data/broken").code == 0
+    failed = operator.deploy("v3")
+    assert (failed.code, failed.document["error"]["message"]) == (
+        1,
+        "the backup of `db` ended with exit code 1",
+    )
+    assert operator.serving() == "v2"
+    assert dumps(operator) == kept
+    by_hand = operator.run("backup", "db")
+    assert (by_hand.code, "noise" in by_hand.stderr) == (1, True)
+
+    assert operator.run("exec", "db", "--", "rm", "/data/broken").code == 0
+    by_hand = operator.run("backup")
+    assert (by_hand.code, by_hand.stdout) == (0, f"wrote {dumps(operator)[-1]}\n")
+    assert len(dumps(operator)) == 2
+    assert dumps(operator)[-1].read_bytes() == EVERY_BYTE
