@@ -178,14 +178,12 @@ class Plan:
 
 
 def plan_release(
-    stack: Stack,
-    snapshot: Snapshot,
-    order: Order,
-    release: str,
-    image: str,  # id of the version's image
-    given: Provision,
+    stack: Stack, snapshot: Snapshot, order: Order, release: str, image: str, given: Provision
 ) -> Plan:
-    """Return what the release will do. Raises StackctlError where the stack is not ready for one."""
+    """Return what the release will do; `image` is the id of the version's image.
+
+    Raises StackctlError where the stack is not ready for one.
+    """
     gateway, served = require_gateway(stack, snapshot)
     lane, color = _find_place(snapshot, order.service)
     stack, declared = set_count(stack, order.service, lane.active, order.replicas)
@@ -197,6 +195,7 @@ def plan_release(
     before = find_before(lane) if order.repeats else None
     target = Target(color, order.version, service.replicas, release, before, declared)
     specs = replica_specs(stack, order.service, target, image, given, upstream)
+    migration = None if wake else _find_migration(stack, order, lane, specs[0])
     return Plan(
         release=release,
         order=order,
@@ -208,7 +207,8 @@ def plan_release(
         upstream=upstream,
         served=served,
         config=config,
-        migration=None if wake else _find_migration(stack, order, lane, specs[0]),
+        migration=migration,
+        backups=find_backups(stack, order.service) if migration else (),
         start=() if wake else specs,
         wake=wake,
         aside=aside,
@@ -262,6 +262,12 @@ def _find_migration(
     """Return what brings the database to the version; None where that has served on it before."""
     back = order.command == "rollback" and order.version == find_before(lane)
     return None if back or order.repeats else migration_spec(stack, order.service, spec)
+
+
+def find_backups(stack: Stack, service: str) -> tuple[str, ...]:
+    """Return the accessories that a migration of a service may change, and that can be backed up."""
+    parts = {name: stack.accessories.get(name) for name in stack.services[service].needs}
+    return tuple(name for name, part in parts.items() if part is not None and part.backup)
 
 
 def _runs(snapshot: Snapshot, order: Order, specs: tuple[ContainerSpec, ...]) -> bool:

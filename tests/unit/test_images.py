@@ -195,7 +195,7 @@ def test_backups_are_sent_to_no_builder(tmp_path: Path) -> None:
         tmp_path, services={"notes": {"build": ".", "port": 80}}, accessories={"db": database}
     )
     (tmp_path / "Dockerfile").write_text("FROM python:3.13-slim\nUSER 10001\n")
-    assert ordered(world).left_out == (".env", "reports", "kept/db")
+    assert ordered(world).left_out == (".env", "reports", ".stackctl", "kept/db")
 
 
 def test_what_lies_beside_another_stack_is_sent_to_no_builder(tmp_path: Path) -> None:
