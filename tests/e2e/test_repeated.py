@@ -16,8 +16,12 @@ def find_replicas(app: Operator) -> list[str]:
     return [name for name in names if name.startswith("app-")]
 
 
-def test_no_request_is_lost_by_a_restart_nor_by_more_or_fewer_replicas(app: Operator) -> None:
+def test_no_request_is_lost_by_a_restart_nor_by_more_or_fewer_replicas(operator: Operator) -> None:
     """Each takes the way of a release, and is told as what it was; `status` says who has the last word."""
+    app = operator
+    # A witness that the machine halts for longer than this calls on a connection that was closed meanwhile.
+    app.write_stack(keepalive="5s")
+    app.up()
     done: list[Done] = []
     with under_load(f"http://127.0.0.1:{app.public}/", app.folder, rate=100) as load:
         done.append(app.run("restart", "app", "--output", "json"))
@@ -28,8 +32,8 @@ def test_no_request_is_lost_by_a_restart_nor_by_more_or_fewer_replicas(app: Oper
         done.append(app.run("scale", "app", "1", "--output", "json"))
         assert find_replicas(app) == ["app-green-1"]
 
+    assert [one.document["witness"]["reasons"] for one in done] == [{}, {}, {}]
     assert [one.code for one in done] == [0, 0, 0], [one.stderr for one in done]
-    assert [one.document["witness"]["lost"] for one in done] == [0, 0, 0]
     assert load.sent > 300
     assert load.failed == 0
     what = [app.evidence(one)["what"] for one in done]
