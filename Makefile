@@ -26,7 +26,7 @@ check: venv ## format, lint, types and unit tests
 	$(BIN)/pytest tests/unit tests/golden -n 2
 
 test: setup check ## all of `check`, then every test, those on real Docker too
-	$(BIN)/pytest tests/properties tests/contract services -n 2
+	$(BIN)/pytest tests/properties tests/contract services -n 3
 	$(BIN)/pytest tests/e2e -n 3 --dist loadgroup
 
 properties: setup ## 10,000 new examples of each property test; takes an hour or more
