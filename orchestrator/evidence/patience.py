@@ -17,6 +17,9 @@ FAREWELL = 1.0  # the same once the witness is stopped, where answers have not t
 KEPT_CLIENTS = 20
 SHORTEST_IDLE = 0.05  # seconds
 LONGEST_IDLE = 60.0
+# Seconds that a client which woke up late still uses a connection that has idled for as long as is
+# announced. The gateway keeps it for one more second, or longer.
+OVERDUE = 0.5
 SLOWER = 4  # times the slowest answer so far: that long a last one may take, too
 
 

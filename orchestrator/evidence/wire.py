@@ -119,6 +119,13 @@ class Connection:
         """Return the seconds since the last answer."""
         return time.monotonic() - self.quiet_since
 
+    def fresh(self, longest: float) -> Connection | None:
+        """Return it; close it if it has idled for more seconds: the gateway may be closing it just now."""
+        if self.idle <= longest:
+            return self
+        self.close()
+        return None
+
     async def ask(self, errand: Errand, pause: Pause | None = None) -> tuple[int, str]:
         """Send a request, its last bytes one by one with a `pause` before each.
 

@@ -19,6 +19,7 @@ from orchestrator.evidence.expectation import Expectation
 from orchestrator.evidence.listener import hold
 from orchestrator.evidence.notes import Note, What
 from orchestrator.evidence.patience import (
+    OVERDUE,
     PATIENCE,
     SHORTEST_IDLE,
     Patience,
@@ -27,13 +28,7 @@ from orchestrator.evidence.patience import (
 )
 from orchestrator.evidence.promise import Promise, find_version, name_version
 from orchestrator.evidence.pulse import BEAT, Pulse, read_awake
-from orchestrator.evidence.samples import (
-    Client,
-    Figures,
-    Sample,
-    tell_stale,
-    tell_unexpected,
-)
+from orchestrator.evidence.samples import Client, Figures, Sample, tell_stale, tell_unexpected
 from orchestrator.evidence.testimony import Testimony
 from orchestrator.evidence.websocket import WebSocket
 from orchestrator.evidence.wire import SLOW_PIECES, Connection, Errand, Lost, Pause, to_errand
@@ -178,10 +173,10 @@ class Witness:
             connection.close()
 
     async def _idle(self, connection: Connection, errand: Errand, gap: float) -> Connection | None:
-        """Let it idle; return it if nobody has closed it."""
+        """Let it idle; return it if nobody has closed it, and it is not older than what is announced."""
         await rest(gap, self._over, connection.gone)
         if not connection.closed:
-            return connection
+            return connection.fresh(self._keepalive + OVERDUE)
         idle = connection.idle
         early = idle < self._keepalive and not self._pulse.missed(self._pulse.look() - idle)
         self._testimony.closed_early += early

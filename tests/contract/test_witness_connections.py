@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from orchestrator.evidence.patience import KEPT_CLIENTS
+from orchestrator.evidence.patience import KEPT_CLIENTS, OVERDUE
 from orchestrator.evidence.websocket import WebSocket
-from orchestrator.evidence.witness import STRANGER
+from orchestrator.evidence.wire import Connection
+from orchestrator.evidence.witness import STRANGER, Witness
+from orchestrator.stack.model import WitnessRequest
 from orchestrator.stack.quantities import Address
 from tests.fakes.observer import PATIENCE, observing
-from tests.fakes.server import BAD_GATEWAY, CLOSING, GOOD, Request
+from tests.fakes.server import BAD_GATEWAY, CLOSING, GOOD, Request, serving
 from tests.fakes.websocket import CLOSE, PING, PONG, TEXT, Frame, Peer
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.observer import Observer
 
+KEEPALIVE = 60.0  # seconds that the gateway announces
 LIVE = "/notes/live"
 NEW = GOOD.replace(b"web_blue/v1", b"web_green/v2")
 
@@ -98,6 +101,23 @@ def test_a_close_while_idle_is_noted_when_it_happens() -> None:
         ("POST /notes/search", "while idle, before its time")
     }
     assert all(0 <= note.idle < 60 for note in closes)
+
+
+def test_a_connection_older_than_announced_is_not_used() -> None:
+    """Where the witness woke up late: the gateway may be closing it just now, and that is no loss."""
+    with serving(lambda request: request.answer(GOOD)) as server:
+        witness = Witness(server.address, [WitnessRequest(path="/")], KEEPALIVE, lambda _: None)
+
+        async def idle(seconds: float) -> tuple[bool, bool]:
+            connection = await Connection.open(server.address)
+            connection.quiet_since -= seconds
+            kept = await witness._idle(connection, witness._errands[0], 0.0)
+            told = kept is connection, connection.closed
+            connection.close()
+            return told
+
+        assert asyncio.run(idle(0.0)) == (True, False)
+        assert asyncio.run(idle(KEEPALIVE + OVERDUE)) == (False, True)
 
 
 def test_an_announced_close_is_noted_as_such() -> None:

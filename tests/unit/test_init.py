@@ -59,7 +59,7 @@ def test_a_compose_file_is_found_and_taken_over(folder: Path) -> None:
     assert "services.web.ports.0" in run.out
     assert "written: stack.yaml, .gitignore" in run.out
     assert Run(folder, "validate").code == 0
-    assert (folder / ".gitignore").read_text() == "reports/\n.env\n"
+    assert (folder / ".gitignore").read_text() == "backups/\nreports/\n.env\n"
     assert stat.S_IMODE((folder / "stack.yaml").stat().st_mode) == 0o644
 
 
@@ -119,12 +119,12 @@ def test_another_name_can_be_given(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (b"", b"reports/\n.env\n"),
-        (b"a\nb", b"a\nb\nreports/\n.env\n"),
-        (b"a\r\n.env\r\n", b"a\r\n.env\r\nreports/\r\n"),
-        (b"/reports\n*.env\n", b"/reports\n*.env\n"),
-        (b"\xff\xfe\n", b"\xff\xfe\nreports/\n.env\n"),
-        (b"# .env\n", b"# .env\nreports/\n.env\n"),
+        (b"", b"backups/\nreports/\n.env\n"),
+        (b"a\nb", b"a\nb\nbackups/\nreports/\n.env\n"),
+        (b"a\r\n.env\r\n", b"a\r\n.env\r\nbackups/\r\nreports/\r\n"),
+        (b"/backups\n/reports\n*.env\n", b"/backups\n/reports\n*.env\n"),
+        (b"\xff\xfe\n", b"\xff\xfe\nbackups/\nreports/\n.env\n"),
+        (b"# .env\n", b"# .env\nbackups/\nreports/\n.env\n"),
     ],
 )
 def test_only_what_is_missing_is_ignored_anew(before: bytes, after: bytes) -> None:
