@@ -130,6 +130,10 @@ class _Carrier:
         poll = select.poll()
         poll.register(self._secured, self._wanted)
         wanted = select.POLLIN if self._sending and not self._out else 0
-        poll.register(self._plain, wanted | (select.POLLOUT if self._in else 0))
+        wanted |= select.POLLOUT if self._in else 0
+        # Once both directions of the pair have ended, it always looks as if the user were gone, and
+        # what they said last may still be on its way.
+        if wanted or self._receiving:
+            poll.register(self._plain, wanted)
         seen = dict(poll.poll()).get(self._plain.fileno(), 0)
-        return bool(seen & GONE) and not seen & select.POLLIN
+        return self._receiving and bool(seen & GONE) and not seen & select.POLLIN

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 BOUND = 30  # seconds after which something counts as hanging
 MUCH = b"x" * 3_000_000  # bytes, which no buffer on the way takes at once
+LAST = MUCH[:420_000]  # which all of them take, if only just
+NARROW = 8192  # bytes of a buffer
 
 
 class Shell:
@@ -221,6 +223,34 @@ def test_one_direction_of_tls_may_end_before_the_other(tmp_path: Path) -> None:
                 sending.start()
                 assert read(plain) == MUCH[:size] + b"all"
                 sending.join(BOUND)
+
+
+def test_what_is_said_last_over_tls_arrives_where_its_reader_is_slow(tmp_path: Path) -> None:
+    """Also where both directions have ended, and the last bytes wait for room on the way."""
+    write_certificates(tmp_path, "127.0.0.1")
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    theirs.load_cert_chain(tmp_path / "server.pem", tmp_path / "server-key.pem")
+    ours = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+    said = threading.Event()
+
+    def say(server: socket.socket) -> None:
+        accepted, _ = server.accept()
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, NARROW)
+        with to_plain(theirs.wrap_socket(accepted, server_side=True)) as plain:
+            read(plain)
+            send_all(plain, LAST)
+            said.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as opened:
+        threading.Thread(target=say, args=(server,), daemon=True).start()
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, NARROW)
+        opened.settimeout(BOUND)
+        opened.connect(server.getsockname())
+        with to_plain(ours.wrap_socket(opened, server_hostname="127.0.0.1")) as plain:
+            plain.settimeout(BOUND)
+            plain.shutdown(socket.SHUT_WR)
+            said.wait(3)  # where the buffers take less, it goes on while this one reads
+            assert len(read(plain)) == len(LAST)
 
 
 def echo(server: socket.socket, context: ssl.SSLContext) -> None:
