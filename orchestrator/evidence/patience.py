@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PATIENCE = 30.0  # seconds until a request without an answer counts as lost
-FAREWELL = 1.0  # the same once the witness is stopped, where answers have not taken longer before
+# The same once the witness is stopped, where answers have not taken longer before. Its last requests come
+# at once; where the queue of an app's listener is short, Linux asks again for a connection after 1 s.
+FAREWELL = 5.0
 # Many connections and few requests, some twenty a second: what a switch can lose is the request
 # that is being written then, or the connection that idles; more of the same proves no more, and
 # takes the machine from the candidate that boots.
