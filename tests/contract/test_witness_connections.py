@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.observer import Observer
 
+ASKED_AGAIN = 1.2  # seconds, with the answer
 KEEPALIVE = 60.0  # seconds that the gateway announces
 LIVE = "/notes/live"
 NEW = GOOD.replace(b"web_blue/v1", b"web_green/v2")
@@ -66,6 +67,22 @@ def test_a_gateway_that_is_silent_at_the_end_is_not_waited_for() -> None:
     assert figures.failure is None
     assert "keepalive" in {sample.client for sample in seen.lost}
     assert all(sample.lost == "no answer in time" for sample in seen.lost)
+
+
+def test_a_last_answer_may_take_as_long_as_a_connection_is_asked_for_twice() -> None:
+    """A full queue of a listener drops what asks first, and Linux asks again after a second."""
+    last, never = threading.Event(), threading.Event()
+
+    def behave(request: Request) -> bool:
+        if last.is_set():
+            never.wait(ASKED_AGAIN)
+        return request.answer(GOOD)
+
+    with observing(behave) as seen:
+        seen.await_said(lambda: all_kept(seen))
+        last.set()
+        figures = seen.witness.stop()
+    assert (figures.lost, figures.failure) == (0, None)
 
 
 def test_kept_connections_that_break_at_the_end_are_told() -> None:
