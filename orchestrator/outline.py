@@ -9,6 +9,14 @@ from typing import Any, NamedTuple
 Evidence = Mapping[str, Any]
 
 
+DONE = {"restart": "restarted", "scale": "scaled"}  # what else than a release
+
+
+def tell_done(command: str) -> str:
+    """Return what was done to a service, in one word."""
+    return DONE.get(command, "released")
+
+
 class Sign(NamedTuple):
     """How something ended, at a glance."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import SystemClock
-from orchestrator.engine.connection import connect
+from orchestrator.engine.connection import open_endpoint
 from orchestrator.engine.discretion import keep_discreet
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.endpoint import find_endpoint
@@ -50,7 +50,7 @@ def open_house(
     redaction = Redaction(find_withheld(file, stack, variables), list_public(stack))
     known = take_key(variables, folder, os.environ)
     endpoint = find_endpoint(os.environ, Path.home())
-    engine = _open_engine(stack, redaction, console.show)
+    engine = _open_engine(stack, endpoint, redaction, console.show)
     admin, entrance = _open_gateway(stack, engine, endpoint)
     return House(
         stack=stack,
@@ -94,11 +94,11 @@ def _open_vault(
     )
 
 
-def _open_engine(stack: Stack, redaction: Redaction, emit: Emit) -> Engine:
+def _open_engine(stack: Stack, endpoint: Endpoint, redaction: Redaction, emit: Emit) -> Engine:
     def tell(doing: str, seconds: float, over: bool) -> None:  # noqa: FBT001  the form of Silence
         emit(Unanswered(redaction.apply(doing), seconds, over))
 
-    engine = keep_discreet(DockerEngine(connect(silence=Silence(tell))), redaction)
+    engine = keep_discreet(DockerEngine(open_endpoint(endpoint, silence=Silence(tell))), redaction)
     if stack.drill_of is None:
         return engine
     return put_labels(engine, {naming.DRILL_OF: stack.drill_of})

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import show_controls
+from orchestrator.outline import tell_done
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,8 +120,8 @@ def _tell_serving(result: Result, version: str, previous: str) -> str:
     if result.outcome == "failed_unsafe":
         return f"{name} failed, {took}: it is not known what users have now"
     users = f"users still have {previous}" if previous else "nobody is served, as before"
-    what = {"restart": "restarted", "scale": "scaled"}.get(result.command, "released")
-    return f"{name} not {what}, {took}: {users if result.planned else 'nothing was changed'}"
+    done = tell_done(result.command)
+    return f"{name} not {done}, {took}: {users if result.planned else 'nothing was changed'}"
 
 
 def _tell_replicas(number: int) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.commands.completion import offer_released, offer_versions
-from orchestrator.commands.options import Wait
+from orchestrator.commands.options import Junit, Wait
 
 if TYPE_CHECKING:
     from orchestrator.release.house import House
@@ -22,8 +20,6 @@ Service = Annotated[
 Version = Annotated[
     str, typer.Option("--version", help="The version to release.", autocompletion=offer_versions)
 ]
-
-
 Build = Annotated[
     bool, typer.Option("--build/--no-build", help="Build the image, or use the one there is.")
 ]
@@ -35,9 +31,6 @@ Downtime = Annotated[
 ]
 Up = Annotated[
     bool, typer.Option("--up", help="Bring the stack up first where it is not, with this version.")
-]
-Junit = Annotated[
-    Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
 ]
 
 
@@ -52,7 +45,7 @@ def deploy(  # noqa: PLR0913, PLR0917  one argument an option
     junit: Junit = None,
 ) -> int:
     """Release a version without losing a request."""
-    from orchestrator.commands.opening import load_ahead, opened
+    from orchestrator.commands.opening import conclude, load_ahead, opened
     from orchestrator.release.plan import Order
     from orchestrator.release.version import parse_version
 
@@ -66,14 +59,7 @@ def deploy(  # noqa: PLR0913, PLR0917  one argument an option
             refit(house, wait)
         load_ahead(house)
         result, others = _release(house, order, wait, up=up)
-        console.print_beside(others)
-        console.print_result(result)
-        from orchestrator.announce.announcement import Announcement
-
-        for one in others:
-            Announcement(house, one, os.environ).tell()
-        Announcement(house, result, os.environ).tell(junit)
-        return max(one.exit_code for one in (result, *others))
+        return conclude(house, console, result, junit, others)
 
 
 def _release(

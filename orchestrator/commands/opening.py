@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 
 from orchestrator.console import Console
 from orchestrator.events import Waiting
 from orchestrator.release.house import House
+from orchestrator.release.result import Result
 from orchestrator.settings import Settings
 from orchestrator.wiring import open_house
 
@@ -38,3 +41,24 @@ def opened(settings: Settings) -> Iterator[tuple[House, Console]]:
     with console:
         console.show(Waiting("looking at the stack"))  # connecting and reading take a second
         yield open_house(settings.file, console, reports=settings.reports), console
+
+
+def conclude(
+    house: House,
+    console: Console,
+    result: Result,
+    junit: Path | None,
+    others: Sequence[Result] = (),
+) -> int:
+    """Tell people, CI and webhooks what came of a release, and of `others` that were needed for it.
+
+    Return the exit code: the worst of theirs. `junit` is the file that gets this release as JUnit XML.
+    """
+    console.print_beside(others)
+    console.print_result(result)
+    from orchestrator.announce.announcement import Announcement
+
+    for one in others:
+        Announcement(house, one, os.environ).tell()
+    Announcement(house, result, os.environ).tell(junit)
+    return max(one.exit_code for one in (result, *others))

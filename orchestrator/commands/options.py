@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,9 @@ Words = Annotated[
 ]
 Terminal = Annotated[
     bool, typer.Option("--tty/--no-tty", help="A terminal inside, where you sit at one.")
+]
+Junit = Annotated[
+    Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
 ]
 Wait = Annotated[
     float,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from orchestrator.commands.completion import offer_released, offer_versions
-from orchestrator.commands.options import Wait
+from orchestrator.commands.options import Junit, Wait
 
 
 def rollback(
@@ -24,12 +22,10 @@ def rollback(
         ),
     ] = None,
     wait: Wait = 0,
-    junit: Annotated[
-        Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
-    ] = None,
+    junit: Junit = None,
 ) -> int:
     """Go back to the previous version, through the same gate."""
-    from orchestrator.commands.opening import load_ahead, opened
+    from orchestrator.commands.opening import conclude, load_ahead, opened
     from orchestrator.release.rollout import rollback as go_back
     from orchestrator.release.version import parse_version
 
@@ -37,8 +33,4 @@ def rollback(
     with opened(context.obj) as (house, console):
         load_ahead(house)
         result = go_back(house, service, version, wait)
-        console.print_result(result)
-        from orchestrator.announce.announcement import Announcement
-
-        Announcement(house, result, os.environ).tell(junit)
-        return result.exit_code
+        return conclude(house, console, result, junit)

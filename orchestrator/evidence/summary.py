@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.samples import Sample, Span, count, draw_samples
+from orchestrator.outline import tell_done
 
 if TYPE_CHECKING:
     from orchestrator.evidence.notes import Note
 
 SCHEMA = 6  # since it is told who was told to come back
 
-DONE = {"restart": "restarted", "scale": "scaled"}  # what else than a release
 WHO = ("operator", "host", "ci", "stackctl")  # the last one is not told by earlier ones
 
 Event = Mapping[str, Any]
@@ -116,7 +116,7 @@ def judge(
     if sent == 0:
         return {"lossless": None, "text": "no witness: no version was serving before"}
     what = (
-        DONE.get(str(started.get("command")), "released")
+        tell_done(str(started.get("command")))
         if outcome == "deployed"
         else outcome.replace("_", " ")
     )

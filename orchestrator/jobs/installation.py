@@ -112,13 +112,7 @@ def install(place: Place, stack: Stack, caller: Caller, units: Mapping[str, str]
         _tell(place, ("daemon-reload",), [""]),
         _tell(place, ("enable", "--now"), timers),
     ]
-    failed = next((each.failed for each in told if each.failed), "")
-    return Installed(
-        tuple(str(place.folder / name) for name in units),
-        tuple(map(str, old)),
-        failed,
-        tuple(line for each in told for line in each.left) if failed else (),
-    )
+    return _sum_up([place.folder / name for name in units], old, told)
 
 
 def remove(place: Place, stack: str, caller: Caller) -> Installed:
@@ -130,10 +124,7 @@ def remove(place: Place, stack: str, caller: Caller) -> Installed:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise _to_error(place, error) from error
-    told = [stopped, _tell(place, ("daemon-reload",), [""] if old else [])]
-    failed = next((each.failed for each in told if each.failed), "")
-    left = tuple(line for each in told for line in each.left) if failed else ()
-    return Installed((), tuple(map(str, old)), failed, left)
+    return _sum_up([], old, [stopped, _tell(place, ("daemon-reload",), [""] if old else [])])
 
 
 def list_own(place: Place, stack: str, caller: Caller) -> list[Path]:
@@ -173,6 +164,13 @@ def _read_first(path: Path) -> str:
 class _Told:
     failed: str = ""
     left: tuple[str, ...] = ()
+
+
+def _sum_up(written: Sequence[Path], removed: Sequence[Path], told: Sequence[_Told]) -> Installed:
+    """Return what was done; where systemd refused something, with all that is to be typed."""
+    failed = next((each.failed for each in told if each.failed), "")
+    left = tuple(line for each in told for line in each.left) if failed else ()
+    return Installed(tuple(map(str, written)), tuple(map(str, removed)), failed, left)
 
 
 def _tell(place: Place, words: Sequence[str], units: Sequence[str]) -> _Told:

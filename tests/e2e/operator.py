@@ -28,7 +28,7 @@ from orchestrator.stack.quantities import Address
 from tests.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from orchestrator.asking import Answer
 
@@ -171,19 +171,9 @@ class Operator:
     @contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Run a command beside the test; it is killed if it outlives the block."""
-        with subprocess.Popen(
-            (*self.stackctl, *arguments),
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.kill()
+        command = (*self.stackctl, *arguments)
+        with running_beside(command, self.folder, self.environment) as process:
+            yield process
 
     def up(self) -> Done:
         """Bring the stack up and insist that it came up."""
@@ -343,6 +333,26 @@ class Operator:
                 printed = [str(error)]
             told = [line for line in printed if '"status":"2' not in line]
             print(f"--- {name} ({state})", *told[-25:], sep="\n")
+
+
+@contextmanager
+def running_beside(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a program beside the test; it is killed if it outlives the block."""
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
 
 
 def describe_app(path: str) -> dict[str, object]:

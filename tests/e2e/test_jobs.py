@@ -6,13 +6,14 @@ import json
 import os
 import shlex
 import signal
-import subprocess
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.operator import interrupt
+from tests.e2e.operator import interrupt, running_beside
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
 
     from tests.e2e.operator import Operator
@@ -47,19 +48,10 @@ def run_by_timer(operator: Operator, job: str) -> Iterator[subprocess.Popen[str]
     said = [line.partition("=") for line in unit.splitlines() if "=" in line and line[0] != "#"]
     pairs = [shlex.split(value)[0].partition("=") for key, _, value in said if key == "Environment"]
     told = {key: value for key, _, value in said}
-    with subprocess.Popen(
-        shlex.split(told["ExecStart"]),
-        cwd=told["WorkingDirectory"],
-        env={"PATH": os.defpath, **{name: value for name, _, value in pairs}},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.kill()
+    around = {"PATH": os.defpath, **{name: value for name, _, value in pairs}}
+    place = Path(told["WorkingDirectory"])
+    with running_beside(shlex.split(told["ExecStart"]), place, around) as process:
+        yield process
     assert {"job": job, "installed": True} in [
         {key: row[key] for key in ("job", "installed")}
         for row in operator.run("jobs", "list", "--user", "--output", "json").document["jobs"]
