@@ -9,6 +9,7 @@ differ by underscores alone are imitations.
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 
 OWN = (
@@ -58,6 +59,7 @@ ELSEWHERE = (
 LENGTHS = ("Content-Length", "Transfer-Encoding")  # whose imitations move the end of a body
 
 
+@cache
 def list_refused() -> tuple[str, ...]:
     """Return the names of all headers that no service gets from a client."""
     refused = (*SYNONYMS, *ELSEWHERE)

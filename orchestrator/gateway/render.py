@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from orchestrator.stack.quantities import Rate
     from orchestrator.stack.routes import RateLimit
 
+UNKNOWN = "@identity@"  # stands for the id of a config, which follows from all the rest of it
 OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
 MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
 # `Cache-Control` of a request that wants no stored answer. What is possessive (`++`) is never tried
@@ -96,8 +97,9 @@ class Location(NamedTuple):
 
 def render(stack: Stack, table: AddressTable) -> Config:
     """Return the config of a stack. Every color of every service must have its addresses."""
-    identity = identify(_render(stack, table, ""))
-    return Config(identity, table, _render(stack, table, identity))
+    text = _render(stack, table, UNKNOWN)
+    identity = identify(text.replace(UNKNOWN, ""))
+    return Config(identity, table, text.replace(UNKNOWN, identity))
 
 
 def _render(stack: Stack, table: AddressTable, identity: str) -> str:

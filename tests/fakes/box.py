@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from orchestrator.engine.values import Container, ContainerSpec, Image, Output, Vitals
 from orchestrator.errors import NotFound
 from orchestrator.stack import naming
-from tests.fakes.disk import Disk
+from tests.fakes.disk import Disk, join
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,7 +30,7 @@ class Box:
     spec: ContainerSpec
     image: Image
     app: App
-    disks: dict[PurePosixPath, Disk]  # by where they are mounted
+    disks: dict[str, Disk]  # by where they are mounted
     unnamed: dict[str, str]  # volumes that its image wanted and nobody has named, by where they are
     root: Disk = field(default_factory=Disk)
     state: str = "created"
@@ -55,8 +55,8 @@ class Box:
             self.fixed[self.spec.edge] = None
         self.fixed |= dict.fromkeys(self.spec.networks)
         for file in self.spec.files:
-            path = PurePosixPath(file.path.lstrip("/"))
-            self.root.make(path.parent)
+            path = file.path.strip("/")
+            self.root.make(posixpath.dirname(path))
             self.root.put(path, file.content.decode())
 
     @property
@@ -112,13 +112,12 @@ class Box:
             limit=limit,
         )
 
-    def find(self, path: str) -> tuple[Disk, PurePosixPath]:
+    def find(self, path: str) -> tuple[Disk, str]:
         """Return the disk that holds a path, and the path from its root."""
-        wanted = PurePosixPath(path)
         for mount, disk in self.disks.items():
-            if wanted.is_relative_to(mount):
-                return disk, wanted.relative_to(mount)
-        return self.root, wanted.relative_to("/")
+            if path == mount or path.startswith(f"{mount}/"):
+                return disk, path[len(mount) :].strip("/")
+        return self.root, path.strip("/")
 
     def read(self, path: str) -> str:
         """Return a text file."""
@@ -176,18 +175,21 @@ class Box:
     def _sweep(self, moves: str) -> Output:
         """Remove the moves that no link leads to."""
         disk, inside = self.find(moves)
-        live = inside.parent / "live"
+        live = join(posixpath.dirname(inside), "live")
         for path in disk.paths(inside):
-            depth = path.relative_to(inside).parts
-            if disk.target(live / depth[0]) is None:
-                continue
-            if len(depth) == 2 and disk.target(live / depth[0]) != "../moves/" + "/".join(depth):
+            service, *names = path[len(inside) :].strip("/").split("/")
+            led_to = disk.target(join(live, service))
+            if (
+                led_to is not None
+                and len(names) == 1
+                and led_to != join("../moves", service, *names)
+            ):
                 disk.remove(path)
         return Output(0, "")
 
     def _print_lanes(self, folder: str) -> Output:
         disk, inside = self.find(folder)
-        files = [path for path in disk.paths(inside) if path.name == "lane.json"]
+        files = [path for path in disk.paths(inside) if posixpath.basename(path) == "lane.json"]
         return Output(0, "".join(f"lane {disk.read(file)}" for file in files))
 
     def _list(self, folder: str) -> Output:

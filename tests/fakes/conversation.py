@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError
+from tests.fakes.disk import join
 
 if TYPE_CHECKING:
-    from pathlib import PurePosixPath
-
     from tests.fakes.box import Box
     from tests.fakes.disk import Disk
     from tests.fakes.engine import FakeEngine
@@ -42,30 +41,30 @@ class FakeConversation:
             return "done"
         self._engine.host.changed(" ".join(line.split(" ", 3)[:3]), self._box.spec.name)
         if what == "admit":
-            disk.put(inside / "witnesses" / first, "")
+            disk.put(join(inside, "witnesses", first), "")
         elif what == "current":
-            disk.link(inside / "current", first)
+            disk.link(join(inside, "current"), first)
         elif what == "drop":
-            disk.remove(inside / "live" / first)
-            disk.remove(inside / "moves" / first)
+            disk.remove(join(inside, "live", first))
+            disk.remove(join(inside, "moves", first))
         else:
             move(disk, inside, first, *rest)
             if what == "close":
-                disk.put(inside / "moves" / first / rest[0] / "closed", "")
+                disk.put(join(inside, "moves", first, rest[0], "closed"), "")
         return "done"
 
 
-def move(disk: Disk, inside: PurePosixPath, service: str, name: str, green: str, lane: str) -> None:
+def move(disk: Disk, inside: str, service: str, name: str, green: str, lane: str) -> None:
     """Let another lane decide, as the shell does."""
     target = f"../moves/{service}/{name}"
-    if disk.target(inside / "live" / service) == target:
+    if disk.target(join(inside, "live", service)) == target:
         return
-    share = inside / "shares" / green
+    share = join(inside, "shares", green)
     disk.make(share)
     for bucket in range(int(green)):
-        disk.put(share / str(bucket), "")
-    at = inside / "moves" / service / name
+        disk.put(join(share, str(bucket)), "")
+    at = join(inside, "moves", service, name)
     disk.make(at)
-    disk.put(at / "lane.json", f"{lane}\n")
-    disk.link(at / "share", f"../../../shares/{green}")
-    disk.link(inside / "live" / service, target)
+    disk.put(join(at, "lane.json"), f"{lane}\n")
+    disk.link(join(at, "share"), f"../../../shares/{green}")
+    disk.link(join(inside, "live", service), target)

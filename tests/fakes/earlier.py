@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gateway.config import MARK
 from orchestrator.stack import naming
+from tests.fakes.disk import join
 
 if TYPE_CHECKING:
     from tests.fakes.world import World
@@ -44,9 +45,9 @@ def make_earlier(world: World) -> None:
     disk, root = gateway.find("/etc/stackctl")
     for path in disk.paths(root):
         disk.remove(path)
-    disk.make(root / EARLIER)
-    disk.put(root / EARLIER / "nginx.conf", f"{MARK}{json.dumps(head)}\n{CONFIG}")
-    disk.link(root / "current", EARLIER)
+    disk.make(join(root, EARLIER))
+    disk.put(join(root, EARLIER, "nginx.conf"), f"{MARK}{json.dumps(head)}\n{CONFIG}")
+    disk.link(join(root, "current"), EARLIER)
     world.engine.ensure_network("shop", naming.labels("shop", "gateway"))
     for box in world.host.boxes.values():
         box.fixed, box.addresses = {"shop": None}, {}

@@ -9,7 +9,6 @@ import ipaddress
 import itertools
 import threading
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
@@ -100,16 +99,16 @@ class FakeHost:
         build = () if migrates else (image.labels.get(naming.VERSION, ""), *image.tags)
         keys = (*program, *build)
         disks = {
-            PurePosixPath(volume.path): self.disks.setdefault(volume.name, (Disk(), {}))[0]
+            volume.path: self.disks.setdefault(volume.name, (Disk(), {}))[0]
             for volume in spec.volumes
         }
         unnamed = {path: f"{next(self._numbers):064x}" for path in image.uncovered(spec)}
         for path, name in unnamed.items():
-            disks[PurePosixPath(path)] = self.disks.setdefault(name, (Disk(), {}))[0]
+            disks[path] = self.disks.setdefault(name, (Disk(), {}))[0]
         files = name_files_volume(spec)
         if files is not None:
             labels = {naming.STACK: spec.labels[naming.STACK]}
-            disks[PurePosixPath(HOLD)] = self.disks.setdefault(files, (Disk(), labels))[0]
+            disks[HOLD] = self.disks.setdefault(files, (Disk(), labels))[0]
         usual = App(ends=0) if migrates else App()
         app = next((self.apps[key] for key in keys if key in self.apps), usual)
         box = Box(f"{next(self._numbers):064x}", spec, image, app, disks, unnamed)

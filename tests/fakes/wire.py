@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import httpx
@@ -26,9 +27,17 @@ def ask_by(listen: Callable[[httpx.Request], httpx.Response]) -> Ask:
     ) -> Answer:
         host, port = where
         try:
-            answer = listen(httpx.Request(method, f"http://{host}:{port}{path}", headers=headers))
+            answer = listen(
+                httpx.Request(method, _url(f"http://{host}:{port}{path}"), headers=headers)
+            )
         except httpx.TransportError as error:
             raise Unanswered(type(error).__name__) from error
         return Answer(answer.status_code, answer.content[:largest], dict(answer.headers))
 
     return ask
+
+
+@cache
+def _url(text: str) -> httpx.URL:
+    """Return an address read; the same few are asked thousands of times."""
+    return httpx.URL(text)

@@ -10,6 +10,7 @@ from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.release.backup import back_up
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
+from tests.fakes.disk import join
 from tests.fakes.faults import Fault
 from tests.fakes.world import MONGO, NOTES, World
 
@@ -30,7 +31,7 @@ def world(tmp_path: Path) -> World:
     world.host.apps["mongo:8"] = App(port=27017)
     world.begin()
     disk, inside = world.host.box("shop-db").find("/data/db")
-    disk.put(inside / "rows", "3")
+    disk.put(join(inside, "rows"), "3")
     world.document["accessories"]["db"]["backup"] = {"command": DUMP, "keep": 2}
     return world
 

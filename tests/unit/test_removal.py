@@ -17,6 +17,7 @@ from orchestrator.release.plan import Order
 from orchestrator.release.rollout import deploy
 from orchestrator.stack import naming
 from tests.fakes.apps import App
+from tests.fakes.disk import join
 from tests.fakes.faults import Fault
 from tests.fakes.world import MONGO, NOTES, World
 
@@ -290,7 +291,7 @@ def test_untagged_images_are_old(world: World) -> None:
 def test_prune_removes_no_configs_where_nginx_does_not_say_which_one_serves(world: World) -> None:
     """The one that the link names need not be it."""
     disk, folder = world.host.box("shop-gateway").find("/etc/stackctl/configs")
-    disk.link(folder / "0123", "nowhere")
+    disk.link(join(folder, "0123"), "nowhere")
     world.engine.fail(Fault("containers", skip=1, late=True, error=partial(be_silent, world)))
     removed = world.prune()
 
@@ -306,7 +307,7 @@ def be_silent(world: World) -> None:
 def test_prune_removes_configs_that_do_not_serve(world: World) -> None:
     """A stackctl that was killed leaves its configs; they are of no use to anybody."""
     disk, folder = world.host.box("shop-gateway").find("/etc/stackctl/configs")
-    disk.link(folder / "4567", "nowhere")
+    disk.link(join(folder, "4567"), "nowhere")
     serving = stored(world)
     removed = world.prune()
 

@@ -19,6 +19,7 @@ from orchestrator.release.observe import observe
 from orchestrator.release.phases import Phase
 from orchestrator.stack import naming
 from tests.fakes.apps import App
+from tests.fakes.disk import join
 from tests.fakes.faults import ALWAYS, Fault
 from tests.fakes.world import NOTES, World
 
@@ -304,7 +305,7 @@ def test_a_config_of_somebody_else_is_no_routing(world: World) -> None:
     """An NGINX config without our mark names no release."""
     world.engine.stop("shop-gateway", 0)
     disk, folder = world.host.box("shop-gateway").find("/etc/stackctl")
-    disk.link(folder / "current", "nowhere")
+    disk.link(join(folder, "current"), "nowhere")
     snapshot = observe(world.house)
 
     assert (snapshot.config, snapshot.current) == (None, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,7 +46,7 @@ def world(tmp_path: Path) -> World:
 
 def disk(world: World, container: str, path: str) -> Disk:
     """Return what a container has at a path."""
-    return world.host.box(container).disks[PurePosixPath(path)]
+    return world.host.box(container).disks[path]
 
 
 def kept(world: World) -> list[Disk]:
