@@ -1,0 +1,131 @@
+"""Routes as NGINX knows them: what each location is called, counts and looks at. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from orchestrator.stack.routes import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from orchestrator.stack.model import Service, Stack
+    from orchestrator.stack.quantities import Rate
+    from orchestrator.stack.routes import RateLimit
+
+
+class Limit(NamedTuple):
+    """How often one client may come, as NGINX counts it."""
+
+    zone: str
+    client: str  # reader or writer
+    rate: Rate
+    burst: int
+
+    @property
+    def pause(self) -> int:
+        """Seconds after which a client that came too often may try again."""
+        return math.ceil(self.rate.interval)
+
+
+class Location(NamedTuple):
+    """A route of a service."""
+
+    route: Route
+    service: str
+    again: str | None  # name of the location that looks at the link again
+    limits: tuple[Limit, ...]
+    crowd: str  # name of the zone that counts requests in flight; where the route bounds them
+    known: str | None  # the variable that says whether the client has said who it is; where cached
+    closes: bool  # whether the service is closed while a version of it gives way to the next one
+
+    @property
+    def prefix(self) -> str:
+        """Return what is taken from the front of a path; empty where nothing is."""
+        return self.route.path.rstrip("/") if self.route.strip_prefix else ""
+
+    @property
+    def rest(self) -> str:
+        """Return what follows the target in `proxy_pass`; nothing where the path is as it came."""
+        return "$stackctl_rest" if self.prefix else ""
+
+    @property
+    def matches(self) -> tuple[str, ...]:
+        """Return NGINX's patterns: `/web` and what is below it, but not `/website`."""
+        path = self.route.path
+        return (path,) if path.endswith("/") else (f"= {path}", f"{path}/")
+
+
+def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iterator[Location]:
+    """Yield the routes of all services, callers named as `name_callers` names them."""
+    for name, service in stack.services.items():
+        for position, route in enumerate(service.routes):
+            place = f"{name}_{position}"
+            yield _to_location(route, place, name, callers, closes=service.alone)
+
+
+def list_inner(stack: Stack) -> Iterator[Location]:
+    """Yield the way to each service that has a port, for other containers of the stack."""
+    for name, service in stack.services.items():
+        if not service.is_worker:
+            yield _to_location(
+                _lead_inside(service), f"{name}_inner", name, {}, closes=service.alone
+            )
+
+
+def name_callers(stack: Stack) -> dict[tuple[str, ...], str]:
+    """Return a variable for each list of headers by which callers of cached routes say who they are,
+    in NGINX's words for them.
+    """
+    lists = dict.fromkeys(
+        identity
+        for service in stack.services.values()
+        for route in service.routes
+        if (identity := _identify_caller(route))
+    )
+    return {identity: f"$stackctl_caller_{number}" for number, identity in enumerate(lists)}
+
+
+def _identify_caller(route: Route) -> tuple[str, ...]:
+    names = route.cache.identity if route.cache else ()
+    return tuple(dict.fromkeys(f"$http_{name.lower().replace('-', '_')}" for name in names))
+
+
+def _lead_inside(service: Service) -> Route:
+    """Return the way that other containers of the stack have to a service: to all of its paths.
+
+    It takes what the largest of the service's own routes takes, and adds nothing for browsers.
+    """
+    inside = Route(path="/", security_headers=False, gzip=False)
+    bodies = [route.max_body for route in service.routes] or [inside.max_body]
+    return inside.model_copy(update={"max_body": 0 if 0 in bodies else max(bodies)})
+
+
+def _to_location(
+    route: Route,
+    place: str,
+    service: str,
+    callers: Mapping[tuple[str, ...], str],
+    *,
+    closes: bool,
+) -> Location:
+    return Location(
+        route=route,
+        service=service,
+        # What is passed on as it comes cannot be sent twice.
+        again=f"again_{place}" if route.buffering.requests else None,
+        limits=tuple(_to_limits(route.rate_limit, place)),
+        crowd=f"{place}_connections",
+        known=callers.get(_identify_caller(route)),
+        closes=closes,
+    )
+
+
+def _to_limits(wanted: RateLimit | None, zone: str) -> Iterator[Limit]:
+    if wanted is None:
+        return
+    for client, rate in (("reader", wanted.reads), ("writer", wanted.writes)):
+        if rate is not None:
+            burst = rate.per_second if wanted.burst is None else wanted.burst
+            yield Limit(f"{zone}_{client}", client, rate, burst)
