@@ -33,13 +33,8 @@ class Errand:
     host: str
     body: bytes
     expect: int | None  # None: what the service answered to the first of them
-
-    @property
-    def name(self) -> str:
-        """Return the method and the path."""
-        return f"{self.method} {self.path}"
-
     token: str
+    name: str  # the method, the host where it matters, and the path
 
     @cached_property
     def head(self) -> h11.Request:
@@ -53,9 +48,12 @@ class Errand:
 
 
 def to_errand(request: WitnessRequest, host: str, token: str) -> Errand:
-    """Return a request of stack.yaml as bytes on the wire."""
+    """Return a request of stack.yaml as bytes on the wire; `host` is that of one that names none."""
     body = b"" if request.body is None else json.dumps(request.body).encode()
-    return Errand(request.method, request.path, host, body, request.expect, token)
+    told = request.host or host
+    return Errand(
+        request.method, request.path, told, body, request.expect, token, name=request.name
+    )
 
 
 def introduce(token: str) -> list[tuple[str, str]]:

@@ -59,7 +59,7 @@ class Witness:
         token: str = STRANGER,
         versions: Mapping[str, str] | None = None,
         promised: str | None = None,
-        websockets: Sequence[str] = (),
+        websockets: Sequence[WitnessRequest] = (),
         on_note: Callable[[Note], None] | None = None,
         awake: Callable[[], float] = read_awake,  # goes on while this process stands still
     ) -> None:
@@ -150,8 +150,8 @@ class Witness:
             clients.create_task(self._come_anew(reads))
             clients.create_task(self._dawdle(writes[0]))
             clients.create_task(self._watch_itself())
-            for path in self._websockets:
-                clients.create_task(self._listen(path))
+            for wanted in self._websockets:
+                clients.create_task(self._listen(wanted))
             self._running.set()
 
     async def _keep(self, errand: Errand, gap: float) -> None:
@@ -204,10 +204,11 @@ class Witness:
                 connection.close()
             await rest(SHORTEST_IDLE, self._over)
 
-    async def _listen(self, path: str) -> None:
+    async def _listen(self, wanted: WitnessRequest) -> None:
         """Hold a WebSocket until somebody closes it, or until it would hold a drain up."""
-        opened = WebSocket.open(self._address, path, self._host, self._token)
-        await hold(opened, path, self._settled, self._note, self._versions)
+        host = wanted.host or self._host
+        opened = WebSocket.open(self._address, wanted.path, host, self._token)
+        await hold(opened, wanted.where, self._settled, self._note, self._versions)
 
     async def _watch_itself(self) -> None:
         """Look at the clock, so that a standstill is noticed."""

@@ -62,7 +62,7 @@ class Admin:
         self._ask = partial(inside, (LOOPBACK, ADMIN_PORT)) if inside else partial(ask, address)
         self._inside = inside
         self._door = door.reachable
-        self._knock = partial(ask, headers=WITNESS)
+        self._knock = ask
 
     def serving(self) -> str | None:
         """Return the id of the config that NGINX serves; None where it does not answer."""
@@ -141,15 +141,18 @@ class Admin:
         """Ask a color the way that traffic will take. Raises Unanswered."""
         return self._ask(f"/preview/{service}/{color}{path}", timeout, headers=headers)
 
-    def served(self, path: str) -> str | None:
+    def served(self, path: str, host: str | None = None) -> str | None:
         """Return the upstream that a path of the public door leads to; empty where it leads nowhere.
+
+        `host` is by which name it is asked, where it matters.
 
         None where the door answers and does not say, as where another gateway stands before it.
         """
+        headers = WITNESS | ({"Host": host} if host else {})
         try:
-            said = self._knock(self._door, path, PATIENCE_WITH_SERVICES, method="HEAD").header(
-                SERVED
-            )
+            said = self._knock(
+                self._door, path, PATIENCE_WITH_SERVICES, method="HEAD", headers=headers
+            ).header(SERVED)
         except Unanswered:
             return ""
         return "" if said == NOWHERE else said or None
@@ -160,7 +163,7 @@ class Admin:
         NGINX answers this by itself, so it does not matter how any service is.
         """
         try:
-            self._knock(door or self._door, "/", PATIENCE, method="TRACE")
+            self._knock(door or self._door, "/", PATIENCE, method="TRACE", headers=WITNESS)
         except Unanswered:
             return False
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.stack.arrival import list_hosts
 from orchestrator.stack.routes import Route
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Location(NamedTuple):
 
     route: Route
     service: str
+    hosts: tuple[str, ...]  # that it answers for; none: all
     again: str | None  # name of the location that looks at the link again
     limits: tuple[Limit, ...]
     crowd: str  # name of the zone that counts requests in flight; where the route bounds them
@@ -51,10 +53,19 @@ class Location(NamedTuple):
         return "$stackctl_rest" if self.prefix else ""
 
     @property
+    def path(self) -> str:
+        """Return what the paths of its requests begin with."""
+        return self.route.path
+
+    @property
     def matches(self) -> tuple[str, ...]:
-        """Return NGINX's patterns: `/web` and what is below it, but not `/website`."""
-        path = self.route.path
-        return (path,) if path.endswith("/") else (f"= {path}", f"{path}/")
+        """Return NGINX's patterns."""
+        return match_path(self.route.path)
+
+
+def match_path(path: str) -> tuple[str, ...]:
+    """Return NGINX's patterns of a path: `/web` and what is below it, but not `/website`."""
+    return (path,) if path.endswith("/") else (f"= {path}", f"{path}/")
 
 
 def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iterator[Location]:
@@ -62,7 +73,8 @@ def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iter
     for name, service in stack.services.items():
         for position, route in enumerate(service.routes):
             place = f"{name}_{position}"
-            yield _to_location(route, place, name, callers, closes=service.alone)
+            hosts = list_hosts(service, route)
+            yield _to_location(route, place, name, callers, hosts=hosts, closes=service.alone)
 
 
 def list_inner(stack: Stack) -> Iterator[Location]:
@@ -108,11 +120,13 @@ def _to_location(
     service: str,
     callers: Mapping[tuple[str, ...], str],
     *,
+    hosts: tuple[str, ...] = (),
     closes: bool,
 ) -> Location:
     return Location(
         route=route,
         service=service,
+        hosts=hosts,
         # What is passed on as it comes cannot be sent twice.
         again=f"again_{place}" if route.buffering.requests else None,
         limits=tuple(_to_limits(route.rate_limit, place)),

@@ -19,16 +19,17 @@ from orchestrator.gateway.files import CURRENT, LIVE, WITNESSES, cache_folder, c
 from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.gateway.locations import list_inner, list_locations, name_callers
-from orchestrator.gateway.sites import list_sites
+from orchestrator.gateway.sites import list_leads, list_sites
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
 from orchestrator.stack.routes import Buffering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from jinja2 import Environment
 
+    from orchestrator.gateway.locations import Location
     from orchestrator.stack.model import Stack
 
 UNKNOWN = "@identity@"  # stands for the id of a config, which follows from all the rest of it
@@ -62,8 +63,7 @@ def render(stack: Stack, table: AddressTable) -> Config:
 
 def _render(stack: Stack, table: AddressTable, identity: str) -> str:
     callers = name_callers(stack)
-    locations = list(list_locations(stack, callers))
-    cached = {location.service for location in locations if location.route.cache}
+    locations, leads = list(list_locations(stack, callers)), list(list_leads(stack))
     blocks = list(_to_blocks(stack, table))
     return (
         load_templates()
@@ -83,16 +83,15 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             hosts=list(_name_hosts(stack)),
             blocks=blocks,
             locations=locations,
-            sites=list(list_sites(locations)),
+            leads=leads,
+            sites=list(list_sites((*locations, *leads), stack.gateway)),
             inner=list(list_inner(stack)),
             inner_port=INNER_PORT,
             mark=INNER,
             limits=[limit for location in locations for limit in location.limits],
             callers=callers,
             compressing=stack.gateway.gzip or any(item.route.gzip for item in locations),
-            caches={
-                block.name: cache_folder(block.name) for block in blocks if block.service in cached
-            },
+            caches=_list_caches(blocks, locations),
             public_port=PUBLIC_PORT,
             admin_port=ADMIN_PORT,
             admitted=ADMITTED,
@@ -100,6 +99,12 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             refused=list_refused(),
         )
     )
+
+
+def _list_caches(blocks: Iterable[Block], locations: Iterable[Location]) -> dict[str, str]:
+    """Return the folder of each color of which answers are kept."""
+    cached = {location.service for location in locations if location.route.cache}
+    return {block.name: cache_folder(block.name) for block in blocks if block.service in cached}
 
 
 def _to_blocks(stack: Stack, table: AddressTable) -> Iterator[Block]:

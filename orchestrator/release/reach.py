@@ -19,6 +19,7 @@ from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.release.observe import observe
 from orchestrator.sockets import SOCKETS, listens
+from orchestrator.stack.arrival import choose_host
 from orchestrator.stack.quantities import Address
 
 if TYPE_CHECKING:
@@ -123,16 +124,18 @@ def describe_door(house: House, snapshot: Snapshot, door: Door) -> Trouble | Non
 
 
 def find_url(house: House, service: str) -> str:
-    """Return where people find a service on this machine, or on the engine's where that is another one.
+    """Return where people find a service: by its name, or on this machine, or on the engine's where that
+    is another one.
 
     Empty where it has no route.
     """
-    services = house.stack.services
-    routes = services[service].routes if service in services else ()
-    if not routes:
+    wanted = house.stack.services.get(service)
+    if wanted is None or not wanted.routes:
         return ""
+    path = wanted.routes[0].path
     host, port = house.entrance.shown if house.entrance else house.door
-    return f"http://{host}{'' if port == HTTP else f':{port}'}{routes[0].path}"
+    named = choose_host(wanted, path) or host
+    return f"http://{named}{'' if port == HTTP else f':{port}'}{path}"
 
 
 def require_door(house: House, service: str) -> None:

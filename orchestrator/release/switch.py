@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.events import Emit, Moved, Noticed, Warned
+from orchestrator.stack.arrival import choose_host
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container
@@ -66,8 +67,11 @@ class Switch:
 
     def _look(self) -> str | None:
         """Return the upstream that users get; None where nobody can tell."""
-        routes = self.house.stack.services[self.service].routes
-        return self.house.admin.served(routes[0].path) if routes else None
+        service = self.house.stack.services[self.service]
+        if not service.routes:
+            return None
+        path = service.routes[0].path
+        return self.house.admin.served(path, choose_host(service, path))
 
 
 def open_switch(

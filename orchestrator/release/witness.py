@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
 from orchestrator.stack import naming
+from orchestrator.stack.arrival import choose_host
 from orchestrator.stack.model import WitnessRequest
 
 if TYPE_CHECKING:
@@ -52,9 +53,24 @@ def call_witness(
 
 
 def list_requests(service: Service) -> tuple[WitnessRequest, ...]:
-    """Return what a witness asks; nothing where the service has no route."""
-    usual = (WitnessRequest(path=route.path) for route in service.routes[:1])
-    return service.witness or tuple(usual)
+    """Return what a witness asks, each by a host that leads to the service.
+
+    Nothing where the service has no route.
+    """
+    usual = tuple(WitnessRequest(path=route.path) for route in service.routes[:1])
+    return tuple(_address(request, service) for request in service.witness or usual)
+
+
+def list_websockets(service: Service) -> tuple[WitnessRequest, ...]:
+    """Return the WebSockets that a witness opens."""
+    paths = (route.websocket for route in service.routes if route.websocket)
+    return tuple(_address(WitnessRequest(path=path), service) for path in paths)
+
+
+def _address(request: WitnessRequest, service: Service) -> WitnessRequest:
+    """Return a request that names its host, where its route has one."""
+    host = request.host or choose_host(service, request.path.partition("?")[0])
+    return request.model_copy(update={"host": host})
 
 
 def await_first_answers(house: House, service: Service, samples: Sequence[Sample]) -> None:
@@ -63,7 +79,7 @@ def await_first_answers(house: House, service: Service, samples: Sequence[Sample
     What it answers is right of the next version too. A service that is closed tells nobody.
     """
     requests = list_requests(service)
-    wanted = {f"{one.method} {one.path}" for one in requests if one.method in ("GET", "POST")}
+    wanted = {one.name for one in requests if one.method in ("GET", "POST")}
 
     def heard() -> bool | None:
         return wanted <= {one.request for one in list(samples) if one.status is not None} or None
@@ -101,7 +117,7 @@ def start_witness(
         token=gateway.admit_witness(),
         versions=versions,
         promised=promised,
-        websockets=[route.websocket for route in wanted.routes if route.websocket],
+        websockets=list_websockets(wanted),
         on_note=on_note,
     )
     witness.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.stack.health import Health
+from orchestrator.stack.hosts import Redirect
 from orchestrator.stack.job import Job
 from orchestrator.stack.model import (
     Accessory,
@@ -54,6 +55,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "drain_timeout": "The longest that a previous version has for its last answers, where its service"
         " does not say; workers of an earlier config live as long.",
         "gzip": "Whether answers are compressed, where a route does not say.",
+        "unknown_hosts": "What becomes of requests for a host that no route has: 404 (`not_found`), or no"
+        " answer at all (`close`).",
         "trusted_proxies": "Proxies whose `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` are believed;"
         " `127.0.0.1` is a proxy on the host.",
         "connections": "Requests that one client address may have in flight before it gets 429; without"
@@ -77,6 +80,9 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "migrate": "A command that runs once in the new version before its replicas start, in place of"
         " the image's ENTRYPOINT.",
         "health": "The gate that every replica of a new version has to pass.",
+        "hosts": "The hosts that its routes answer for where they do not say: names such as `shop.example` or"
+        " `*.shop.example`; without any, all.",
+        "redirect_from": "Old hosts, paths or both that lead to the first route now.",
         "routes": "The paths of the public door that lead here; the longest that fits wins.",
         "keep": "What becomes of the previous color until the next release has succeeded.",
         "drain_timeout": "The longest that the previous color has for its last answers; without it, the"
@@ -154,6 +160,10 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     },
     Route: {
         "path": "The path; it stands for all that is below it.",
+        "host": "The hosts that it answers for: a name such as `shop.example` or `*.shop.example`, or several;"
+        " without any, those of the service. An exact name goes before a star.",
+        "redirect_from": "Old hosts, paths or both that lead here now: `www.shop.example`, `/old/` or"
+        " `old.example/shop/`.",
         "strip_prefix": "Whether the service gets paths without the route's; it learns that one from"
         " `X-Forwarded-Prefix`.",
         "methods": "The methods that are let in, the others get 405; without any, all are.",
@@ -171,6 +181,10 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "security_headers": "Whether `X-Frame-Options`, `X-Content-Type-Options` and `Referrer-Policy` are"
         " added where the service sets none.",
         "websocket": "Where the witness opens a WebSocket: `true` for the route's path, or a path below.",
+    },
+    Redirect: {
+        "from": "The old host, path or both.",
+        "status": "308 keeps the method of a request, 301 may not; both are for good.",
     },
     RateLimit: {
         "reads": "The rate of GET and HEAD.",
@@ -194,6 +208,7 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     WitnessRequest: {
         "method": "The method of the request.",
         "path": "The path, perhaps with a query.",
+        "host": "The `Host` of the request; without it, the one that leads to the route.",
         "json": "The JSON body.",
         "expect": "The status of a good answer; without it, 200 or what the service answered first.",
     },

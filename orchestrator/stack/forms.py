@@ -6,6 +6,9 @@ NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 VERSION = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"  # what an image tag may be
 URL_PATH = r"^/([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*$"
 HOST = r"^([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST_PATTERN = rf"^(\*\.)?({_LABEL}\.)*{_LABEL}$"
+REDIRECTED = r"^([a-z0-9*][a-z0-9*.-]*)?(/[A-Za-z0-9._~/-]*)?$"
 REQUEST = r"^/[A-Za-z0-9._~/?=&%+-]*$"
 IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
 VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
@@ -46,6 +49,8 @@ FORMS = {  # as faults describe them
     VERSION: "what an image tag may be: at most 128 letters, digits, `.`, `_` and `-`",
     URL_PATH: "a path such as `/notes/`, of letters, digits, `.`, `_`, `~`, `-` and single `/`",
     HOST: "a name and perhaps a port, such as `shop.example.org`",
+    HOST_PATTERN: "a host's name such as `shop.example` or `*.shop.example`, in lower case",
+    REDIRECTED: "a host, a path or both: `www.shop.example`, `/old/` or `old.example/shop/`",
     REQUEST: "a path such as `/notes/?page=2`",
     IMAGE: "an image such as `mongo:8`",
     VERSIONED_IMAGE: "an image such as `example/notes:{version}`",

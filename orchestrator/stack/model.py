@@ -32,8 +32,17 @@ from orchestrator.stack.fields import (
     Word,
     refuse_own,
 )
-from orchestrator.stack.forms import BUILD_SECRET, IMAGE, METRICS, REQUEST, VERSIONED_IMAGE, VOLUME
+from orchestrator.stack.forms import (
+    BUILD_SECRET,
+    HOST,
+    IMAGE,
+    METRICS,
+    REQUEST,
+    VERSIONED_IMAGE,
+    VOLUME,
+)
 from orchestrator.stack.health import Health, fit_health
+from orchestrator.stack.hosts import Hosts, Redirects
 from orchestrator.stack.job import Job
 from orchestrator.stack.part import ExternalName, Part, Resources
 from orchestrator.stack.quantities import (
@@ -83,8 +92,21 @@ class WitnessRequest(_Strict):
 
     method: Method = "GET"
     path: Annotated[StrictStr, Field(pattern=REQUEST, max_length=500)]
+    host: Annotated[StrictStr, Field(pattern=HOST, max_length=255)] | None = (
+        None  # None: the route's
+    )
     body: dict[StrictStr, object] | None = Field(default=None, alias="json")
     expect: Annotated[StrictInt, Field(ge=100, le=599)] | None = None
+
+    @property
+    def where(self) -> str:
+        """Return the host, where it matters, and the path."""
+        return f"{self.host or ''}{self.path}"
+
+    @property
+    def name(self) -> str:
+        """Return the method, and where it leads."""
+        return f"{self.method} {self.where}"
 
 
 Command = Annotated[tuple[Argument, ...], Field(min_length=1)]
@@ -127,7 +149,9 @@ class Service(Part):
         | None
     ) = None
     health: Health = Health()
+    hosts: Hosts = ()  # of its routes that do not say; none: all
     routes: tuple[Route, ...] = ()
+    redirect_from: Redirects = ()  # to the first route
     keep: Literal["stopped", "running", "removed"] = "stopped"
     # Seconds that the previous version has for its last answers; None: as long as the gateway says.
     drain_timeout: Annotated[Seconds, Field(ge=2, le=86400)] | None = None
@@ -206,6 +230,8 @@ class Gateway(_Strict):
     keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 60.0
     drain_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 30.0
     gzip: StrictBool = True
+    # What who asks for a host that no route names is told: 404, or nothing at all.
+    unknown_hosts: Literal["not_found", "close"] = "not_found"
     trusted_proxies: tuple[Proxies, ...] = ()  # believed in what they say of clients
     # Requests in flight of one client address; None: as the memory allows, see gateway/capacity.py.
     connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
+from orchestrator.stack.claims import find_gateway_host_faults, find_route_faults
 from orchestrator.stack.document import Fault
 from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
@@ -31,7 +32,8 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     accessories = _mappings(document.get("accessories"))
     yield from _image_faults(services)
     yield from _name_faults(services, accessories)
-    yield from _route_faults(services)
+    yield from find_route_faults(services)
+    yield from find_gateway_host_faults(document.get("gateway"), services)
     yield from find_worker_faults(services)
     yield from _need_faults(services, accessories)
     yield from _job_faults(_mappings(document.get("jobs")), services)
@@ -111,41 +113,6 @@ def _name_faults(
             yield Fault(
                 f"{group}.{quote(name)}", "is the name of a part of stackctl, expected another"
             )
-
-
-def _route_faults(services: dict[str, dict[str, Any]]) -> Iterator[Fault]:
-    owners: dict[str, str] = {}
-    for name, service in services.items():
-        routes = service.get("routes")
-        for position, route in enumerate(routes if isinstance(routes, list) else ()):
-            path = route.get("path") if isinstance(route, dict) else None
-            if not isinstance(path, str):
-                continue
-            place = f"services.{quote(name)}.routes.{position}"
-            trunk = path.rstrip("/")  # `/web` and `/web/` are the same requests
-            if trunk in owners:
-                yield Fault(
-                    f"{place}.path",
-                    f"`{quote(path)}` already belongs to service `{quote(owners[trunk])}`",
-                )
-            if route.get("strip_prefix") is True and not path.endswith("/"):
-                yield Fault(
-                    f"{place}.strip_prefix",
-                    f"expected a path that ends with `/`, got `{quote(path)}`",
-                )
-            yield from _websocket_faults(place, trunk, route)
-            owners.setdefault(trunk, name)
-
-
-def _websocket_faults(place: str, trunk: str, route: dict[str, Any]) -> Iterator[Fault]:
-    path, methods = route.get("websocket"), route.get("methods")
-    if isinstance(path, str) and path != route["path"] and not path.startswith(f"{trunk}/"):
-        yield Fault(
-            f"{place}.websocket",
-            f"`{quote(path)}` is not at or below the route's path `{quote(route['path'])}`",
-        )
-    if path and isinstance(methods, list) and methods and "GET" not in methods:
-        yield Fault(f"{place}.websocket", "opens with a GET, which `methods` does not list")
 
 
 def _need_faults(

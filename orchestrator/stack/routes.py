@@ -18,6 +18,7 @@ from pydantic import (
 
 from orchestrator.stack.fields import STRICT, UrlPath
 from orchestrator.stack.forms import HEADER
+from orchestrator.stack.hosts import Hosts, Redirects
 from orchestrator.stack.quantities import Bytes, RequestRate, Seconds, WrittenRate
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
@@ -90,6 +91,8 @@ class Route(_Strict):
     """A path of the public listener that belongs to a service, with all that is below it."""
 
     path: UrlPath
+    host: Hosts = ()  # none: those of the service
+    redirect_from: Redirects = ()
     strip_prefix: StrictBool = False
     methods: tuple[Method, ...] = ()  # none: all
     rate_limit: (

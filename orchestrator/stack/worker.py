@@ -13,7 +13,7 @@ from orchestrator.stack.filled import quote
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-REQUESTED = ("routes", "witness")  # which lead requests to a service
+REQUESTED = ("routes", "hosts", "redirect_from", "witness")  # which lead requests to a service
 OF_REQUESTS = ("path", "port", "host", "expect", "version", "successes")  # of `health`
 OF_WORKERS = ("command", "steady")
 

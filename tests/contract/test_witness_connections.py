@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ASKED_AGAIN = 1.2  # seconds, with the answer
 KEEPALIVE = 60.0  # seconds that the gateway announces
 LIVE = "/notes/live"
+SOCKET = WitnessRequest(path=LIVE)
 NEW = GOOD.replace(b"web_blue/v1", b"web_green/v2")
 
 
@@ -173,7 +174,7 @@ def test_a_websocket_that_is_closed_is_noted() -> None:
         return answer
 
     behave, said = chatting(talk)
-    with observing(behave, websockets=[LIVE]) as seen:
+    with observing(behave, websockets=[SOCKET]) as seen:
         seen.await_said(lambda: bool(seen.noted("closed", "websocket")))
         figures = seen.witness.stop()
     assert said == [Frame(PONG, b"there?", masked=True)]
@@ -186,7 +187,7 @@ def test_a_websocket_that_is_closed_is_noted() -> None:
 def test_a_websocket_that_is_cut_is_noted() -> None:
     """A server that ends says nothing."""
     behave, _ = chatting(lambda peer: peer.send(TEXT, b"hello"))
-    with observing(behave, websockets=[LIVE]) as seen:
+    with observing(behave, websockets=[SOCKET]) as seen:
         seen.await_said(lambda: bool(seen.noted("closed", "websocket")))
         figures = seen.witness.stop()
     assert figures.websockets[0]["text"] == "cut without a goodbye"
@@ -210,7 +211,7 @@ def test_a_websocket_that_does_not_open_is_noted(wire: bytes, text: str) -> None
         live = request.path == LIVE
         return request.answer_and_close(wire) if live else request.answer(GOOD)
 
-    with observing(behave, websockets=[LIVE]) as seen:
+    with observing(behave, websockets=[SOCKET]) as seen:
         seen.await_said(lambda: bool(seen.noted("refused", "websocket")))
         figures = seen.witness.stop()
     (websocket,) = figures.websockets
@@ -233,7 +234,7 @@ def test_a_websocket_is_left_once_the_switch_is_seen(promised: str | None) -> No
     def behave(request: Request) -> bool:
         return request.answer(NEW) if moved.is_set() else live(request)
 
-    with observing(behave, promised=promised, websockets=[LIVE]) as seen:
+    with observing(behave, promised=promised, websockets=[SOCKET]) as seen:
         seen.await_said(lambda: bool(seen.noted("opened", "websocket")))
         moved.set()
         seen.await_said(lambda: bool(seen.noted("left", "websocket")))
@@ -247,7 +248,7 @@ def test_a_goodbye_that_nobody_answers_is_not_waited_for() -> None:
     """The witness ends all the same."""
     over = threading.Event()
     behave, _ = chatting(lambda _: over.wait(PATIENCE))
-    with observing(behave, websockets=[LIVE]) as seen:
+    with observing(behave, websockets=[SOCKET]) as seen:
         seen.await_said(lambda: bool(seen.noted("opened", "websocket")))
         figures = seen.witness.stop()
         over.set()
@@ -265,7 +266,7 @@ def test_a_handshake_that_hangs_is_given_up_with_the_witness() -> None:
         over.wait(PATIENCE)
         return False
 
-    with observing(behave, websockets=[LIVE]) as seen:
+    with observing(behave, websockets=[SOCKET]) as seen:
         assert asked.wait(PATIENCE)
         figures = seen.witness.stop()
         over.set()

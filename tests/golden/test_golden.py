@@ -22,6 +22,7 @@ from orchestrator.gateway.files import CURRENT, LIVE, config_file, config_folder
 from orchestrator.gateway.render import render
 from orchestrator.stack.load import load_stack
 from tests.golden.cases import Case, load_text, read_cases
+from tests.properties.hosts import leads, moved_from, of_host, servers
 from tests.properties.nginx import Said, locations, named, pairs, read_config, rows, say
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
     from orchestrator.gateway.addresses import Upstream
     from orchestrator.stack.routes import Route
-
 ROOT = Path(__file__).parents[2]
 # Of a path: neither dots that lead elsewhere nor a fragment.
 PLAIN = r"(?!(?:[^?#]*(?:/|%2[Ff]))?(?:\.|%2[Ee]){1,2}(?:[/?#]|%2[Ff]|$))[^#]*"
@@ -220,43 +220,69 @@ def test_both_colors_are_listed(case: Case, tmp_path: Path) -> None:
 @each_case
 def test_a_link_decides(case: Case, tmp_path: Path) -> None:
     """Each route asks the link of its service which color it gets, and is counted for that color."""
-    public = locations(read_config(case.expected, tmp_path).public)
-    wanted = dict(routes(case))
-
-    assert public.keys() == wanted.keys() | {place for place, _ in second_choices(case)} | {
-        "= /stackctl/problem",
-        "@stackctl_late",
-        "/",
-    }
-    for pattern, (service, route) in wanted.items():
-        said = say(public[pattern])
-        assert said[:4] == [*decision(service), ("set", "$stackctl_method", "$request_method")]
-        assert missing_lane(service) in said
-        assert ("limit_conn", "stackctl_lanes", "65535") in said
-        assert ("proxy_pass", f"http://$stackctl_target{rest(route)}") in said
-        assert [line for line in said if "rewrite" in line] == [understood(route)]
-    if "/" not in wanted:
-        assert say(public["/"]) == [
-            ("set", "$stackctl_method", "$request_method"),
-            ("set", "$stackctl_target", ""),
-            ("set", "$stackctl_color", ""),
-            ("set", "$stackctl_unreleased", ""),
-            ("return", "404"),
-        ]
+    for host, server in servers(read_config(case.expected, tmp_path)):
+        public = locations(server)
+        wanted = dict(routes(case, host))
+        assert {name for name in public if name.startswith(("/", "=", "@"))} - {
+            *leads(server)
+        } == wanted.keys() | {place for place, _ in second_choices(case, host)} | {
+            "= /stackctl/problem",
+            "@stackctl_late",
+            *({"/"} - {*leads(server)}),
+        }
+        for pattern, (service, route) in wanted.items():
+            said = say(public[pattern])
+            assert said[:4] == [*decision(service), ("set", "$stackctl_method", "$request_method")]
+            assert missing_lane(service) in said
+            assert ("limit_conn", "stackctl_lanes", "65535") in said
+            assert ("proxy_pass", f"http://$stackctl_target{rest(route)}") in said
+            assert [line for line in said if "rewrite" in line] == [understood(route)]
+        if "/" not in wanted and "/" not in leads(server):
+            closes = host is None and case.stack.gateway.unknown_hosts == "close"
+            assert say(public["/"]) == [
+                ("set", "$stackctl_method", "$request_method"),
+                ("set", "$stackctl_target", ""),
+                ("set", "$stackctl_color", ""),
+                ("set", "$stackctl_unreleased", ""),
+                ("return", "444" if closes else "404"),
+            ]
 
 
 @each_case
 def test_the_second_choice_looks_at_the_link_again(case: Case, tmp_path: Path) -> None:
     """What reached nobody goes to the color of now, by the upstream that forgets failures."""
-    public = locations(read_config(case.expected, tmp_path).public)
-    for place, (service, route) in second_choices(case):
-        said = say(public[place])
-        for code in ("502", "504"):
-            assert ("if", "$stackctl_first_try", "=", code, "return", code) in said
-        assert said[2:5] == decision(service)
-        assert ("proxy_pass", f"http://${{stackctl_target}}_again{rest(route)}") in said
-        # The first choice has done so: the path is short already.
-        assert [line for line in said if {"rewrite", "$stackctl_rest"} & {*line}] == []
+    for host, server in servers(read_config(case.expected, tmp_path)):
+        public = locations(server)
+        for place, (service, route) in second_choices(case, host):
+            said = say(public[place])
+            for code in ("502", "504"):
+                assert ("if", "$stackctl_first_try", "=", code, "return", code) in said
+            assert said[2:5] == decision(service)
+            assert ("proxy_pass", f"http://${{stackctl_target}}_again{rest(route)}") in said
+            # The first choice has done so: the path is short already.
+            assert [line for line in said if {"rewrite", "$stackctl_rest"} & {*line}] == []
+
+
+@each_case
+def test_what_has_moved_is_led_to_its_route(case: Case, tmp_path: Path) -> None:
+    """A host to the first name of its route, with the path that was asked; a path to the route's."""
+    scheme, host = ("$scheme", "$stackctl_host_port")
+    for name, server in servers(read_config(case.expected, tmp_path)):
+        wanted = moved_from(case.stack, name)
+        assert len(leads(server)) == sum(1 if one.path.endswith("/") else 2 for one in wanted)
+        for one in wanted:
+            origin = f"{scheme}://{one.target}{host}" if one.target else ""
+            answers = say(locations(server)[one.path.rstrip("/") + "/"])
+            last = "$request_uri" if one.whole else f"{one.new}$is_args$args"
+            assert answers[-1] == ("return", str(one.status), f"{origin}{last}")
+            if not one.whole:
+                old = one.path.rstrip("/").replace(".", r"\.")
+                known = rf"^{old}/(?![/\\\\])(?<stackctl_rest>.*)$"
+                kept = f"{origin}{one.new.rstrip('/')}/$stackctl_rest"
+                assert answers[0] == (
+                    *("if", "$request_uri", "~", known),
+                    *("return", str(one.status), kept),
+                )
 
 
 @each_case
@@ -360,21 +386,19 @@ def colors(case: Case) -> Iterator[tuple[str, str, Upstream]]:
             yield service, color, case.table.require(service, color)
 
 
-def routes(case: Case) -> Iterator[tuple[str, tuple[str, Route]]]:
-    """Yield the patterns of all routes, each with its service."""
-    for service, settings in case.stack.services.items():
-        for route in settings.routes:
-            if not route.path.endswith("/"):
-                yield f"= {route.path}", (service, route)
-            yield route.path.rstrip("/") + "/", (service, route)
+def routes(case: Case, host: str | None = None) -> Iterator[tuple[str, tuple[str, Route]]]:
+    """Yield the patterns of all routes of a host, each with its service."""
+    for service, _, route in of_host(case.stack, host):
+        if not route.path.endswith("/"):
+            yield f"= {route.path}", (service, route)
+        yield route.path.rstrip("/") + "/", (service, route)
 
 
-def second_choices(case: Case) -> Iterator[tuple[str, tuple[str, Route]]]:
+def second_choices(case: Case, host: str | None) -> Iterator[tuple[str, tuple[str, Route]]]:
     """Yield the second choice of each route that has one, with its service: what streams has none."""
-    for service, settings in case.stack.services.items():
-        for place, route in enumerate(settings.routes):
-            if route.buffering.requests:
-                yield f"@again_{service}_{place}", (service, route)
+    for service, place, route in of_host(case.stack, host):
+        if route.buffering.requests:
+            yield f"@again_{service}_{place}", (service, route)
 
 
 def decision(service: str) -> list[Said]:

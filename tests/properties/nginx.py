@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import crossplane
 
+from orchestrator.gateway.admin import PUBLIC_PORT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -25,7 +27,7 @@ KNOWN_WORDS = """
     proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
     proxy_pass proxy_read_timeout proxy_redirect proxy_request_buffering proxy_send_timeout proxy_set_header
     proxy_temp_path real_ip_header real_ip_recursive recursive_error_pages return rewrite scgi_temp_path send_timeout server server_name
-    server_names_hash_bucket_size server_tokens set
+    server_names_hash_bucket_size server_names_hash_max_size server_tokens set
     set_real_ip_from     split_clients ssi ssi_types stub_status underscores_in_headers uninitialized_variable_warn upstream uwsgi_temp_path
     variables_hash_max_size worker_connections worker_processes worker_rlimit_nofile
     worker_shutdown_timeout zone
@@ -43,7 +45,8 @@ class Config(NamedTuple):
     top: Block
     http: Block
     upstreams: dict[str, Block]  # what each one says, by its name
-    public: Block
+    public: Block  # for hosts that no other server names
+    sites: dict[str, Block]  # the servers of the public listener, by each name of a host
     admin: Block
     inner: dict[
         str, Block
@@ -65,13 +68,25 @@ def read_config(text: str, folder: Path) -> Config:
     (http,) = named(top, "http")
     upstreams = [(one["args"][0], one["block"]) for one in named(http["block"], "upstream")]
     assert len({name for name, _ in upstreams}) == len(upstreams)
-    public, admin, *others = (server["block"] for server in named(http["block"], "server"))
+    servers = [server["block"] for server in named(http["block"], "server")]
+    outer = [server for server in servers if find_port(server) == PUBLIC_PORT]
+    public, *others = outer
+    sites = [
+        (name, server) for server in others for name in named(server, "server_name")[0]["args"]
+    ]
+    assert len(dict(sites)) == len(sites), "a host is there twice"
+    admin, *others = (server for server in servers if server not in outer)
     inner = [
         ("".join(word for said in named(server, "server_name") for word in said["args"]), server)
         for server in others
     ]
     assert len({name for name, _ in inner}) == len(inner)
-    return Config(top, http["block"], dict(upstreams), public, admin, dict(inner))
+    return Config(top, http["block"], dict(upstreams), public, dict(sites), admin, dict(inner))
+
+
+def find_port(server: Block) -> int:
+    """Return the port that a server listens on."""
+    return int(named(server, "listen")[0]["args"][0].rpartition(":")[2])
 
 
 def named(block: Block, name: str) -> Block:

@@ -22,6 +22,7 @@ from orchestrator.gateway.files import LIVE, WITNESSES
 from orchestrator.gateway.render import render
 from orchestrator.stack.load import load_stack
 from tests.properties.budget import examples
+from tests.properties.hosts import Moved, moved_from, of_host, servers
 from tests.properties.nginx import locations, named, read_config, rows, say
 from tests.properties.wishes import stacks, tables
 
@@ -70,17 +71,18 @@ def test_the_public_listener_says_what_was_meant(
     """Each route's locations hold just the directives that its settings lead to, in that order."""
     stack, table = wish
     config = read_config(render(stack, table).text, tmp_path)
-    found = {pattern: say(block) for pattern, block in locations(config.public).items()}
-    assert found.pop("= /stackctl/problem")
-    assert found.pop("@stackctl_late")
     told = told_by(stack)
-    wanted = {pattern: list(body) for pattern, body in expect_locations(stack, told)}
-    if "/" not in wanted:
-        wanted["/"] = list(expect_nowhere())
-    assert found.keys() == wanted.keys()
-    for pattern, body in wanted.items():
-        assert {*found[pattern]} == {*body}, pattern
-        assert in_turn(found[pattern]) == in_turn(body), pattern
+    for host, server in servers(config):
+        found = {pattern: say(block) for pattern, block in locations(server).items()}
+        assert found.pop("= /stackctl/problem")
+        assert found.pop("@stackctl_late")
+        wanted = {pattern: list(body) for pattern, body in expect_locations(stack, host, told)}
+        if "/" not in wanted:
+            wanted["/"] = list(expect_nowhere())
+        assert found.keys() == wanted.keys()
+        for pattern, body in wanted.items():
+            assert {*found[pattern]} == {*body}, pattern
+            assert in_turn(found[pattern]) == in_turn(body), pattern
 
 
 @examples(60)
@@ -206,16 +208,35 @@ def callers_of(route: Route) -> tuple[str, ...]:
     return tuple(dict.fromkeys("$http_" + re.sub("-", "_", name.lower()) for name in names))
 
 
-def expect_locations(stack: Stack, told: Told) -> Iterator[tuple[str, Iterator[Said]]]:
-    """Yield what each location of the public listener must hold, by its pattern."""
-    for name, service in stack.services.items():
-        for place, route in enumerate(service.routes):
-            below = route.path if route.path.endswith("/") else f"{route.path}/"
-            yield below, expect_route(name, place, route, told)
-            if not route.path.endswith("/"):
-                yield f"= {route.path}", expect_route(name, place, route, told)
-            if route.buffering.requests:
-                yield f"@again_{name}_{place}", expect_again(name, route, told)
+def expect_locations(
+    stack: Stack, host: str | None, told: Told
+) -> Iterator[tuple[str, Iterator[Said]]]:
+    """Yield what each location of a host on the public listener must hold, by its pattern."""
+    for name, place, route in of_host(stack, host):
+        for pattern in patterns(route.path):
+            yield pattern, expect_route(name, place, route, told)
+        if route.buffering.requests:
+            yield f"@again_{name}_{place}", expect_again(name, route, told)
+    for moved in moved_from(stack, host):
+        for pattern in patterns(moved.path):
+            yield pattern, expect_lead(moved, told)
+
+
+def patterns(path: str) -> list[str]:
+    """Return the patterns of a path and all that is below it."""
+    return [path] if path.endswith("/") else [f"= {path}", f"{path}/"]
+
+
+def expect_lead(moved: Moved, told: Told) -> Iterator[Said]:
+    """Yield what leads to another host, or to another path."""
+    origin = f"{told.scheme}://{moved.target}$stackctl_host_port" if moved.target else ""
+    if moved.whole:
+        yield ("return", str(moved.status), f"{origin}$request_uri")
+        return
+    known = rf"^{quoted(moved.path.rstrip('/'))}/(?![/\\\\])(?<stackctl_rest>.*)$"
+    kept = f"{origin}{moved.new.rstrip('/')}/$stackctl_rest"
+    yield ("if", "$request_uri", "~", known, "return", str(moved.status), kept)
+    yield ("return", str(moved.status), f"{origin}{moved.new}$is_args$args")
 
 
 def expect_nowhere() -> Iterator[Said]:

@@ -68,9 +68,29 @@ SPANS = st.integers(100, 999_999).map("{}ms".format) | st.floats(0.1, 3600)
 SHORT = st.integers(100, 75_000).map("{}ms".format) | st.floats(0.1, 75)
 NAMED = ["shop.example", "Shop.Example:80", "localhost:8000", "[::1]:1", "[fd00::1]", "127.0.0.1"]
 HOSTS = st.sampled_from([*NAMED, "default", "hostnames", "include", "volatile", "test", "a"])
+DOMAINS = st.sampled_from(
+    [
+        "shop.example",
+        "www.shop.example",
+        "*.shop.example",
+        "*.eu.shop.example",
+        "localhost",
+        "7",
+        "*.x",
+    ]
+)
+SOME_HOSTS = DOMAINS | st.lists(DOMAINS, min_size=1, max_size=3, unique=True)
+MOVES = st.builds(
+    lambda host, path, status: {"from": host + path, "status": status} if status else host + path,
+    DOMAINS | st.just(""),
+    PATHS | st.just(""),
+    st.sampled_from([None, 301, 308]),
+).filter(bool)
 ROUTES = st.fixed_dictionaries(
     {"path": PATHS},
     optional={
+        "host": SOME_HOSTS,
+        "redirect_from": st.lists(MOVES, max_size=2),
         "strip_prefix": st.booleans(),
         "methods": st.lists(st.sampled_from(METHODS), unique=True),
         "rate_limit": LIMITS,
@@ -106,6 +126,8 @@ SERVICES = st.fixed_dictionaries(
     {"image": st.just("web"), "port": st.integers(1, 65535)},
     optional={
         "replicas": st.integers(1, 50),
+        "hosts": SOME_HOSTS,
+        "redirect_from": st.lists(MOVES, max_size=2),
         "routes": st.lists(ROUTES, max_size=4),
         "health": st.fixed_dictionaries({}, optional={"path": PATHS, "host": HOSTS}),
     },
@@ -145,27 +167,33 @@ def stacks(draw: DrawFn) -> Stack:
         "services": draw(st.dictionaries(NAMES, SERVICES, min_size=1, max_size=3)),
     }
     _mend(document)
+    if list(find_relation_faults(document)):
+        _leave_redirects_out(document)
     assume(not list(find_relation_faults(document)))
     return Stack.model_validate(document)
 
 
 def _mend(document: dict[str, Any]) -> None:
     """Take out what does not go together, rather than to throw whole stacks away."""
-    trunks: set[str] = set()
+    taken: set[tuple[str | None, str]] = set()
     for service in document["services"].values():
         routes = []
         for route in service.get("routes", []):
             path = route["path"]
+            hosts = route.get("host") or service.get("hosts") or [None]
+            claims = {(h, path.rstrip("/")) for h in ([hosts] if isinstance(hosts, str) else hosts)}
             dots = {".", ".."} & {*path.split("/")}
-            if (
-                path.rstrip("/") in trunks
-                or dots
-                or (route.get("strip_prefix") and path[-1] != "/")
-            ):
+            if claims & taken or dots or (route.get("strip_prefix") and path[-1] != "/"):
                 continue
-            trunks.add(path.rstrip("/"))
+            taken |= claims
             routes.append(route)
         service["routes"] = routes
+
+
+def _leave_redirects_out(document: dict[str, Any]) -> None:
+    for service in document["services"].values():
+        for part in (service, *service["routes"]):
+            part.pop("redirect_from", None)
 
 
 POOL = [str(address) for address in IPv4Network("10.77.0.0/22").hosts()]

@@ -146,7 +146,9 @@ class Patrons:
 
     async def _wait_long(self, seconds: float) -> None:
         """Always have one request in flight, each over a connection of its own."""
-        errand = Errand("GET", f"/?seconds={seconds:g}", str(self._address), b"", 200, STRANGER)
+        errand = Errand(
+            "GET", f"/?seconds={seconds:g}", str(self._address), b"", 200, STRANGER, "GET"
+        )
         while not self._over.is_set():
             self.slow.sent += 1
             try:

@@ -1,0 +1,29 @@
+"""By which hosts requests arrive at a service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.stack.hosts import find_exact
+
+if TYPE_CHECKING:
+    from orchestrator.stack.model import Service
+    from orchestrator.stack.routes import Route
+
+GUEST = "stackctl-witness"  # who comes to a star: a name that nobody else has below it
+
+
+def list_hosts(service: Service, route: Route) -> tuple[str, ...]:
+    """Return the names that a route of a service answers for; none where it answers for all."""
+    return route.host or service.hosts
+
+
+def choose_host(service: Service, path: str) -> str | None:
+    """Return the `Host` by which a path leads to a service; None where any does."""
+    routes = service.routes
+    fitting = [r for r in routes if path == r.path or path.startswith(r.path.rstrip("/") + "/")]
+    closest = max(fitting, key=lambda route: len(route.path), default=next(iter(routes), None))
+    patterns = list_hosts(service, closest) if closest else ()
+    if not patterns:
+        return None
+    return find_exact(patterns) or patterns[0].replace("*", GUEST, 1)
