@@ -23,6 +23,7 @@ class Door(NamedTuple):
 
 
 LISTEN = Door("listen", "gateway", "gateway.listen")
+TLS = Door("tls", "gateway", "gateway.tls.listen")
 ADMIN = Door("admin", "gateway", "gateway.admin")
 
 
@@ -77,6 +78,8 @@ def find_demand(stack: Stack) -> Demand:
 def _list_doors(stack: Stack) -> Iterator[tuple[Door, Address]]:
     yield LISTEN, stack.gateway.listen
     yield ADMIN, stack.gateway.admin
+    if stack.gateway.tls is not None:
+        yield TLS, stack.gateway.tls.listen
     for name, accessory in stack.accessories.items():
         for position, published in enumerate(accessory.publish):
             key = f"accessories.{name}.publish.{position}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Inside of the gateway's container; stack.yaml says where the host publishes the first two.
 PUBLIC_PORT, ADMIN_PORT, INNER_PORT = 8080, 8081, 80  # the last for what calls services by name
+TLS_PORT = 8443
 LOOPBACK = "127.0.0.1"
 UPSTREAM = "X-Stackctl-Upstream"  # on a preview: the address of the replica that answered
 BUSY = "X-Stackctl-Busy"

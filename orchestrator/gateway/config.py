@@ -1,7 +1,7 @@
 """A config of NGINX as a value: its text, and what that text says of itself in its first lines.
 
-It depends on stack.yaml and on the address table alone, so its id is a hash of its text: the same
-wish has the same id, and a release whose config serves already changes none.
+It depends on stack.yaml, on the address table and on which certificates there are, so its id is a hash
+of its text: the same wish has the same id, and a release whose config serves already changes none.
 """
 
 from __future__ import annotations
@@ -13,6 +13,11 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.certificates.table import (
+    NO_CERTIFICATES,
+    CertificateTable,
+    parse_certificates,
+)
 from orchestrator.gateway.addresses import AddressTable, parse_table
 from orchestrator.gateway.lane import Lane, read_lane, to_word
 
@@ -36,6 +41,7 @@ class Config:
     id: str
     table: AddressTable
     text: str
+    certificates: CertificateTable = NO_CERTIFICATES
 
     def routes(self, service: str) -> frozenset[str]:
         """Return the paths that lead users to a service."""
@@ -63,9 +69,13 @@ class Newer:
     layout: int
 
 
-def to_head(identity: str, table: AddressTable) -> list[str]:
+def to_head(
+    identity: str, table: AddressTable, certificates: CertificateTable = NO_CERTIFICATES
+) -> list[str]:
     """Return the first lines of a config."""
     said = {"layout": LAYOUT, "config": identity, "addresses": table.facts()}
+    if certificates:
+        said["certificates"] = certificates.facts()
     line = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return [MARK + line[at : at + LONGEST_PIECE] for at in range(0, len(line), LONGEST_PIECE)]
 
@@ -89,7 +99,9 @@ def parse_config(text: str) -> Config | Earlier | Newer | None:
         if layout > LAYOUT:
             return Newer(layout)
         if layout == LAYOUT:
-            return Config(to_word(raw["config"], IDENTITY), parse_table(raw["addresses"]), text)
+            table = parse_table(raw["addresses"])
+            certificates = parse_certificates(raw.get("certificates", []))
+            return Config(to_word(raw["config"], IDENTITY), table, text, certificates)
         return Earlier(to_word(f"{raw['release']}.{raw['step']}", FOLDER), _read_earlier(raw))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

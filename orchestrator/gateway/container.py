@@ -6,16 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from orchestrator.engine.values import ContainerSpec, Volume
-from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT
+from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT, TLS_PORT
 from orchestrator.gateway.admission import ENTRYPOINT
 from orchestrator.gateway.config import LAYOUT
 from orchestrator.gateway.files import CURRENT, FOLDER, SCRATCH
 from orchestrator.stack import naming
 from orchestrator.stack.model import parse_resources
+from orchestrator.stack.quantities import parse_address
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container
     from orchestrator.stack.model import Stack
+    from orchestrator.stack.tls import Tls
 
 NGINX_USER = "101:101"  # of the official image
 OLDEST_NGINX = (1, 29, 8)  # the first with all that the config says, such as `max_headers`
@@ -23,7 +25,7 @@ OLDEST_NGINX = (1, 29, 8)  # the first with all that the config says, such as `m
 
 def gateway_spec(stack: Stack) -> ContainerSpec:
     """Return the gateway's container."""
-    wanted = stack.gateway
+    wanted, tls = stack.gateway, stack.gateway.tls
     template = ContainerSpec(
         name=naming.part_name(stack.name, "gateway"),
         image=wanted.image,
@@ -37,7 +39,11 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
             Volume(naming.part_name(stack.name, "gateway"), FOLDER),
             Volume(naming.part_name(stack.name, "gateway-scratch"), SCRATCH),
         ),
-        ports=((PUBLIC_PORT, wanted.listen), (ADMIN_PORT, wanted.admin)),
+        ports=(
+            (PUBLIC_PORT, wanted.listen),
+            (ADMIN_PORT, wanted.admin),
+            *([(TLS_PORT, tls.listen)] if tls else ()),
+        ),
         user=NGINX_USER,
         read_only=True,
         memory=wanted.resources.memory,
@@ -52,18 +58,32 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
         spec=template.fingerprint,
         layout=str(LAYOUT),
         resources=wanted.resources.model_dump_json(),
+        **({"tls": str(tls.listen)} if tls else {}),
     )
     return replace(template, labels=labels)
 
 
-def fit_resources(stack: Stack, container: Container | None) -> Stack:
-    """Return the stack with the resources that the gateway's container has.
+def fit_gateway(stack: Stack, container: Container | None) -> Stack:
+    """Return the stack with the resources, and the door for TLS, that the gateway's container has.
 
     Other ones in stack.yaml count once it is made anew: until then NGINX must not take on more than
-    fits. A container of an earlier stackctl does not tell them.
+    fits, and nobody be sent where no door is. A container of an earlier stackctl does not tell its
+    resources.
     """
-    resources = parse_resources(container.labels.get(naming.RESOURCES, "") if container else "")
-    if resources is None:
+    if container is None:
         return stack
-    gateway = stack.gateway.model_copy(update={"resources": resources})
+    changed: dict[str, object] = {"tls": _fit_tls(stack, container.labels.get(naming.TLS, ""))}
+    resources = parse_resources(container.labels.get(naming.RESOURCES, ""))
+    if resources is not None:
+        changed["resources"] = resources
+    gateway = stack.gateway.model_copy(update=changed)
     return stack.model_copy(update={"gateway": gateway})
+
+
+def _fit_tls(stack: Stack, published: str) -> Tls | None:
+    wanted = stack.gateway.tls
+    try:
+        listen = parse_address(published)
+    except ValueError:  # it publishes none
+        return None
+    return wanted and wanted.model_copy(update={"listen": listen})

@@ -7,6 +7,7 @@ moves/<service>/<name>/        lane.json, what was decided; share, the buckets t
                                where nobody gets in
 shares/<0..100>/               that many files, one a bucket
 witnesses/<token>              a witness that no limit counts
+certs/<id>/                    chain.pem and key.pem, which nobody but NGINX may read
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from orchestrator.certificates.pair import Pair
     from orchestrator.gateway.config import Config
 
 FOLDER = "/etc/stackctl"  # inside the gateway's container
@@ -26,6 +28,8 @@ CONFIGS = f"{FOLDER}/configs"
 LIVE = f"{FOLDER}/live"
 MOVES = f"{FOLDER}/moves"
 WITNESSES = f"{FOLDER}/witnesses"
+CERTIFICATES = f"{FOLDER}/certs"
+OWNER = 101  # of what only NGINX may read: it runs as this user, its master too
 SCRATCH = "/tmp"  # noqa: S108  inside the gateway's container, a volume of its own
 LANE, LANES = "lane.json", "lanes"
 # Removes the moves that no link leads to. Where a link is lost, they tell what users had.
@@ -53,6 +57,11 @@ def config_folder(identity: str) -> str:
     return f"{CONFIGS}/{identity}"
 
 
+def certificate_folder(identity: str) -> str:
+    """Return where a certificate and its key lie."""
+    return f"{CERTIFICATES}/{identity}"
+
+
 def config_file(identity: str) -> str:
     """Return where the text of a config lies."""
     return f"{config_folder(identity)}/nginx.conf"
@@ -74,14 +83,26 @@ def pack_config(config: Config) -> bytes:
     return _pack(
         folders=("configs", folder, "live", "moves", "shares"),
         files={
-            f"{folder}/nginx.conf": config.text,
+            f"{folder}/nginx.conf": config.text.encode(),
             # NGINX fills in each lane, so that one request tells all of them.
             f"{folder}/{LANES}": "".join(
                 f'{service} <!--# include virtual="/lane/{service}" -->\n'
                 for service in config.table.upstreams
-            ),
+            ).encode(),
         },
     )
+
+
+def pack_certificates(pairs: Iterable[Pair]) -> bytes:
+    """Return a tar archive with certificates and their keys, to be unpacked in `FOLDER`."""
+    place = CERTIFICATES.removeprefix(f"{FOLDER}/")
+    folders = [place]
+    files: dict[str, bytes] = {}
+    for pair in pairs:
+        folder = f"{place}/{pair.certificate.id}"
+        folders.append(folder)
+        files |= {f"{folder}/chain.pem": pair.chain, f"{folder}/key.pem": pair.key}
+    return _pack(folders, files, owner=OWNER, rights=(0o700, 0o600))
 
 
 def pack_current(identity: str) -> bytes:
@@ -94,16 +115,23 @@ def pack_current(identity: str) -> bytes:
     return buffer.getvalue()
 
 
-def _pack(folders: Iterable[str], files: dict[str, str]) -> bytes:
+def _pack(
+    folders: Iterable[str],
+    files: dict[str, bytes],
+    *,
+    owner: int = 0,
+    rights: tuple[int, int] = (0o755, 0o644),
+) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name in folders:
             folder = tarfile.TarInfo(name)
-            folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+            folder.type, folder.mode = tarfile.DIRTYPE, rights[0]
+            folder.uid = folder.gid = owner
             archive.addfile(folder)
-        for name, text in files.items():
-            content = text.encode()
+        for name, content in files.items():
             file = tarfile.TarInfo(name)
-            file.size, file.mode = len(content), 0o644
+            file.size, file.mode = len(content), rights[1]
+            file.uid = file.gid = owner
             archive.addfile(file, io.BytesIO(content))
     return buffer.getvalue()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.certificates.table import NO_CERTIFICATES, CertificateTable
 from orchestrator.gateway.addresses import COLORS, AddressTable
 from orchestrator.gateway.admin import ADMIN_PORT, CLOSED, INNER_PORT, PUBLIC_PORT
 from orchestrator.gateway.admission import ADMITTED, HOST
@@ -20,6 +21,7 @@ from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.gateway.locations import list_inner, list_locations, name_callers
 from orchestrator.gateway.sites import list_leads, list_sites
+from orchestrator.gateway.tls import certify, list_files, secure
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
 from orchestrator.stack.routes import Buffering
@@ -54,14 +56,19 @@ class Block(NamedTuple):
     probed: tuple[str, ...]  # where each of them is asked for its health
 
 
-def render(stack: Stack, table: AddressTable) -> Config:
+def render(
+    stack: Stack, table: AddressTable, certificates: CertificateTable = NO_CERTIFICATES
+) -> Config:
     """Return the config of a stack. Every color of every service must have its addresses."""
-    text = _render(stack, table, UNKNOWN)
+    certificates = certificates if stack.gateway.tls else NO_CERTIFICATES
+    text = _render(stack, table, certificates, UNKNOWN)
     identity = identify(text.replace(UNKNOWN, ""))
-    return Config(identity, table, text.replace(UNKNOWN, identity))
+    return Config(identity, table, text.replace(UNKNOWN, identity), certificates)
 
 
-def _render(stack: Stack, table: AddressTable, identity: str) -> str:
+def _render(
+    stack: Stack, table: AddressTable, certificates: CertificateTable, identity: str
+) -> str:
     callers = name_callers(stack)
     locations, leads = list(list_locations(stack, callers)), list(list_leads(stack))
     blocks = list(_to_blocks(stack, table))
@@ -69,7 +76,7 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
         load_templates()
         .get_template("nginx.conf.j2")
         .render(
-            head=to_head(identity, table),
+            head=to_head(identity, table, certificates),
             identity=identity,
             folder=config_folder(identity),
             current=CURRENT,
@@ -84,7 +91,8 @@ def _render(stack: Stack, table: AddressTable, identity: str) -> str:
             blocks=blocks,
             locations=locations,
             leads=leads,
-            sites=list(list_sites((*locations, *leads), stack.gateway)),
+            sites=list(certify(list_sites((*locations, *leads), stack.gateway), certificates)),
+            tls=secure(stack.gateway.tls),
             inner=list(list_inner(stack)),
             inner_port=INNER_PORT,
             mark=INNER,
@@ -143,6 +151,7 @@ def load_templates() -> Environment:
     )
     environment.bytecode_cache = keep_compiled(environment)
     environment.filters["ms"] = _to_milliseconds
+    environment.filters["files"] = list_files  # of a certificate
     environment.globals["closed"] = CLOSED  # the file beside a lane, and who is said to have served
     return environment
 

@@ -11,6 +11,7 @@ from orchestrator.stack.hosts import find_closeness, find_exact
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from orchestrator.certificates.table import Certificate
     from orchestrator.stack.hosts import Redirect
     from orchestrator.stack.model import Gateway, Stack
     from orchestrator.stack.routes import Route
@@ -51,6 +52,7 @@ class Site(NamedTuple):
     leads: tuple[Lead, ...]
     is_default: bool  # whether it answers for all hosts that no other site names
     is_closed: bool = False  # whether it answers nobody
+    certificates: tuple[Certificate, ...] = ()  # one of each kind; without any it has no TLS
 
     @property
     def has_root(self) -> bool:

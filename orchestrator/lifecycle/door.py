@@ -14,6 +14,8 @@ from orchestrator.gateway.addresses import AddressTable
 from orchestrator.gateway.config import Config, Earlier, parse_config
 from orchestrator.gateway.container import gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, pack_config, pack_current
+from orchestrator.gateway.keyring import Keyring
+from orchestrator.lifecycle.certification import NOTHING, Certification
 from orchestrator.lifecycle.drift import tell_of_lost_address, warn_of_drift
 from orchestrator.release.diagnosis import adopt_running
 from orchestrator.release.lock import require_held
@@ -45,7 +47,13 @@ class Findings:
 
 
 def bring_up_gateway(
-    house: House, lease: Lease, snapshot: Snapshot, findings: Findings, *, allow_downtime: bool
+    house: House,
+    lease: Lease,
+    snapshot: Snapshot,
+    findings: Findings,
+    *,
+    certification: Certification = NOTHING,
+    allow_downtime: bool,
 ) -> str:
     """Bring up the gateway; return what that took: started, unchanged, reconfigured and the like.
 
@@ -59,7 +67,7 @@ def bring_up_gateway(
             if found is not None:
                 house.engine.stop(found.id, spec.stop_grace)
                 house.engine.remove(found.id)
-            _boot(house, spec)
+            _boot(house, spec, certification)
         recover(house, lease)
         return "recreated" if found else "started"
     if outdated:
@@ -69,12 +77,12 @@ def bring_up_gateway(
     _join_networks(house, spec, found, findings)
     await_gateway(house)
     reopened = _reopen(house, spec, lease, findings, allow_downtime=allow_downtime)
-    moved = _move_over(house, found)
+    moved = _move_over(house, found, certification)
     recover(house, lease)
     sweep(house, found)  # a release that could not put its own away has said so
     if moved:
         return "moved over"
-    changed = _reconfigure(house, findings)
+    changed = reconfigure(house, findings, certification)
     if reopened:
         return "restarted"
     return "reconfigured" if changed else "unchanged" if found.running else "started"
@@ -143,7 +151,7 @@ def tell_mended(house: House, findings: Findings, text: str) -> None:
     findings.mended.append(text)
 
 
-def _boot(house: House, spec: ContainerSpec) -> None:
+def _boot(house: House, spec: ContainerSpec, certification: Certification) -> None:
     """Create the gateway with a whole config before NGINX looks for one."""
     house.emit(Progress(f"starting {spec.name}"))
     for volume in spec.volumes:
@@ -152,7 +160,9 @@ def _boot(house: House, spec: ContainerSpec) -> None:
     try:
         left = _left_behind(house, container)
         snapshot = observe(house)
-        config = fit_config(house.stack, snapshot, _to_table(snapshot, left))
+        table = _to_table(snapshot, left)
+        config = fit_config(house.stack, snapshot, table, certificates=certification.table)
+        Keyring(house.engine, container).add(certification.pairs)
         house.engine.write(container, FOLDER, pack_config(config))
         house.engine.write(container, FOLDER, pack_current(config.id))
         tuple(_attach(house, snapshot, config))
@@ -197,7 +207,7 @@ def _adopt(house: House, left: Config | Earlier | None) -> None:
                 gateway.move(service, f"{stamp(house)}.boot", found)
 
 
-def _move_over(house: House, container: Container) -> bool:
+def _move_over(house: House, container: Container, certification: Certification) -> bool:
     """Move a stack that an earlier stackctl brought up to the layout of this one.
 
     Nobody notices: replicas get a second address, in the new network, before NGINX knows of it, and
@@ -207,8 +217,10 @@ def _move_over(house: House, container: Container) -> bool:
     if not isinstance(snapshot.strange, Earlier):
         return False
     house.emit(Progress("moving the stack over from an earlier stackctl"))
-    config = fit_config(house.stack, snapshot, AddressTable())
+    known = AddressTable()
+    config = fit_config(house.stack, snapshot, known, certificates=certification.table)
     tuple(_attach(house, snapshot, config))
+    Keyring(house.engine, container.id).add_missing(certification.pairs)
     with house.open_gateway(container) as gateway:
         gateway.stage(config)
         for service, lane in snapshot.strange.lanes.items():
@@ -240,18 +252,23 @@ def _attach(house: House, snapshot: Snapshot, config: Config) -> Iterator[str]:
         yield f"{text}: it is connected again at {address}"
 
 
-def _reconfigure(house: House, findings: Findings) -> bool:
-    """Bring changed settings of stack.yaml into the config that serves, if there are any."""
+def reconfigure(house: House, findings: Findings, certification: Certification) -> bool:
+    """Bring changed settings and certificates into the config that serves, if there are any."""
     snapshot = observe(house)
     if snapshot.gateway is None or snapshot.config is None:
         return False
-    config = fit_config(house.stack, snapshot, snapshot.table)
+    table, certificates = snapshot.table, certification.table
+    config = fit_config(house.stack, snapshot, table, certificates=certificates)
     for text in _attach(house, snapshot, config):
         tell_mended(house, findings, text)
+    keyring = Keyring(house.engine, snapshot.gateway.id)
+    keyring.add_missing(certification.pairs)
     if config.id == snapshot.config.id:
         return False
     with house.open_gateway(snapshot.gateway) as gateway:
         departure = house.stack.gateway.departure
         gateway.change_config(config, snapshot.config, departure, snapshot.lanes)
         gateway.sweep({config.id})
+    if snapshot.certificates:
+        keyring.keep_only([one.id for one in config.certificates.certificates])
     return True

@@ -12,6 +12,7 @@ from orchestrator.errors import Interrupted
 from orchestrator.events import Waiting, Warned
 from orchestrator.jobs.conclusion import record_left
 from orchestrator.lifecycle.accessory import bring_up_accessory, spec_of_accessory
+from orchestrator.lifecycle.certification import gather_certificates
 from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
 from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories
 from orchestrator.lifecycle.waking import wake_stopped
@@ -112,6 +113,8 @@ def _bring_up_parts(
     """Bring up all but the services; return what that took, and what is to be told."""
     specs = {name: spec_of_accessory(house, name) for name in house.stack.accessories}
     findings = Findings(_look_first(house, specs, images, allow_downtime=allow_downtime))
+    certification = gather_certificates(house, observe(house))
+    findings.warnings += certification.warnings
     _ensure_networks(house)
     snapshot = observe(house)
     fit_config(house.stack, snapshot, snapshot.table)  # or it says now that addresses are missing
@@ -123,7 +126,14 @@ def _bring_up_parts(
             house, spec, found, findings, allow_downtime=allow_downtime
         )
     require_held(lease)
-    gateway = bring_up_gateway(house, lease, snapshot, findings, allow_downtime=allow_downtime)
+    gateway = bring_up_gateway(
+        house,
+        lease,
+        snapshot,
+        findings,
+        certification=certification,
+        allow_downtime=allow_downtime,
+    )
     await_accessories(house)
     return gateway, accessories, findings
 

@@ -9,10 +9,11 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from orchestrator.certificates.table import NO_CERTIFICATES, CertificateTable
 from orchestrator.errors import NotFound
 from orchestrator.gateway.addresses import AddressTable, Upstream, fit_table
 from orchestrator.gateway.config import Config, Earlier, Newer, parse_config
-from orchestrator.gateway.container import fit_resources
+from orchestrator.gateway.container import fit_gateway
 from orchestrator.gateway.files import CURRENT, lane_file
 from orchestrator.gateway.lane import Lane, parse_lane
 from orchestrator.gateway.render import render
@@ -56,6 +57,11 @@ class Snapshot:
     def table(self) -> AddressTable:
         """Return which addresses are given out."""
         return self.config.table if self.config else AddressTable()
+
+    @property
+    def certificates(self) -> CertificateTable:
+        """Return which certificates are served."""
+        return self.config.certificates if self.config else NO_CERTIFICATES
 
     @property
     def taken(self) -> frozenset[str]:
@@ -140,8 +146,11 @@ def fit_config(
     snapshot: Snapshot,
     table: AddressTable,
     candidate: tuple[str, Color] | None = None,
+    certificates: CertificateTable | None = None,
 ) -> Config:
     """Return the config of stack.yaml, in which colors keep what `table` gives them.
+
+    Without `certificates`, those that are served stay.
 
     A service that the table does not list, since it has come back to stack.yaml, keeps the addresses
     that its containers have. A color whose addresses are of a network that is gone gets others: the
@@ -153,7 +162,8 @@ def fit_config(
     known = AddressTable({**back.upstreams, **table.upstreams})
     known = known.only(network.owns) if network else known
     table = fit_table(known, stack, pool, snapshot.taken, candidate)
-    return render(fit_resources(stack, snapshot.gateway), table)
+    served = snapshot.certificates if certificates is None else certificates
+    return render(fit_gateway(stack, snapshot.gateway), table, served)
 
 
 def to_table(replicas: Iterable[Replica]) -> AddressTable:

@@ -6,14 +6,14 @@ of this machine into an image, or write over it.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.stack.document import Fault
 from orchestrator.stack.listing import list_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from orchestrator.stack.model import Stack
 
@@ -21,9 +21,23 @@ ALLOW_VARIABLE = "STACKCTL_ALLOW_OUTSIDE"
 ALLOW = f"move it into the repository; where you trust this stack.yaml, set `{ALLOW_VARIABLE}=1`"
 
 
+# Folders of certificates that other programs keep, such as `/etc/letsencrypt`; `:` stands between two.
+FOLDERS_VARIABLE = "STACKCTL_CERTIFICATES"
+ALLOW_FOLDER = (
+    f"where you trust this stack.yaml, name its folder in `{FOLDERS_VARIABLE}`, such as"
+    f" `{FOLDERS_VARIABLE}=/etc/letsencrypt`"
+)
+
+
 def allows_outside(environment: Mapping[str, str]) -> bool:
     """Tell whether stack.yaml may name what lies outside: `.env`, which a checkout brings, cannot."""
     return environment.get(ALLOW_VARIABLE, "").strip().lower() in ("1", "true", "yes")
+
+
+def list_folders(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the folders outside that certificates may come from; `.env` cannot name any."""
+    named = environment.get(FOLDERS_VARIABLE, "").split(":")
+    return tuple(Path(name).resolve() for name in named if name.startswith("/"))
 
 
 def find_outside(stack: Stack, folder: Path) -> Iterator[Fault]:
@@ -31,15 +45,26 @@ def find_outside(stack: Stack, folder: Path) -> Iterator[Fault]:
 
     `folder` is the one of stack.yaml: paths are relative to it.
     """
-    root = find_repository(folder)
-    for place, path in _list_paths(stack, folder):
+    return _leave(_list_paths(stack, folder), (find_repository(folder),))
+
+
+def find_outside_certificates(
+    stack: Stack, folder: Path, permitted: Iterable[Path]
+) -> Iterator[Fault]:
+    """Yield each certificate, and each key, that lies neither in the repository nor in what is permitted."""
+    return _leave(_list_certificates(stack, folder), (find_repository(folder), *permitted))
+
+
+def _leave(paths: Iterable[tuple[str, Path]], roots: Sequence[Path]) -> Iterator[Fault]:
+    for place, path in paths:
         try:
-            inside = path.resolve().is_relative_to(root)
+            found = path.resolve()
         except (OSError, RuntimeError):  # links in a circle, or a name that is too long
             yield Fault(place, "leads nowhere")
             continue
-        if not inside:  # where it leads to is not said: it may hold the value of a variable
-            yield Fault(place, f"lies outside of `{root}`, links followed")
+        if not any(map(found.is_relative_to, roots)):
+            # Where it leads to is not said: it may hold the value of a variable.
+            yield Fault(place, f"lies outside of `{roots[0]}`, links followed")
 
 
 def find_repository(folder: Path) -> Path:
@@ -57,6 +82,13 @@ def _list_paths(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:
             yield f"{place}.files.{position}.from", folder / packed.source
     if stack.notify.metrics is not None:
         yield "notify.metrics", folder / stack.notify.metrics
+
+
+def _list_certificates(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:
+    tls = stack.gateway.tls
+    for position, files in enumerate(tls.certificates if tls else ()):
+        yield f"gateway.tls.certificates.{position}.certificate", folder / files.certificate
+        yield f"gateway.tls.certificates.{position}.key", folder / files.key
 
 
 def _list_builds(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:

@@ -30,6 +30,7 @@ def write_copy(
     original, document["name"] = str(document["name"]), name
     document[DRILL_OF] = original
     document["gateway"] |= {"listen": str(doors[0]), "admin": str(doors[1])}
+    document["gateway"].pop("tls", None)  # certificates are for the original's names
     document.pop("notify", None)
     document.pop("secrets_command", None)  # the copy is given what it says
     document.pop("jobs", None)  # no timer knows the copy

@@ -27,6 +27,7 @@ from orchestrator.stack.model import (
 )
 from orchestrator.stack.part import Limits, Part, PartFile, Resources
 from orchestrator.stack.routes import Buffering, Cache, RateLimit, Route, Timeouts
+from orchestrator.stack.tls import CertificateFiles, Hsts, Tls
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -51,6 +52,7 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "image": "The image of NGINX, 1.29.8 or later.",
         "listen": "The public door: a port of every interface, or an address and a port.",
         "admin": "Where stackctl asks the gateway: a loopback address of the engine's host.",
+        "tls": "The public door for TLS, beside `listen`; without it there is none.",
         "keepalive": "The idle time that clients are told; their connections live a third longer.",
         "drain_timeout": "The longest that a previous version has for its last answers, where its service"
         " does not say; workers of an earlier config live as long.",
@@ -62,6 +64,23 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "connections": "Requests that one client address may have in flight before it gets 429; without"
         " it, a third of what fits into the memory.",
         "resources": "The most that the gateway's container may take; NGINX has a worker for each CPU.",
+    },
+    Tls: {
+        "listen": "Where it is: a port of every interface, or an address and a port.",
+        "certificates": "Files that you have; a client gets the first one that names the host it asks for.",
+        "redirect": "Whether requests without TLS are sent to the same URL with it (308), where a"
+        " certificate names their host.",
+        "hsts": "Whether browsers are told to come by TLS only, and for how long.",
+        "http2": "Whether clients that can get HTTP/2.",
+    },
+    CertificateFiles: {
+        "certificate": "The certificate and those that lead to its root, in order; relative to"
+        " stack.yaml, or in a folder that `STACKCTL_CERTIFICATES` names.",
+        "key": "Its private key, without a passphrase, that only its owner may read.",
+    },
+    Hsts: {
+        "max_age": "How long a browser keeps to it. Nobody can take that back before.",
+        "subdomains": "Whether it is also meant for all names below the host's.",
     },
     Service: {
         "build": "The folder that the image is built from, or how it is built.",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from orchestrator.errors import ConfigurationError
-from orchestrator.stack.boundary import ALLOW, allows_outside, find_outside
+from orchestrator.stack.boundary import (
+    ALLOW,
+    ALLOW_FOLDER,
+    allows_outside,
+    find_outside,
+    find_outside_certificates,
+    list_folders,
+)
 from orchestrator.stack.document import MEND, Fault, read_document
 from orchestrator.stack.env_file import read_env_file
 from orchestrator.stack.filled import OWN, quote
@@ -71,11 +78,19 @@ def load_stack(
         raise _to_error(path, faults) from error
     if faults:
         raise _to_error(path, faults)
-    if not outside and not allows_outside(os.environ if environment is None else environment):
-        faults = list(find_outside(stack, path.resolve().parent))
-        if faults:
-            raise _to_error(path, faults, ALLOW)
+    if not outside:
+        _keep_inside(path, stack, os.environ if environment is None else environment)
     return stack
+
+
+def _keep_inside(path: Path, stack: Stack, environment: Mapping[str, str]) -> None:
+    if allows_outside(environment):
+        return
+    folder = path.resolve().parent
+    if faults := list(find_outside(stack, folder)):
+        raise _to_error(path, faults, ALLOW)
+    if faults := list(find_outside_certificates(stack, folder, list_folders(environment))):
+        raise _to_error(path, faults, ALLOW_FOLDER)
 
 
 def load_variables(path: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:

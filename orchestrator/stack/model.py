@@ -56,6 +56,7 @@ from orchestrator.stack.quantities import (
     is_loopback,
 )
 from orchestrator.stack.routes import Method, Route
+from orchestrator.stack.tls import Tls
 
 Color = Literal["blue", "green"]
 DRILL_OF = "x-drill-of"  # of all keys that begin so the only one that is read
@@ -227,6 +228,7 @@ class Gateway(_Strict):
     image: Image
     listen: HostAddress = Address("0.0.0.0", 8080)  # noqa: S104  it is the public door
     admin: HostAddress = Address("127.0.0.1", 8081)
+    tls: Tls | None = None
     keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 60.0
     drain_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 30.0
     gzip: StrictBool = True

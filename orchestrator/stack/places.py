@@ -11,6 +11,7 @@ from orchestrator.stack.document import Fault
 from orchestrator.stack.filled import quote
 from orchestrator.stack.part import is_below
 from orchestrator.stack.quantities import Address, parse_address, parse_publication
+from orchestrator.stack.tls import TLS_LISTEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,12 +52,16 @@ def find_publication_faults(
 
 
 def _list_doors(gateway: object) -> Iterator[tuple[int, str]]:
-    defaults = {"listen": "8080", "admin": "127.0.0.1:8081"}
-    for key, default in defaults.items():
+    told = gateway if isinstance(gateway, dict) else {}
+    doors = {
+        "listen": told.get("listen", "8080"),
+        "admin": told.get("admin", "127.0.0.1:8081"),
+    }
+    if isinstance(tls := told.get("tls"), dict):
+        doors["tls.listen"] = tls.get("listen", TLS_LISTEN)
+    for key, wanted in doors.items():
         try:
-            address = parse_address(
-                gateway.get(key, default) if isinstance(gateway, dict) else default
-            )
+            address = parse_address(wanted)
         except ValueError:
             continue
         if isinstance(address, Address):

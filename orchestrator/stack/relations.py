@@ -17,6 +17,7 @@ from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
 from orchestrator.stack.places import find_place_faults, find_publication_faults
 from orchestrator.stack.quantities import Address, parse_address
+from orchestrator.stack.tls import TLS_LISTEN
 from orchestrator.stack.unit import find_unit_faults
 from orchestrator.stack.worker import find_worker_faults, is_worker
 
@@ -196,3 +197,17 @@ def _port_faults(gateway: object) -> Iterator[Fault]:
         yield Fault("gateway.admin", "expected a loopback address such as `127.0.0.1:8081`")
     if len({address.port for address in addresses.values()}) < len(addresses):
         yield Fault("gateway.admin", "expected another port than `gateway.listen` has")
+    yield from _tls_faults(gateway.get("tls"), addresses)
+
+
+def _tls_faults(tls: object, addresses: Mapping[str, Address]) -> Iterator[Fault]:
+    """Yield that TLS is to be where something else is already."""
+    if not isinstance(tls, dict):
+        return
+    try:
+        wanted = parse_address(tls.get("listen", TLS_LISTEN))
+    except ValueError:
+        return  # reported with its path by the model
+    for key, address in addresses.items():
+        if isinstance(wanted, Address) and wanted.port == address.port:
+            yield Fault("gateway.tls.listen", f"expected another port than `gateway.{key}` has")

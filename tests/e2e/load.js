@@ -19,10 +19,12 @@ export const options = {
 };
 
 export default function () {
-  if (exec.scenario.iterationInTest % 2) {
-    http.get(__ENV.BASE_URL);
-  } else {
-    http.post(__ENV.BASE_URL, JSON.stringify({ by: 'k6' }));
+  const answer =
+    exec.scenario.iterationInTest % 2
+      ? http.get(__ENV.BASE_URL)
+      : http.post(__ENV.BASE_URL, JSON.stringify({ by: 'k6' }));
+  if (__ENV.PROTO && answer.status === 200 && answer.proto !== __ENV.PROTO) {
+    exec.test.abort(answer.proto);
   }
 }
 

@@ -1,7 +1,7 @@
 """The cases of this folder: a stack and its addresses, and the nginx.conf that they must lead to.
 
-A file is a sentence, then `=== stack.yaml`, `=== addresses.json` and `=== nginx.conf`, each followed
-by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
+A file is a sentence, then `=== stack.yaml`, `=== addresses.json`, for TLS `=== certificates.json`, and
+`=== nginx.conf`, each followed by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
 changed is then read in `git diff`, and committed with the change that it belongs to.
 """
 
@@ -13,14 +13,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.certificates.table import parse_certificates
 from orchestrator.gateway.addresses import parse_table
+from orchestrator.gateway.render import render
 from orchestrator.stack.load import load_stack
 
 if TYPE_CHECKING:
+    from orchestrator.certificates.table import CertificateTable
     from orchestrator.gateway.addresses import AddressTable
+    from orchestrator.gateway.config import Config
     from orchestrator.stack.model import Stack
 
-HEAD = re.compile(r"^=== (?:stack\.yaml|addresses\.json|nginx\.conf)\n", re.MULTILINE)
+HEAD = re.compile(r"^=== (\w+\.\w+)\n", re.MULTILINE)
 
 
 class Case(NamedTuple):
@@ -29,7 +33,12 @@ class Case(NamedTuple):
     file: Path
     stack: Stack
     table: AddressTable
+    certificates: CertificateTable
     expected: str
+
+    def render(self) -> Config:
+        """Return the config that the stack leads to."""
+        return render(self.stack, self.table, self.certificates)
 
     @property
     def name(self) -> str:
@@ -48,8 +57,15 @@ def read_cases() -> list[Case]:
 
 
 def _read(file: Path) -> Case:
-    _, stack, table, expected = HEAD.split(file.read_text())
-    return Case(file, load_text(stack), parse_table(json.loads(table)), expected)
+    _, *parts = HEAD.split(file.read_text())
+    found = dict(zip(parts[::2], parts[1::2], strict=True))
+    return Case(
+        file,
+        load_text(found["stack.yaml"]),
+        parse_table(json.loads(found["addresses.json"])),
+        parse_certificates(json.loads(found.get("certificates.json", "[]"))),
+        found["nginx.conf"],
+    )
 
 
 def load_text(text: str) -> Stack:

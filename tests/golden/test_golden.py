@@ -13,14 +13,25 @@ from typing import TYPE_CHECKING
 import docker
 import docker.errors
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from orchestrator.certificates.pair import Pair
 from orchestrator.gateway.addresses import COLORS, AddressTable, fit_table
-from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT
+from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT, TLS_PORT
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.config import Config, parse_config
-from orchestrator.gateway.files import CURRENT, LIVE, config_file, config_folder
+from orchestrator.gateway.files import (
+    CURRENT,
+    FOLDER,
+    LIVE,
+    certificate_folder,
+    config_file,
+    config_folder,
+    pack_certificates,
+)
 from orchestrator.gateway.render import render
 from orchestrator.stack.load import load_stack
+from tests.fakes.authority import Authority
 from tests.golden.cases import Case, load_text, read_cases
 from tests.properties.hosts import leads, moved_from, of_host, servers
 from tests.properties.nginx import Said, locations, named, pairs, read_config, rows, say
@@ -57,7 +68,7 @@ def many_services(number: int = 60) -> Config:
 @each_case
 def test_the_config_is_the_expected_one(case: Case) -> None:
     """A stack and its addresses always lead to the same bytes."""
-    config = render(case.stack, case.table)
+    config = case.render()
     if os.environ.get("UPDATE_GOLDEN"):
         case.update(config.text)
         return
@@ -70,7 +81,7 @@ def test_the_config_tells_what_it_was_made_of(case: Case) -> None:
     read = parse_config(case.expected)
     assert isinstance(read, Config)
     assert (read.table, read.text) == (case.table, case.expected)
-    assert read.id == render(case.stack, case.table).id
+    assert read.id == case.render().id
 
 
 def test_a_long_head_is_read_back() -> None:
@@ -84,7 +95,7 @@ def test_a_long_head_is_read_back() -> None:
 
 def test_each_case_has_an_id_of_its_own() -> None:
     """Whatever differs in the text differs in the id."""
-    assert len({render(case.stack, case.table).id for case in CASES}) == len(CASES)
+    assert len({case.render().id for case in CASES}) == len(CASES)
 
 
 @pytest.fixture(scope="module")
@@ -109,12 +120,13 @@ def verdicts() -> Iterator[Mapping[str, str]]:
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         network_mode="none",
-        volumes=["/configs"],
+        volumes=["/configs", FOLDER],
         tmpfs={"/tmp": ""},
         init=True,
     )
     try:
         container.put_archive("/configs", pack(configs))
+        container.put_archive(FOLDER, pack_certificates(make_pairs()))
         container.start()
         output = container.exec_run(["sh", "-c", TEST_ALL]).output
         assert isinstance(output, bytes)
@@ -122,6 +134,18 @@ def verdicts() -> Iterator[Mapping[str, str]]:
     finally:
         container.remove(force=True, v=True)
         client.close()
+
+
+def make_pairs() -> list[Pair]:
+    """Return a pair for each certificate that a case names, with the key of its kind."""
+    made = {
+        "ec": Authority().issue("shop.example"),
+        "rsa": Authority().issue("shop.example", key=rsa.generate_private_key(65537, 2048)),
+    }
+    return [
+        Pair(one, made[one.kind].chain, made[one.kind].key_pem)
+        for one in {one for case in CASES for one in case.certificates.certificates}
+    ]
 
 
 def pack(configs: Mapping[str, str]) -> bytes:
@@ -323,7 +347,7 @@ def test_the_host_can_ask_each_color_and_replica(case: Case, tmp_path: Path) -> 
 def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> None:
     """The id of the config as JSON, and the whole text of this one and of the next to start with."""
     admin = locations(read_config(case.expected, tmp_path).admin)
-    identity = render(case.stack, case.table).id
+    identity = case.render().id
     (answer,) = named(admin["= /serving"], "return")
     code, text = answer["args"]
     assert code == "200"
@@ -342,7 +366,7 @@ def test_the_admin_listener_tells_who_gets_traffic(case: Case, tmp_path: Path) -
         ("if", "!-f", lane, "return", "200", ""),
         ("alias", lane),
     ]
-    lanes = f"{config_folder(render(case.stack, case.table).id)}/lanes"
+    lanes = f"{config_folder(case.render().id)}/lanes"
     assert say(admin["= /lanes"])[1:] == [
         ("ssi", "on"),
         ("ssi_types", "text/plain"),
@@ -464,3 +488,47 @@ def test_a_service_has_a_name_inside(case: Case, tmp_path: Path) -> None:
         assert decided[-2:] == ("$stackctl_color", "green")
     if named_inside:
         assert say(config.inner[""])[-1][:2] == ("return", "421")
+
+
+@each_case
+def test_who_has_a_certificate_is_served_with_tls(case: Case, tmp_path: Path) -> None:
+    """And sent there where stack.yaml says so; who has none is served without, and gets no handshake."""
+    config = read_config(case.expected, tmp_path)
+    tls, table = case.stack.gateway.tls, case.certificates
+    assert [say([one])[0] for one in named(config.public, "listen")] == [
+        ("listen", str(PUBLIC_PORT), "backlog=4096")
+    ]
+    secured = {name for name, site in config.sites.items() if named(site, "ssl_certificate")}
+    names = {name for one in table.certificates for name in one.names}
+    assert secured == {name for name in names | config.sites.keys() if tls and table.of(name)}
+    doors = [server["block"] for server in named(config.http, "server")]
+    refusing = [say(one) for one in doors if named(one, "ssl_reject_handshake")]
+    assert len(refusing) == (1 if tls else 0)
+    for name in secured:
+        said, wanted = say(config.sites[name]), table.of(name)
+        assert tls is not None
+        assert ("listen", str(TLS_PORT), "ssl") in said
+        assert ("http2", "on" if tls.http2 else "off") in said
+        assert [line[1] for line in said if line[0] == "ssl_certificate"] == [
+            f"{certificate_folder(one.id)}/chain.pem" for one in wanted
+        ]
+        assert [line[1] for line in said if line[0] == "ssl_certificate_key"] == [
+            f"{certificate_folder(one.id)}/key.pem" for one in wanted
+        ]
+        proto = "$stackctl_proto" if case.stack.gateway.trusted_proxies else "$scheme"
+        suffix = "" if tls.listen.port == 443 else f":{tls.listen.port}"
+        sent = ("return", "308", f"https://$host{suffix}$request_uri")
+        assert (("if", proto, "=", "http", *sent) in said) == tls.redirect
+
+
+@each_case
+def test_the_port_that_a_client_used_is_told(case: Case, tmp_path: Path) -> None:
+    """With TLS it is another one."""
+    config, tls = read_config(case.expected, tmp_path), case.stack.gateway.tls
+    if tls is not None:
+        plain = str(case.stack.gateway.listen.port)
+        assert pairs(config.http, "map", "$stackctl_own_port") == [
+            ("default", plain),
+            ("https", str(tls.listen.port)),
+        ]
+        assert "$stackctl_own_port" in case.expected.partition("proxy_set_header")[2]

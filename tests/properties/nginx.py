@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import crossplane
 
-from orchestrator.gateway.admin import PUBLIC_PORT
+from orchestrator.gateway.admin import PUBLIC_PORT, TLS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,8 @@ KNOWN_WORDS = """
     proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
     proxy_pass proxy_read_timeout proxy_redirect proxy_request_buffering proxy_send_timeout proxy_set_header
     proxy_temp_path real_ip_header real_ip_recursive recursive_error_pages return rewrite scgi_temp_path send_timeout server server_name
-    server_names_hash_bucket_size server_names_hash_max_size server_tokens set
+    server_names_hash_bucket_size server_names_hash_max_size server_tokens set http2 ssl_certificate ssl_certificate_key ssl_ciphers
+    ssl_prefer_server_ciphers ssl_protocols ssl_reject_handshake ssl_session_cache ssl_session_tickets ssl_session_timeout
     set_real_ip_from     split_clients ssi ssi_types stub_status underscores_in_headers uninitialized_variable_warn upstream uwsgi_temp_path
     variables_hash_max_size worker_connections worker_processes worker_rlimit_nofile
     worker_shutdown_timeout zone
@@ -75,7 +76,8 @@ def read_config(text: str, folder: Path) -> Config:
         (name, server) for server in others for name in named(server, "server_name")[0]["args"]
     ]
     assert len(dict(sites)) == len(sites), "a host is there twice"
-    admin, *others = (server for server in servers if server not in outer)
+    inside = [one for one in servers if one not in outer and find_port(one) != TLS_PORT]
+    admin, *others = inside
     inner = [
         ("".join(word for said in named(server, "server_name") for word in said["args"]), server)
         for server in others

@@ -24,6 +24,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "__init__": GROUND,
     "asking": GROUND,
     "catalogue": GROUND,
+    "certificates": STACK,
     "clock": GROUND,
     "edition": GROUND,
     "errors": GROUND,
@@ -67,6 +68,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
 }
 PORTS = {"orchestrator.engine.ports", "orchestrator.engine.values"}  # which a neighbour may know
 OWNERS = {  # of foreign packages: modules, or packages with all that is in them
+    "cryptography": {"certificates"},
     "docker": {"engine"},
     "requests": {"engine"},
     "urllib3": {"engine"},

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.stack.load import load_stack
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ALLOW = "STACKCTL_ALLOW_OUTSIDE"
 
@@ -152,3 +150,37 @@ def test_no_file_of_a_container_lies_outside(stack: Path, path: str, group: str)
         with pytest.raises(ConfigurationError, match=f"{group}.web-{group}.{place}: lies outside"):
             load_stack(stack, {})
         assert load_stack(stack, {ALLOW: "1"}).name == "shop"
+
+
+def test_certificates_may_lie_in_a_folder_that_is_named(stack: Path) -> None:
+    """Other programs keep them: the environment names their folder, links in it are followed."""
+    kept = stack.parent.parent / "letsencrypt"
+    (kept / "archive").mkdir(parents=True)
+    (kept / "archive" / "key1.pem").touch()
+    (kept / "key.pem").symlink_to("archive/key1.pem")
+    (kept / "stray.pem").symlink_to("/etc/hostname")
+    write(stack)
+    document = yaml.safe_load(stack.read_text())
+
+    def name(certificate: Path, key: Path) -> None:
+        files = {"certificate": str(certificate), "key": str(key)}
+        document["gateway"]["tls"] = {"certificates": [files]}
+        stack.write_text(yaml.safe_dump(document))
+
+    name(Path("shop.pem"), kept / "key.pem")
+    with pytest.raises(ConfigurationError, match=r"0\.key: lies outside of `/") as raised:
+        load_stack(stack, {})
+    assert "`STACKCTL_CERTIFICATES=/etc/letsencrypt`" in str(raised.value.hint)
+    assert "certificates.0.certificate" not in raised.value.message
+    (stack.parent / ".env").write_text(f"STACKCTL_CERTIFICATES={kept}\n")
+    with pytest.raises(ConfigurationError, match="lies outside"):
+        load_stack(stack, {})
+    named = {"STACKCTL_CERTIFICATES": f"/nowhere:{kept}"}
+    assert load_stack(stack, named).gateway.tls is not None
+    name(Path("shop.pem"), kept / "stray.pem")
+    with pytest.raises(ConfigurationError, match=r"0\.key: lies outside"):
+        load_stack(stack, named)
+    name(kept / "key.pem", Path("shop.key"))
+    write(stack, "../private")
+    with pytest.raises(ConfigurationError, match=r"build\.context: lies outside"):
+        load_stack(stack, named)  # for certificates only

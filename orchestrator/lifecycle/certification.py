@@ -1,0 +1,46 @@
+"""The certificates that `up` takes in: gathered and checked before anything is touched, then brought to
+the gateway's volume with the config that names them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from orchestrator.certificates.own import read_own
+from orchestrator.certificates.table import (
+    NO_CERTIFICATES,
+    CertificateTable,
+    warn_of_ends,
+)
+
+if TYPE_CHECKING:
+    from orchestrator.certificates.pair import Pair
+    from orchestrator.release.house import House
+    from orchestrator.release.observe import Snapshot
+
+RENEW = "renew it, then `stackctl up`"
+
+
+@dataclass(frozen=True)
+class Certification:
+    """The certificates that are to be served, with their keys."""
+
+    table: CertificateTable = NO_CERTIFICATES
+    pairs: tuple[Pair, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+NOTHING = Certification()
+
+
+def gather_certificates(house: House, snapshot: Snapshot) -> Certification:
+    """Return what stack.yaml names, read and checked. Raises ConfigurationError."""
+    tls, now = house.stack.gateway.tls, house.clock.now()
+    if tls is None:
+        return NOTHING
+    over = [one.id for one in snapshot.certificates.certificates]
+    pairs = tuple(read_own(tls.certificates, house.folder, now, over))
+    table = CertificateTable(tuple(pair.certificate for pair in pairs))
+    warnings = [text for pair in pairs for text in pair.warnings]
+    return Certification(table, pairs, (*warnings, *warn_of_ends(table, now, RENEW)))

@@ -1,0 +1,62 @@
+"""`gateway.tls` in stack.yaml: where clients are served with TLS, and with which certificates."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, model_validator
+
+from orchestrator.stack.fields import STRICT, File
+from orchestrator.stack.quantities import Address, HostAddress, Seconds
+
+TLS_LISTEN = Address("0.0.0.0", 8443)  # noqa: S104  it is the public door
+YEAR = 31_536_000.0  # seconds
+
+
+class CertificateFiles(BaseModel):
+    """A chain of certificates and the key of its first one, as PEM; relative to stack.yaml."""
+
+    model_config = STRICT
+
+    certificate: File
+    key: File
+
+
+class Hsts(BaseModel):
+    """`Strict-Transport-Security`: for how long browsers come by TLS only."""
+
+    model_config = STRICT
+
+    max_age: Annotated[Seconds, Field(ge=0, le=2 * YEAR, multiple_of=1)] = YEAR
+    subdomains: StrictBool = False
+
+    @property
+    def value(self) -> str:
+        """Return the header's value."""
+        return f"max-age={self.max_age:.0f}{'; includeSubDomains' if self.subdomains else ''}"
+
+
+def _read_hsts(value: object) -> object:
+    """Let people write `true` for what is usual, and `false` for none."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
+
+
+class Tls(BaseModel):
+    """The public door for TLS, beside `gateway.listen`."""
+
+    model_config = STRICT
+
+    listen: HostAddress = TLS_LISTEN
+    certificates: Annotated[tuple[CertificateFiles, ...], Field(max_length=100)] = ()
+    redirect: StrictBool = True
+    hsts: Annotated[
+        Hsts | None, BeforeValidator(_read_hsts, json_schema_input_type=Hsts | StrictBool)
+    ] = None
+    http2: StrictBool = True
+
+    @model_validator(mode="after")
+    def _has_certificates(self) -> Self:
+        if not self.certificates:
+            msg = "expected `certificates`"
+            raise ValueError(msg)
+        return self

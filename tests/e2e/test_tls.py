@@ -1,0 +1,98 @@
+"""TLS at the gateway with certificates of one's own, on the real engine."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from tests.e2e.load import under_load
+from tests.e2e.tls import HOST, Door, ask_plainly, read_files
+
+if TYPE_CHECKING:
+    from tests.e2e.operator import Operator
+
+RIGHTS = "stat -c '%a %u' /etc/stackctl/certs /etc/stackctl/certs/* /etc/stackctl/certs/*/*"
+
+
+@pytest.fixture
+def door(operator: Operator) -> Door:
+    """Return a door with TLS, behind which v1 serves."""
+    made = Door(operator)
+    operator.write_stack(tls=made.keys(hsts={"max_age": "1h"}))
+    operator.up()
+    return made
+
+
+def test_a_browser_is_served_with_tls(door: Door) -> None:
+    """By a certificate that it can follow, with HSTS, and the app knows how it came."""
+    found = door.ask("/headers")
+    assert found.status == 200
+    assert found.certificate == door.issued.certificate.public_bytes(Encoding.DER)
+    assert found.headers["Strict-Transport-Security"] == "max-age=3600"
+    with closing(door.connect(door.trust("h2", "http/1.1"))) as opened:
+        assert (opened.selected_alpn_protocol(), opened.version()) == ("h2", "TLSv1.3")
+    with pytest.raises(ssl.SSLError, match=r"UNRECOGNIZED_NAME|unrecognized name"):
+        door.connect(door.trust(), "elsewhere.example")
+
+
+def test_who_comes_without_tls_is_sent_to_it(door: Door) -> None:
+    """With the same method and URL; other hosts are served as they were, and told nothing of TLS."""
+    sent = ask_plainly(door.operator, "/a%20b/?c=d&e")
+    assert sent.status == 308
+    assert sent.headers["Location"] == f"https://{HOST}:{door.port}/a%20b/?c=d&e"
+    other = ask_plainly(door.operator, host="elsewhere.example")
+    assert other.status == 200
+    assert "Strict-Transport-Security" not in other.headers
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_survives_a_reload(door: Door, version: ssl.TLSVersion) -> None:
+    """A client comes back in one round trip, whichever worker it meets."""
+    context = door.trust("http/1.1")
+    context.maximum_version = version
+    with closing(door.connect(context)) as opened:
+        opened.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+        while opened.recv(65536):
+            pass  # TLS 1.3 tells of a session after the handshake
+        session = opened.session
+    door.operator.write_stack(tls=door.keys(), gzip=False)
+    door.operator.up()
+    with closing(door.connect(context, session=session)) as opened:
+        assert opened.session_reused
+
+
+def test_releases_and_a_renewal_under_http2_lose_nothing(door: Door) -> None:
+    """Two releases, another certificate and a release more, at 300 requests a second by HTTP/2."""
+    operator = door.operator
+    with under_load(f"https://{HOST}:{door.port}/", operator.folder, proto="HTTP/2.0") as load:
+        done = [operator.deploy("v2"), operator.deploy("v3")]
+        before, renewed = door.ask().certificate, door.renew()
+        operator.up()
+        done.append(operator.deploy("v4"))
+        after = door.ask()
+    assert [each.code for each in done] == [0, 0, 0], done[-1].stderr
+    assert after.certificate == renewed.certificate.public_bytes(Encoding.DER) != before
+    assert json.loads(after.body)["version"] == "v4"
+    assert load.sent > 1000
+    assert load.failed == 0
+
+
+def test_a_key_is_nowhere_but_in_the_volume(door: Door) -> None:
+    """Only NGINX's user may read it there; no evidence, log or label has it."""
+    operator = door.operator
+    assert operator.deploy("v2").code == 0
+    secret = door.issued.key_pem.splitlines()[1]
+    files = read_files(operator.folder / "reports")
+    assert files
+    assert not any(secret in each or b"PRIVATE KEY" in each for each in files)
+    assert secret.decode() not in operator.gateway_log()
+    gateway = f"{operator.name}-gateway"
+    assert secret.decode() not in json.dumps(operator.engine.inspect_container(gateway))
+    asked = operator.engine.exec_create(gateway, ["sh", "-c", RIGHTS])
+    told = operator.engine.exec_start(asked["Id"])
+    assert sorted(told.decode().splitlines()) == ["600 101", "600 101", "700 101", "700 101"]

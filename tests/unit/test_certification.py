@@ -1,0 +1,191 @@
+"""`up` takes certificates in: checked before anything is touched, by one reload, and never into evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from orchestrator.errors import ConfigurationError, GatewayError
+from orchestrator.gateway.files import CERTIFICATES
+from orchestrator.release.observe import observe
+from orchestrator.stack import naming
+from tests.fakes.authority import Authority, Issued
+from tests.fakes.world import World
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST = "shop.example"
+
+
+class Shop:
+    """A stack whose gateway has TLS, and who issues its certificates."""
+
+    def __init__(self, folder: Path, **more: Any) -> None:
+        self.world = World(folder)
+        self.authority = Authority(self.world.clock.now())
+        self.issued = self.renew()
+        tls = {"certificates": [{"certificate": "shop.pem", "key": "shop.key"}], **more}
+        self.world.document["gateway"]["tls"] = tls
+
+    def renew(self, *names: str, **how: Any) -> Issued:
+        """Have a certificate issued, and lay it beside stack.yaml."""
+        self.issued = self.authority.issue(*(names or (HOST,)), **how)
+        self.issued.write(self.world.folder, "shop")
+        return self.issued
+
+    def served(self) -> list[str]:
+        """Return the ids of the certificates that NGINX serves."""
+        return [one.id for one in observe(self.world.house).certificates.certificates]
+
+    def stored(self) -> list[str]:
+        """Return the ids of those in the gateway's volume."""
+        return self.world.host.box("shop-gateway").names(CERTIFICATES)
+
+    def text(self) -> str:
+        """Return the config that NGINX serves."""
+        config = observe(self.world.house).config
+        assert config is not None
+        return config.text
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    """Return a stack with a certificate; nothing runs."""
+    return Shop(tmp_path)
+
+
+def test_a_first_up_serves_what_stack_yaml_names(shop: Shop) -> None:
+    """The pair is in the volume before NGINX starts, and the door is published."""
+    done = shop.world.up()
+    (served,) = shop.served()
+    assert done.exit_code == 0
+    assert shop.stored() == [served]
+    box = shop.world.host.box("shop-gateway")
+    files = {name: f"{CERTIFICATES}/{served}/{name}" for name in ("chain.pem", "key.pem")}
+    read = {name: shop.world.engine.read(box.id, path) for name, path in files.items()}
+    assert read == {
+        "chain.pem": shop.issued.chain.decode(),
+        "key.pem": shop.issued.key_pem.decode(),
+    }
+    assert f"ssl_certificate_key {files['key.pem']};" in shop.text()
+    assert dict(box.spec.ports)[8443].port == 8443
+
+
+def test_a_second_up_changes_nothing(shop: Shop) -> None:
+    """Not the volume either."""
+    shop.world.begin()
+    assert shop.world.up().gateway == "unchanged"
+    assert shop.world.changes() == []
+
+
+def test_another_certificate_is_one_reload(shop: Shop) -> None:
+    """The one before is removed once it does not serve any more."""
+    shop.world.begin()
+    (old,) = shop.served()
+    shop.renew()
+    assert shop.world.up().gateway == "reconfigured"
+    (new,) = shop.served()
+    assert new != old
+    assert shop.stored() == [new]
+
+
+def test_a_refused_config_leaves_the_certificate_that_served(shop: Shop) -> None:
+    """With its files, and with the link that NGINX starts from."""
+    shop.world.begin()
+    (old,) = shop.served()
+    shop.renew()
+    shop.world.host.habits.refuses["ssl_certificate"] = "[emerg] cannot load certificate"
+    with pytest.raises(GatewayError, match="cannot load certificate"):
+        shop.world.up()
+    assert shop.served() == [old]
+    assert old in shop.stored()
+
+
+def test_files_that_are_lost_come_back(shop: Shop) -> None:
+    """NGINX needs them at its next start: nobody notices until then."""
+    shop.world.begin()
+    (served,) = shop.served()
+    box = shop.world.host.box("shop-gateway")
+    shop.world.engine.execute(box.id, ("rm", "-rf", "--", f"{CERTIFICATES}/{served}/key.pem"))
+    assert shop.world.up().gateway == "unchanged"
+    assert shop.world.engine.read(box.id, f"{CERTIFICATES}/{served}/key.pem")
+
+
+def test_a_bad_pair_is_told_before_anything_is_made(shop: Shop) -> None:
+    """No network, no container."""
+    (shop.world.folder / "shop.key").chmod(0o644)
+    with pytest.raises(ConfigurationError, match="others may read the key"):
+        shop.world.up()
+    assert shop.world.host.boxes == {}
+
+
+def test_a_release_keeps_what_serves(shop: Shop) -> None:
+    """It reads no file: whoever releases need not have the key."""
+    shop.world.begin()
+    (served,) = shop.served()
+    for name in ("shop.pem", "shop.key"):
+        (shop.world.folder / name).unlink()
+    assert shop.world.deploy("v2").outcome == "deployed"
+    assert shop.served() == [served]
+    assert not shop.world.status().drift
+
+
+def test_no_key_comes_into_what_a_release_leaves(shop: Shop) -> None:
+    """Neither into a file of the evidence, nor into an event, a label or the config."""
+    shop.world.begin()
+    shop.world.deploy("v2")
+    secret = shop.issued.key_pem.decode().splitlines()[1]
+    files = [path for path in shop.world.house.reports.rglob("*") if path.is_file()]
+    assert files
+    texts = [path.read_text() for path in files] + [repr(event) for event in shop.world.events]
+    texts += [repr(box.spec) for box in shop.world.host.boxes.values()] + [shop.text()]
+    assert not any(secret in text or "PRIVATE KEY" in text for text in texts)
+    assert any("ssl_certificate_key" in text for text in texts)  # where it lies is told
+
+
+def test_nobody_is_sent_to_a_door_that_is_not_there(tmp_path: Path) -> None:
+    """A gateway from before TLS publishes none: the config waits until it is made anew."""
+    world = World(tmp_path).begin()
+    shop = Shop.__new__(Shop)
+    shop.world, shop.authority = world, Authority(world.clock.now())
+    shop.renew()
+    files = {"certificate": "shop.pem", "key": "shop.key"}
+    world.document["gateway"]["tls"] = {"certificates": [files]}
+    done = world.up()
+    assert any("`stackctl up --allow-downtime` recreates it" in text for text in done.warnings)
+    assert "ssl" not in shop.text()
+    assert world.up(allow_downtime=True).gateway == "recreated"
+    assert "https://$host:8443$request_uri" in shop.text()
+    assert naming.TLS in world.host.box("shop-gateway").spec.labels
+
+
+def test_a_new_port_counts_once_the_gateway_has_it(shop: Shop) -> None:
+    """Until then users are sent to the one that there is."""
+    shop.world.begin()
+    shop.world.document["gateway"]["tls"]["listen"] = 9443
+    shop.world.up()
+    assert "https://$host:8443$request_uri" in shop.text()
+    shop.world.up(allow_downtime=True)
+    assert "https://$host:9443$request_uri" in shop.text()
+
+
+def test_without_tls_no_certificate_stays(shop: Shop) -> None:
+    """Not in the config, and not in the volume."""
+    shop.world.begin()
+    del shop.world.document["gateway"]["tls"]
+    shop.world.up()
+    assert (shop.served(), shop.stored()) == ([], [])
+    assert "ssl" not in shop.text()
+
+
+def test_what_will_end_is_told(tmp_path: Path) -> None:
+    """By `up`, in its warnings; what has ended and serves does not keep `up` from its work."""
+    shop = Shop(tmp_path)
+    shop.renew(days=90, age=80)
+    assert any("ends on" in text and "in 10 days" in text for text in shop.world.up().warnings)
+    shop.world.clock.sleep(20 * 86400)
+    done = shop.world.up()
+    assert any("ended on" in text for text in done.warnings)
+    assert done.exit_code == 0
