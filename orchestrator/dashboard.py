@@ -43,6 +43,7 @@ def draw(status: Status) -> RenderableType:
                 f"locked: {lock['command']} by {lock['holder']} on {lock['host']} since {lock['since']}"
             )
         )
+    parts += [_text(text, "yellow") for text in status.warnings]
     parts += [_text(f"drift: {text}", "yellow") for text in status.drift]
     parts += [_text(f"left by a dead release: {text}", "yellow") for text in status.recovery]
     return Group(*parts)

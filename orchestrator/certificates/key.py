@@ -28,24 +28,18 @@ def read_key(content: bytes, place: str) -> Any:
             f"`{place}` holds no private key in PEM",
             "where it is DER: `openssl pkey -inform der -in KEY -out key.pem`",
         )
-    if b"ENCRYPTED" in content:
-        raise _locked(place)
     try:
         return load_pem_private_key(content, password=None)
     except TypeError:
-        raise _locked(place) from None
+        raise ConfigurationError(
+            f"the key in `{place}` has a passphrase, and nobody is there to type it when NGINX starts",
+            "take it away: `umask 077; openssl pkey -in KEY -out key.pem`",
+        ) from None
     except (ValueError, UnsupportedAlgorithm):  # its words may quote the key
         raise ConfigurationError(
             f"`{place}` holds a private key that cannot be read",
             "look at it: `openssl pkey -in KEY -noout -check`",
         ) from None
-
-
-def _locked(place: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the key in `{place}` has a passphrase, and nobody is there to type it when NGINX starts",
-        "take it away: `umask 077; openssl pkey -in KEY -out key.pem`",
-    )
 
 
 def name_kind(public: Any, place: str) -> str:

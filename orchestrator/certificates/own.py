@@ -74,7 +74,7 @@ def _read(path: Path, shown: str) -> bytes:
     except PermissionError:
         raise ConfigurationError(
             f"`{shown}` may not be read by {os.environ.get('USER') or 'this user'}",
-            "run the command as its owner: no other command than `up` reads it",
+            "run the command as its owner: only `up` and `certs renew` read it",
         ) from None
     except OSError as error:
         raise ConfigurationError(f"`{shown}` cannot be read: {error.strerror}") from None

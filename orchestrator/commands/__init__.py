@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from orchestrator.commands import (
     backup,
     bench,
+    certs,
     deploy,
     doctor,
     down,
@@ -61,6 +62,7 @@ COMMANDS = tuple(
         ("run", run.run),
         ("jobs", jobs.jobs),
         ("backup", backup.backup),
+        ("certs", certs.certs),
         ("history", history.history),
         ("evidence", evidence.evidence),
         ("doctor", doctor.doctor),

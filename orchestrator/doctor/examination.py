@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from orchestrator.doctor import engine, files, ports, registries, room
+from orchestrator.doctor import certificates, engine, files, ports, registries, room
 from orchestrator.doctor.finding import Finding, doubt
 from orchestrator.doctor.view import find_missing
 from orchestrator.edition import find_edition
@@ -52,6 +52,7 @@ def _examine_files(view: View) -> Iterator[Finding | None]:
         yield doubt("files", f"those beside stack.yaml cannot be seen: {view.files.message}")
     else:
         yield from _examine_folder(view.files)
+    yield certificates.judge_certificates(view.certificates)
     if view.key is not None:
         yield files.judge_key(view.key.trouble, view.key.file, given=view.key.given)
 

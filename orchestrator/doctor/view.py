@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.asking import has_address
+from orchestrator.doctor.certificates import Seen, see_certificates
 from orchestrator.doctor.demand import Demand, find_demand
 from orchestrator.doctor.gathering import gather
 from orchestrator.doctor.listeners import find_listeners
@@ -95,6 +96,7 @@ class View:
     endpoint: Endpoint | StackctlError
     survey: Survey | StackctlError
     leads: Leads | None
+    certificates: Seen | StackctlError | None = None
 
     @property
     def demand(self) -> Demand | None:
@@ -119,6 +121,7 @@ def take_view(
             "survey": partial(_survey, endpoint, stack, clock),
             "files": partial(_see_files, folder, environment, reports),
             "key": partial(_see_key, variables, folder, environment),
+            "certificates": partial(_see_certificates, stack, folder, clock),
             "helpers": partial(find_missing_helpers, client, environment),
             "withheld": partial(_find_withheld, file, stack, variables),
         },
@@ -139,7 +142,13 @@ def take_view(
         endpoint=endpoint,
         survey=survey,
         leads=_follow(endpoint, survey, stack, environment, clock) if answers else None,
+        certificates=seen["certificates"],
     )
+
+
+def _see_certificates(stack: object, folder: Path, clock: Clock) -> Seen | None:
+    tls = stack.gateway.tls if isinstance(stack, Stack) else None
+    return see_certificates(tls, folder, clock.now())
 
 
 def _read(

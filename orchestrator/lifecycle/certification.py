@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
 
-RENEW = "renew it, then `stackctl up`"
+RENEW = "renew it, then `stackctl certs renew`"
 
 
 @dataclass(frozen=True)

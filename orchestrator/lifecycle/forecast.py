@@ -7,8 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from orchestrator.certificates.table import warn_of_ends
 from orchestrator.engine.values import Image, Network
 from orchestrator.errors import NotFound, StackctlError
+from orchestrator.lifecycle.certification import RENEW
 from orchestrator.lifecycle.changes import describe_changes
 from orchestrator.lifecycle.drift import find_drift_of_parts
 from orchestrator.release.description import describe
@@ -77,7 +79,11 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
     return Forecast(
         services=tuple(_forecast(house, snapshot, name, version) for name in names),
         drift=tuple(find_drift_of_parts(house, snapshot)),
-        warnings=(*warn_of_unowned(there), *_warn_of_accessories(house)),
+        warnings=(
+            *warn_of_unowned(there),
+            *_warn_of_accessories(house),
+            *warn_of_ends(snapshot.certificates, house.clock.now(), RENEW),
+        ),
         engine=house.whereabouts,
     )
 

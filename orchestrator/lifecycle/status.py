@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from orchestrator.certificates.table import warn_of_ends
+from orchestrator.lifecycle.certification import RENEW
 from orchestrator.lifecycle.drift import find_drift
 from orchestrator.release.count import find_count
 from orchestrator.release.diagnosis import diagnose
@@ -19,6 +21,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from orchestrator.certificates.table import Certificate
     from orchestrator.engine.values import Container, Vitals
     from orchestrator.gateway.admin import Connections
     from orchestrator.release.house import House
@@ -104,6 +107,8 @@ class Status:
     drift: tuple[str, ...]
     recovery: tuple[str, ...]  # what the next command that changes something puts right first
     engine: Whereabouts | None = None  # which one it is
+    certificates: tuple[Certificate, ...] = ()  # that are served
+    warnings: tuple[str, ...] = ()  # of those that end soon
 
     def facts(self) -> dict[str, object]:
         """Return the status as JSON values."""
@@ -143,12 +148,18 @@ def read_status(house: House) -> Status:
             for name in house.stack.accessories
         ),
         drift=tuple(find_drift(house, snapshot)),
-        # While somebody holds the lock, what is half-done is being done.
-        recovery=()
-        if snapshot.lock
-        else diagnose(house.stack, snapshot, healthy, relinked=False).texts,
+        recovery=_find_left(house, snapshot, healthy),
         engine=house.whereabouts,
+        certificates=snapshot.certificates.certificates,
+        warnings=tuple(warn_of_ends(snapshot.certificates, seen.now, RENEW)),
     )
+
+
+def _find_left(house: House, snapshot: Snapshot, healthy: frozenset[str]) -> tuple[str, ...]:
+    """Return what is half-done; while somebody holds the lock, it is being done."""
+    if snapshot.lock:
+        return ()
+    return diagnose(house.stack, snapshot, healthy, relinked=False).texts
 
 
 @dataclass(frozen=True)

@@ -72,10 +72,13 @@ def test_releases_and_a_renewal_under_http2_lose_nothing(door: Door) -> None:
     with under_load(f"https://{HOST}:{door.port}/", operator.folder, proto="HTTP/2.0") as load:
         done = [operator.deploy("v2"), operator.deploy("v3")]
         before, renewed = door.ask().certificate, door.renew()
-        operator.up()
+        told = operator.run("certs", "renew", "--output", "json")
         done.append(operator.deploy("v4"))
         after = door.ask()
     assert [each.code for each in done] == [0, 0, 0], done[-1].stderr
+    assert told.document["outcome"] == "renewed", told.stderr
+    listed = operator.run("certs", "show", HOST, "--output", "json").document["certificates"]
+    assert listed == told.document["certificates"]
     assert after.certificate == renewed.certificate.public_bytes(Encoding.DER) != before
     assert json.loads(after.body)["version"] == "v4"
     assert load.sent > 1000
@@ -83,8 +86,10 @@ def test_releases_and_a_renewal_under_http2_lose_nothing(door: Door) -> None:
 
 
 def test_a_key_is_nowhere_but_in_the_volume(door: Door) -> None:
-    """Only NGINX's user may read it there; no evidence, log or label has it."""
+    """Only NGINX's user may read it there, and only while it serves; no evidence, log or label has it."""
     operator = door.operator
+    door.renew()
+    operator.up()
     assert operator.deploy("v2").code == 0
     secret = door.issued.key_pem.splitlines()[1]
     files = read_files(operator.folder / "reports")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from orchestrator.errors import ConfigurationError, GatewayError
+from orchestrator.doctor.certificates import judge_certificates, see_certificates
+from orchestrator.doctor.gathering import Late
+from orchestrator.errors import ConfigurationError, GatewayError, StackctlError
+from orchestrator.events import PhaseBegan
 from orchestrator.gateway.files import CERTIFICATES
+from orchestrator.lifecycle.forecast import forecast
+from orchestrator.lifecycle.renewal import list_certificates, renew_certificates
 from orchestrator.release.observe import observe
 from orchestrator.stack import naming
 from tests.fakes.authority import Authority, Issued
@@ -38,6 +44,11 @@ class Shop:
     def served(self) -> list[str]:
         """Return the ids of the certificates that NGINX serves."""
         return [one.id for one in observe(self.world.house).certificates.certificates]
+
+    @property
+    def end(self) -> str:
+        """Return the day on which the certificate ends."""
+        return f"{self.issued.certificate.not_valid_after_utc:%Y-%m-%d}"
 
     def stored(self) -> list[str]:
         """Return the ids of those in the gateway's volume."""
@@ -189,3 +200,83 @@ def test_what_will_end_is_told(tmp_path: Path) -> None:
     done = shop.world.up()
     assert any("ended on" in text for text in done.warnings)
     assert done.exit_code == 0
+
+
+def test_renewed_files_are_taken_in_alone(shop: Shop) -> None:
+    """By `certs renew`: one reload, no release, and what was replaced is told."""
+    shop.world.begin()
+    (old,) = shop.served()
+    assert renew_certificates(shop.world.house).added == ()
+    shop.renew()
+    done = renew_certificates(shop.world.house)
+    (new,) = shop.served()
+    assert [one.id for one in done.added] == [new]
+    assert [one.id for one in done.removed] == [old]
+    assert list_certificates(shop.world.house) == done.served
+    assert not [event for event in shop.world.events if isinstance(event, PhaseBegan)]
+
+
+def test_a_renewal_that_fails_takes_nothing_away(shop: Shop) -> None:
+    """Not by a bad pair, and not where stack.yaml or the gateway has no TLS."""
+    shop.world.begin()
+    (old,) = shop.served()
+    shop.authority.issue(HOST).write(shop.world.folder, "other")
+    (shop.world.folder / "shop.key").write_bytes((shop.world.folder / "other.key").read_bytes())
+    with pytest.raises(ConfigurationError, match="is not the key of"):
+        renew_certificates(shop.world.house)
+    assert (shop.served(), shop.stored()) == ([old], [old])
+    del shop.world.document["gateway"]["tls"]
+    with pytest.raises(ConfigurationError, match=r"has no `gateway\.tls`"):
+        renew_certificates(shop.world.house)
+
+
+def test_a_renewal_says_how_the_door_is_made(tmp_path: Path) -> None:
+    """Where the gateway is older than `tls` in stack.yaml."""
+    world = World(tmp_path).begin()
+    shop = Shop.__new__(Shop)
+    shop.world, shop.authority = world, Authority(world.clock.now())
+    shop.renew()
+    world.document["gateway"]["tls"] = {
+        "certificates": [{"certificate": "shop.pem", "key": "shop.key"}]
+    }
+    with pytest.raises(StackctlError, match="without a door for TLS") as raised:
+        renew_certificates(world.house)
+    assert "--allow-downtime" in str(raised.value.hint)
+
+
+def test_an_end_that_is_near_is_seen_wherever_one_looks(shop: Shop) -> None:
+    """By `status` and `plan`, from what is served: without the files."""
+    shop.world.begin()
+    assert shop.world.status().warnings == ()
+    shop.world.clock.sleep(70 * 86400)
+    (told,) = shop.world.status().warnings
+    assert told.endswith("in 18 days: renew it, then `stackctl certs renew`")
+    assert told in forecast(shop.world.house, None, None).warnings
+
+
+def test_the_doctor_looks_at_pairs_as_up_does(shop: Shop) -> None:
+    """Good, soon over, bad, or not to be told in time."""
+    world, now = shop.world, shop.world.clock.now()
+    shop.renew(above=[shop.authority.intermediate, shop.authority.root])
+    tls = world.house.stack.gateway.tls
+
+    def judge(later: float = 0) -> tuple[str, str]:
+        at = now + timedelta(days=later)
+        try:
+            seen: Any = see_certificates(tls, world.folder, at)
+        except ConfigurationError as error:
+            seen = error
+        found = judge_certificates(seen)
+        assert found is not None
+        return found.verdict, found.text
+
+    assert judge()[0] == "ok"
+    assert judge(70) == ("warning", f"the certificate of `{HOST}` ends on {shop.end}, in 19 days")
+    assert judge(90)[0] == "fault"
+    (world.folder / "shop.key").chmod(0o604)
+    assert judge() == ("fault", "others may read the key in `shop.key` (mode 0604)")
+    late = judge_certificates(Late("there is no answer within 4 s"))
+    assert late is not None
+    assert late.verdict == "unknown"
+    assert see_certificates(None, world.folder, now) is None
+    assert judge_certificates(None) is None

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from orchestrator.errors import ConfigurationError
+from orchestrator.stack.boundary import list_folders
 from orchestrator.stack.load import load_stack
 
 ALLOW = "STACKCTL_ALLOW_OUTSIDE"
@@ -175,6 +176,7 @@ def test_certificates_may_lie_in_a_folder_that_is_named(stack: Path) -> None:
     (stack.parent / ".env").write_text(f"STACKCTL_CERTIFICATES={kept}\n")
     with pytest.raises(ConfigurationError, match="lies outside"):
         load_stack(stack, {})
+    assert list_folders({}) == list_folders({"STACKCTL_CERTIFICATES": "certificates"}) == ()
     named = {"STACKCTL_CERTIFICATES": f"/nowhere:{kept}"}
     assert load_stack(stack, named).gateway.tls is not None
     name(Path("shop.pem"), kept / "stray.pem")
