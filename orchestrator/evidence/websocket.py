@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from orchestrator.evidence.wire import CHUNK, Connection, Lost, introduce
 
 if TYPE_CHECKING:
+    from orchestrator.evidence.secure import SecureDoor
     from orchestrator.stack.quantities import Address
 
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -36,9 +37,11 @@ class WebSocket:
         self.end = asyncio.create_task(self._listen())  # how the other side closed it, in words
 
     @classmethod
-    async def open(cls, address: Address, path: str, host: str, token: str) -> WebSocket:
+    async def open(
+        cls, address: Address, path: str, host: str, token: str, secure: SecureDoor | None = None
+    ) -> WebSocket:
         """Connect and shake hands. Raises Lost, in words, where it does not open."""
-        connection = await Connection.open(address)
+        connection = await Connection.open(address, host, secure)
         try:
             return await cls._shake_hands(connection, path, host, token)
         except (Lost, asyncio.CancelledError):

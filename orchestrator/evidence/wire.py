@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import h11
 
+from orchestrator.evidence.secure import SecureDoor, make_context, name_host
+
 if TYPE_CHECKING:
     from orchestrator.stack.model import WitnessRequest
     from orchestrator.stack.quantities import Address
@@ -96,8 +98,12 @@ class Connection:
         self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=LONGEST_HEAD)
 
     @classmethod
-    async def open(cls, address: Address) -> Connection:
-        """Connect. Raises Lost where nobody listens."""
+    async def open(
+        cls, address: Address, host: str = "", secure: SecureDoor | None = None
+    ) -> Connection:
+        """Connect, by the `secure` door where that serves the host. Raises Lost where nobody listens."""
+        if secure is not None and secure.serves(host):
+            return await cls._open_securely(secure, host)
         loop = asyncio.get_running_loop()
         reader = _Ear()
         protocol = asyncio.StreamReaderProtocol(reader)
@@ -105,6 +111,24 @@ class Connection:
             transport, _ = await loop.create_connection(lambda: protocol, *address)
         except OSError as error:
             raise Lost(f"connection refused: {error.strerror}") from error
+        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+
+    @classmethod
+    async def _open_securely(cls, door: SecureDoor, host: str) -> Connection:
+        """Connect and shake hands. Raises Lost where the gateway shows none of its certificates."""
+        loop = asyncio.get_running_loop()
+        reader = _Ear()
+        protocol = asyncio.StreamReaderProtocol(reader)
+        try:
+            transport, _ = await loop.create_connection(
+                lambda: protocol, *door.address, ssl=make_context(), server_hostname=name_host(host)
+            )
+        except OSError as error:
+            raise Lost(f"no TLS: {error.strerror or error}") from error
+        shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        if not door.knows(host, shown or b""):
+            transport.abort()
+            raise Lost("the certificate is not one that this gateway has for the host")
         return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     @property

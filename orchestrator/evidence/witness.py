@@ -36,6 +36,7 @@ from orchestrator.evidence.wire import SLOW_PIECES, Connection, Errand, Lost, Pa
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.evidence.secure import SecureDoor
     from orchestrator.stack.model import WitnessRequest
     from orchestrator.stack.quantities import Address
 
@@ -62,13 +63,13 @@ class Witness:
         websockets: Sequence[WitnessRequest] = (),
         on_note: Callable[[Note], None] | None = None,
         awake: Callable[[], float] = read_awake,  # goes on while this process stands still
+        secure: SecureDoor | None = None,  # for the hosts that are served with TLS
     ) -> None:
         """Prepare. `versions` are those of NGINX's upstreams, such as `notes_green`.
-
         A `token` that the gateway was told of keeps the requests out of its limits.
         """
-        self._address = address.reachable
-        self._host = str(self._address)
+        self._address, self._secure = address.reachable, secure
+        self._host = secure.host if secure else str(self._address)
         self._token = token
         self._errands = [to_errand(request, self._host, token) for request in requests]
         self._expectation = Expectation()
@@ -207,7 +208,7 @@ class Witness:
     async def _listen(self, wanted: WitnessRequest) -> None:
         """Hold a WebSocket until somebody closes it, or until it would hold a drain up."""
         host = wanted.host or self._host
-        opened = WebSocket.open(self._address, wanted.path, host, self._token)
+        opened = WebSocket.open(self._address, wanted.path, host, self._token, self._secure)
         await hold(opened, wanted.where, self._settled, self._note, self._versions)
 
     async def _watch_itself(self) -> None:
@@ -237,7 +238,9 @@ class Witness:
         status, served, lost = None, "", None
         try:
             async with self._patience.bounded():
-                connection = connection or await Connection.open(self._address)
+                connection = connection or await Connection.open(
+                    self._address, errand.host, self._secure
+                )
                 status, served = await connection.ask(errand, pause)
             served = name_version(served, self._versions)
             lost = self._judge(errand, connection, status, served)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
+from orchestrator.gateway.container import fit_gateway
 from orchestrator.stack import naming
 from orchestrator.stack.arrival import choose_host
 from orchestrator.stack.model import WitnessRequest
@@ -12,10 +13,13 @@ from orchestrator.stack.model import WitnessRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.engine.values import Container
     from orchestrator.evidence.notes import Note
     from orchestrator.evidence.samples import Sample
+    from orchestrator.evidence.secure import SecureDoor
     from orchestrator.evidence.witness import Witness
     from orchestrator.gateway.apply import Gateway
+    from orchestrator.gateway.config import Config
     from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
     from orchestrator.stack.model import Service
@@ -48,8 +52,28 @@ def call_witness(
         naming.upstream_name(service, color): version for color, version in plan.versions.items()
     }
     return start_witness(
-        house, service, gateway, on_sample, on_note, versions=versions, promised=promised
+        house,
+        service,
+        gateway,
+        on_sample,
+        on_note,
+        versions=versions,
+        promised=promised,
+        secure=find_secure_door(house, plan.gateway, plan.config),
     )
+
+
+def find_secure_door(house: House, gateway: Container, served: Config) -> SecureDoor | None:
+    """Return where a witness comes by TLS; None where the gateway has none, or where it is not reached.
+
+    Of an engine on another machine only the door without TLS is: it leads a witness nowhere else.
+    """
+    from orchestrator.evidence.secure import SecureDoor
+
+    tls = fit_gateway(house.stack, gateway).gateway.tls
+    if tls is None or not served.certificates or house.entrance is not None:
+        return None
+    return SecureDoor(tls.listen.reachable, served.certificates)
 
 
 def list_requests(service: Service) -> tuple[WitnessRequest, ...]:
@@ -87,7 +111,7 @@ def await_first_answers(house: House, service: Service, samples: Sequence[Sample
     poll(heard, clock=house.clock, every=LOOK_EVERY, within=HEARD_WITHIN)
 
 
-def start_witness(
+def start_witness(  # noqa: PLR0913  what a witness is told
     house: House,
     service: str,
     gateway: Gateway,
@@ -96,6 +120,7 @@ def start_witness(
     *,
     versions: Mapping[str, str] | None = None,
     promised: str | None = None,
+    secure: SecureDoor | None = None,
 ) -> Witness | None:
     """Return a witness of a service that runs; None where the service has no route.
 
@@ -119,6 +144,7 @@ def start_witness(
         promised=promised,
         websockets=list_websockets(wanted),
         on_note=on_note,
+        secure=secure,
     )
     witness.start()
     return witness

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.e2e.load import under_load
+from tests.e2e.operator import wait_until
 from tests.e2e.tls import HOST, Door, ask_plainly, read_files
 
 if TYPE_CHECKING:
@@ -83,6 +84,25 @@ def test_releases_and_a_renewal_under_http2_lose_nothing(door: Door) -> None:
     assert json.loads(after.body)["version"] == "v4"
     assert load.sent > 1000
     assert load.failed == 0
+
+
+def test_the_witness_comes_by_tls(door: Door) -> None:
+    """With its WebSocket, and loses nothing; an answer by another certificate is none."""
+    operator = door.operator
+    route = {"path": "/", "websocket": "/socket"}
+    operator.write_stack({"routes": [route]}, tls=door.keys())
+    operator.up()
+    done = operator.deploy("v2")
+    assert done.code == 0, done.stderr
+    assert done.document["witness"]["lost"] == 0
+
+    def read_asked() -> list[dict[str, str]] | None:
+        lines = operator.gateway_log().splitlines()
+        log = [json.loads(line) for line in lines if line.startswith("{")]
+        asked = [one for one in log if one["witness"] == "1" and one["method"] in ("GET", "POST")]
+        return asked if len(asked) > 20 else None
+
+    assert {line["tls"] for line in wait_until(read_asked)} == {"TLSv1.3"}
 
 
 def test_a_key_is_nowhere_but_in_the_volume(door: Door) -> None:

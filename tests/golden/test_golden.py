@@ -518,7 +518,10 @@ def test_who_has_a_certificate_is_served_with_tls(case: Case, tmp_path: Path) ->
         proto = "$stackctl_proto" if case.stack.gateway.trusted_proxies else "$scheme"
         suffix = "" if tls.listen.port == 443 else f":{tls.listen.port}"
         sent = ("return", "308", f"https://$host{suffix}$request_uri")
-        assert (("if", proto, "=", "http", *sent) in said) == tls.redirect
+        assert (("if", "$stackctl_unsecured", *sent) in said) == tls.redirect
+        asked = pairs(config.http, "map", "$stackctl_unsecured") if tls.redirect else []
+        assert asked == ([("default", ""), ("http", "1")] if tls.redirect else [])
+        assert (f'map "{proto}$http_x_stackctl_witness"' in case.expected) == tls.redirect
 
 
 @each_case

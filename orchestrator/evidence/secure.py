@@ -1,0 +1,55 @@
+"""The public door for TLS, as a witness comes to it: by a name, and never past another certificate."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from orchestrator.certificates.table import CertificateTable
+    from orchestrator.stack.quantities import Address
+
+USUAL_PORT = 443  # which no Host names
+ANY = "stackctl-witness"  # in place of a `*`
+DIGITS = 32  # of a hash with which the id of a certificate begins
+
+
+class SecureDoor(NamedTuple):
+    """Where clients are served with TLS, and by which certificates."""
+
+    address: Address
+    table: CertificateTable
+
+    @property
+    def host(self) -> str:
+        """Return a host that is served so, as clients write it."""
+        name = self.table.certificates[0].names[0].replace("*", ANY)
+        port = self.address.port
+        return name if port == USUAL_PORT else f"{name}:{port}"
+
+    def serves(self, host: str) -> bool:
+        """Whether clients of a host come here; it may have a port."""
+        return bool(self.table.of(name_host(host)))
+
+    def knows(self, host: str, certificate: bytes) -> bool:
+        """Whether a certificate, as DER, is one that the gateway has for a host."""
+        shown = hashlib.sha256(certificate).hexdigest()[:DIGITS]
+        return any(one.id.startswith(shown) for one in self.table.of(name_host(host)))
+
+
+def name_host(host: str) -> str:
+    """Return a host without its port."""
+    return host.partition(":")[0]
+
+
+def make_context() -> ssl.SSLContext:
+    """Return how a witness shakes hands: HTTP/1.1, and any certificate, which it compares by itself.
+
+    Whether clients trust who issued it is not what a release changes.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["http/1.1"])
+    return context
