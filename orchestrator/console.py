@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from orchestrator.lifecycle.removal import Removed
     from orchestrator.lifecycle.status import Status
     from orchestrator.lifecycle.up import Convergence
+    from orchestrator.release.pause import Turned
     from orchestrator.release.result import Result
     from orchestrator.stack.model import Stack
 
@@ -195,6 +196,12 @@ class Console:
             for name in names
         ]
         self._write("\n".join(lines or ["nothing to remove"]) + "\n")
+
+    def print_turned(self, turned: Turned, done: str) -> None:
+        """Print which services a command has paused or resumed (`done`)."""
+        lines = [f"{done} {name}" for name in turned.changed]
+        lines += [f"{name} was {done} before" for name in turned.unchanged]
+        self.print_either(asdict(turned), "\n".join(lines or [f"nothing is {done}"]) + "\n")
 
     def print_either(self, facts: object, text: str) -> None:
         """Print the one JSON document, or the same in words."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from orchestrator.clock import Clock
     from orchestrator.doctor.finding import Finding
-    from orchestrator.lifecycle.status import ColorStatus, Fares, Status
+    from orchestrator.lifecycle.status import ColorStatus, Fares, ServiceStatus, Status
 
 SHADES = {"ok": "green", "unknown": "blue", "warning": "yellow", "fault": "red"}  # of verdicts
 VERDICTS = 9  # columns of the longest verdict, and two
@@ -138,7 +138,7 @@ def _parts(status: Status) -> Rows:
             _text(service.name),
             _name(service.active),
             _age(service.active),
-            Text("closed", style="red") if service.closed else _health(service.active, asked=asked),
+            _state(service, asked=asked),
             *_fares(service.active.fares if service.active else None),
             _name(service.previous),
             *([_name(service.candidate)] if coming else []),
@@ -154,6 +154,13 @@ def _parts(status: Status) -> Rows:
         rest = [blank] * (2 if coming else 1)
         rows.append((_text(name), blank, blank, _text(state), *_fares(fares), *rest))
     return Rows((*head, *(["candidate"] if coming else [])), rows)
+
+
+def _state(service: ServiceStatus, *, asked: bool) -> Text:
+    """Return how many replicas are healthy, or why none of them is asked by users."""
+    if service.closed or service.paused:
+        return Text("closed" if service.closed else "paused", style="red")
+    return _health(service.active, asked=asked)
 
 
 def _age(color: ColorStatus | None) -> Text:

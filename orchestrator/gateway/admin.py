@@ -27,6 +27,7 @@ WITNESS = {"X-Stackctl-Witness": "1"}  # whoever asks with it is told who answer
 SERVED = "X-Stackctl-Served"
 NOWHERE = "none"
 CLOSED = "closed"  # as who has served, of a service that takes no requests for now
+PAUSED = "paused"  # the same, of one that somebody has paused
 UNREACHED = "it takes no connections yet"  # the template's answer where a probe reaches nobody
 NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
 UNCONNECTED = ("ConnectError", "ConnectTimeout")  # as far as a question came

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from orchestrator.clock import Clock, poll
 from orchestrator.errors import EngineError, GatewayError, StackctlError, UnsafeError
-from orchestrator.gateway.admin import CLOSED
+from orchestrator.gateway.admin import CLOSED, PAUSED
 from orchestrator.gateway.admission import ADMIT
 from orchestrator.gateway.files import (
     CONFIGS,
@@ -185,8 +185,8 @@ class Gateway:
         """
         color = lane.active.color if lane.active else None
         wanted = naming.upstream_name(service, color) if color else None
-        if lane.closed:
-            wanted = CLOSED
+        if lane.closed or lane.paused:
+            wanted = CLOSED if lane.closed else PAUSED
 
         def seen() -> bool | None:
             if self._admin.lane(service) != lane:
@@ -194,7 +194,9 @@ class Gateway:
             return door() in (wanted, None) or None
 
         if not self._poll(seen, CONFIRM_EVERY, MOVE_PATIENCE):
-            what = "are let in still" if lane.closed else f"do not get {color or 'it'}"
+            what = (
+                "are let in still" if lane.closed or lane.paused else f"do not get {color or 'it'}"
+            )
             raise GatewayError(
                 f"users of `{service}` {what} {MOVE_PATIENCE:g} s after the switch",
                 "see why: `stackctl logs gateway`",

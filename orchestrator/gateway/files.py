@@ -4,7 +4,8 @@ current -> configs/<id>        what NGINX starts with and reloads
 configs/<id>/nginx.conf        each config in a folder of its own
 live/<service>                 who gets its traffic: a link, moved by a rename, to
 moves/<service>/<name>/        lane.json, what was decided; share, the buckets that get green; closed,
-                               where nobody gets in
+                               where nobody gets in; paused, where users do not
+pages/<service>.html           what browsers are shown while it is paused
 shares/<0..100>/               that many files, one a bucket
 witnesses/<token>              a witness that no limit counts
 certs/<id>/                    chain.pem and key.pem, which nobody but NGINX may read
@@ -30,6 +31,7 @@ MOVES = f"{FOLDER}/moves"
 WITNESSES = f"{FOLDER}/witnesses"
 CERTIFICATES = f"{FOLDER}/certs"
 OWNER = 101  # of what only NGINX may read: it runs as this user, its master too
+PAGES = f"{FOLDER}/pages"
 SCRATCH = "/tmp"  # noqa: S108  inside the gateway's container, a volume of its own
 LANE, LANES = "lane.json", "lanes"
 # Removes the moves that no link leads to. Where a link is lost, they tell what users had.
@@ -103,6 +105,16 @@ def pack_certificates(pairs: Iterable[Pair]) -> bytes:
         folders.append(folder)
         files |= {f"{folder}/chain.pem": pair.chain, f"{folder}/key.pem": pair.key}
     return _pack(folders, files, owner=OWNER, rights=(0o700, 0o600))
+
+
+def pack_page(service: str, page: bytes) -> bytes:
+    """Return a tar archive with what browsers are shown while a service is paused, for `FOLDER`."""
+    return _pack(folders=("pages",), files={f"pages/{service}.html": page})
+
+
+def stops_users(text: str, service: str) -> bool:
+    """Whether a config asks, with each request of a service's users, if it is paused."""
+    return f"if (-f {LIVE}/{service}/$stackctl_stop)" in text
 
 
 def pack_current(identity: str) -> bytes:

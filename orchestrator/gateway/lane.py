@@ -49,6 +49,7 @@ class Lane:
     share: int = 0
     config: str = ""  # id of the config that the move relied on: it lists all these colors
     closed: bool = False  # nobody gets in: the active color gives way to the candidate
+    paused: bool = False  # users are told to come back, until somebody resumes the service
 
     @property
     def step(self) -> Step:
@@ -72,21 +73,27 @@ class Lane:
 
     def promote(self) -> Lane:
         """Return the lane after the switch: all users get the candidate."""
-        return Lane(self.candidate, outgoing=self.active, config=self.config)
+        return self._with(self.candidate, outgoing=self.active)
 
     def retire(self) -> Lane:
         """Return the lane once nobody is served by the outgoing color any more."""
         again = self.active is not None and self.active.before is not None
         kept = None if again else self.outgoing or self.kept  # the same version is no way back
-        return Lane(self.active, kept=kept, config=self.config)
+        return self._with(self.active, kept=kept)
 
     def abandon(self) -> Lane:
         """Return the lane without the candidate; what was kept, is kept."""
-        return Lane(self.active, kept=self.kept, config=self.config)
+        return self._with(self.active, kept=self.kept)
 
     def go_back(self) -> Lane:
         """Return the lane from before the switch: what was active, is again."""
-        return Lane(self.outgoing, config=self.config)
+        return self._with(self.outgoing)
+
+    def _with(
+        self, active: Target | None, outgoing: Target | None = None, kept: Target | None = None
+    ) -> Lane:
+        """Return the lane with these colors and nobody on the way in; a pause goes on."""
+        return Lane(active, None, outgoing, kept, config=self.config, paused=self.paused)
 
     def to_json(self) -> str:
         """Return the lane in one line without spaces."""
@@ -118,8 +125,11 @@ def read_lane(raw: Mapping[str, Any]) -> Lane:
     closed = raw.get("closed", False)  # earlier lanes do not say it
     if type(closed) is not bool or (closed and candidate is None):
         raise ValueError(raw)
+    paused = raw.get("paused", False)
+    if type(paused) is not bool:
+        raise ValueError(raw)
     config = to_word(raw["config"], CONFIG)
-    return Lane(active, candidate, outgoing, kept, share, config, closed)
+    return Lane(active, candidate, outgoing, kept, share, config, closed, paused)
 
 
 def _to_target(raw: Mapping[str, object] | None) -> Target | None:

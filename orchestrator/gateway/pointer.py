@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 #   drop SERVICE                  nobody decides: the service answers 503
 #   move SERVICE NAME GREEN LANE  another lane decides; GREEN percent of the clients get green
 #   close SERVICE NAME GREEN LANE the same, and nobody gets in
+#   pause SERVICE NAME GREEN LANE the same, and users are told to come back
 #   admit TOKEN                   no limit counts a witness that has this token
 # Answers each line with one: `done`, or what went wrong. The `sync` of some images knows no -f.
 SHELL = r"""
@@ -44,11 +45,17 @@ share() {
     mv -T "shares/.$1" "shares/$1"
 }
 drop() { named "$1" && rm -rf "live/$1" "moves/$1" && settle .; }
+mark() {
+    case "$2" in
+    close) : >"$1/closed" ;;
+    pause) : >"$1/paused" ;;
+    esac
+}
 move() {
     named "$1" && named "$2" && [ "$3" -ge 0 ] && [ "$3" -le 100 ] && [ -n "$4" ] || return
     [ "$(readlink "live/$1")" = "../moves/$1/$2" ] && [ -s "live/$1/lane.json" ] && return
     at=moves/$1/$2
-    share "$3" && rm -rf "$at" && mkdir -p "$at" && { [ "$5" = move ] || : >"$at/closed"; } &&
+    share "$3" && rm -rf "$at" && mkdir -p "$at" && mark "$at" "$5" &&
         printf '%s\n' "$4" >"$at/lane.json" && ln -s "../../../shares/$3" "$at/share" && settle "$at/lane.json" && turn "live/$1" "../$at"
 }
 admit() { named "$1" && mkdir -p witnesses && : >"witnesses/$1"; }
@@ -57,7 +64,7 @@ while read -r what first name green lane; do
     admit) said=$(admit "$first" 2>&1) ;;
     current) said=$(turn current "$first" 2>&1) ;;
     drop) said=$(drop "$first" 2>&1) ;;
-    move | close) said=$(move "$first" "$name" "$green" "$lane" "$what" 2>&1) ;;
+    move | close | pause) said=$(move "$first" "$name" "$green" "$lane" "$what" 2>&1) ;;
     *) said="what is $what?" && false ;;
     esac && echo done || { printf '%s ' failed: $said && echo; }
 done
@@ -99,7 +106,7 @@ class Pointer:
 
         `name` is of this move alone: whoever asks for the same move again changes nothing.
         """
-        what = "close" if lane.closed else "move"
+        what = "close" if lane.closed else "pause" if lane.paused else "move"
         self._do(f"{what} {service} {name} {lane.green} {lane.to_json()}")
 
     def drop(self, service: str) -> None:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.certificates.table import NO_CERTIFICATES, CertificateTable
 from orchestrator.gateway.addresses import COLORS, AddressTable
-from orchestrator.gateway.admin import ADMIN_PORT, CLOSED, INNER_PORT, PUBLIC_PORT
+from orchestrator.gateway.admin import ADMIN_PORT, CLOSED, INNER_PORT, PAUSED, PUBLIC_PORT
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import INNER, Config, identify, to_head
-from orchestrator.gateway.files import CURRENT, LIVE, WITNESSES, cache_folder, config_folder
+from orchestrator.gateway.files import CURRENT, LIVE, PAGES, WITNESSES, cache_folder, config_folder
 from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.gateway.locations import list_inner, list_locations, name_callers
@@ -152,7 +152,8 @@ def load_templates() -> Environment:
     environment.bytecode_cache = keep_compiled(environment)
     environment.filters["ms"] = _to_milliseconds
     environment.filters["files"] = list_files  # of a certificate
-    environment.globals["closed"] = CLOSED  # the file beside a lane, and who is said to have served
+    # Files beside a lane, and who is said to have served; and what browsers are shown.
+    environment.globals |= {"closed": CLOSED, "paused": PAUSED, "pages": PAGES}
     return environment
 
 

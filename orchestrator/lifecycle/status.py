@@ -66,7 +66,8 @@ class ServiceStatus:
     candidate: ColorStatus | None = None
     step: str = "settled"  # how far a switch is: settled, staged, promoted
     share: int = 0  # percent of the clients that get the candidate
-    closed: bool = False  # users are told to come back
+    closed: bool = False  # users are told to come back, while a release replaces it
+    paused: bool = False  # they are told so until `stackctl resume`
     url: str = ""  # where this machine finds it; empty where it has no route
 
 
@@ -242,6 +243,7 @@ def _to_service(house: House, name: str, seen: Seen) -> ServiceStatus:
         step=lane.step,
         share=lane.share,
         closed=lane.closed,
+        paused=lane.paused,
         url=find_url(house, name),
     )
 

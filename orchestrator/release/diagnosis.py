@@ -241,7 +241,7 @@ def _strand(
         return None
     return Repair(
         text=f"`{name}`: {active.version} does not run and {target.version} is healthy: users get it",
-        lane=Lane(target, config=lane.config),
+        lane=Lane(target, config=lane.config, paused=lane.paused),
         stop=snapshot.of(name, active.color),
     )
 

@@ -29,6 +29,7 @@ RUNS_AS_ROOT = (
     "{part}: its processes are root in their container, as `user: root` says, with the capabilities of"
     " an accessory"
 )
+PAUSED = "`{name}` is paused: its users are told to come back, until `stackctl resume {name}`"
 
 
 @dataclass(frozen=True)
@@ -168,13 +169,14 @@ class Plan:
 
     def find_warnings(self, image: Image) -> list[str]:
         """Return what its containers would do that stack.yaml may not mean: run as root, or begin
-        without the data of those before.
+        without the data of those before; and that users do not get to them.
         """
         part = f"services.{self.order.service}"
         root = [RUNS_AS_ROOT.format(part=part)] if self.service.user == ROOT else []
         uncovered = (warn_of_uncovered(part, image, spec) for spec in self.start[:1])
         counted = tell_count(part, self.candidate, self.previous)
-        return [*root, *counted, *(text for texts in uncovered for text in texts)]
+        paused = [PAUSED.format(name=self.order.service)] if self.lane.paused else []
+        return [*root, *counted, *paused, *(text for texts in uncovered for text in texts)]
 
 
 def plan_release(

@@ -46,7 +46,8 @@ class Switch:
 
     def confirm(self, lane: Lane) -> None:
         """Return once users get what the lane says. Raises GatewayError."""
-        self.gateway.confirm_move(self.service, lane, self._look)
+        let_in = lane.paused and self.house.stack.gateway.pause.allow  # it may be us who ask
+        self.gateway.confirm_move(self.service, lane, _cannot_tell if let_in else self._look)
 
     def drop(self) -> None:
         """Take the link away: nobody is served any more. Raises GatewayError, EngineError."""
@@ -72,6 +73,10 @@ class Switch:
             return None
         path = service.routes[0].path
         return self.house.admin.served(path, choose_host(service, path))
+
+
+def _cannot_tell() -> None:
+    """Say that nobody can tell what users get."""
 
 
 def open_switch(

@@ -21,6 +21,7 @@ from orchestrator.stack.model import (
     Migration,
     Network,
     Notify,
+    Pause,
     Service,
     Stack,
     WitnessRequest,
@@ -63,6 +64,7 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         " `127.0.0.1` is a proxy on the host.",
         "connections": "Requests that one client address may have in flight before it gets 429; without"
         " it, a third of what fits into the memory.",
+        "pause": "What users of a service are told while `stackctl pause` has paused it.",
         "resources": "The most that the gateway's container may take; NGINX has a worker for each CPU.",
     },
     Tls: {
@@ -81,6 +83,10 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     Hsts: {
         "max_age": "How long a browser keeps to it. Nobody can take that back before.",
         "subdomains": "Whether it is also meant for all names below the host's.",
+    },
+    Pause: {
+        "retry_after": "When clients may come again (`Retry-After`).",
+        "allow": "Addresses or networks of clients that are let in meanwhile; 127.0.0.1 is the host.",
     },
     Service: {
         "build": "The folder that the image is built from, or how it is built.",

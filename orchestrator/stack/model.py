@@ -222,6 +222,18 @@ def parse_resources(text: str) -> GatewayResources | None:
         return None
 
 
+class Pause(_Strict):
+    """What users of a service are told while somebody has paused it."""
+
+    retry_after: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 60.0
+    allow: tuple[Proxies, ...] = ()  # addresses or networks of clients that are let in
+
+    @property
+    def allows_host(self) -> bool:
+        """Whether programs on the host are let in, which call themselves 127.0.0.1."""
+        return any(map(is_loopback, self.allow))
+
+
 class Gateway(_Strict):
     """The NGINX in front of everything: the only container with published ports."""
 
@@ -237,6 +249,7 @@ class Gateway(_Strict):
     trusted_proxies: tuple[Proxies, ...] = ()  # believed in what they say of clients
     # Requests in flight of one client address; None: as the memory allows, see gateway/capacity.py.
     connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
+    pause: Pause = Pause()
     resources: GatewayResources = GatewayResources()
 
     @property

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tests.fakes.disk import Disk
     from tests.fakes.engine import FakeEngine
 
+MARKS = {"close": "closed", "pause": "paused"}  # files beside a lane
+
 
 class FakeConversation:
     """The shell that moves the gateway's links as it is told; any other process is an echo."""
@@ -49,8 +51,8 @@ class FakeConversation:
             disk.remove(join(inside, "moves", first))
         else:
             move(disk, inside, first, *rest)
-            if what == "close":
-                disk.put(join(inside, "moves", first, rest[0], "closed"), "")
+            if what in MARKS:
+                disk.put(join(inside, "moves", first, rest[0], MARKS[what]), "")
         return "done"
 
 

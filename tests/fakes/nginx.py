@@ -15,9 +15,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 
 from orchestrator.errors import EngineError, NotFound
-from orchestrator.gateway.admin import BUSY, CLOSED, NOBODY, NOWHERE, SERVED, UNREACHED, UPSTREAM
+from orchestrator.gateway.admin import (
+    BUSY,
+    CLOSED,
+    NOBODY,
+    NOWHERE,
+    PAUSED,
+    SERVED,
+    UNREACHED,
+    UPSTREAM,
+)
 from orchestrator.gateway.config import INNER, parse_config
-from orchestrator.gateway.files import LIVE
+from orchestrator.gateway.files import LIVE, stops_users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,6 +63,7 @@ class NginxHabits:
     workers_linger: float = 0.05  # seconds that an old worker takes to leave
     keeps_out: bool = False  # takes its own host for a stranger
     keeps_links: bool = False  # the process that moves links says it did, and did not
+    lets_in: bool = False  # takes who asks for one of those whom no pause stops
     blind: bool = False  # its users see no link moved
     deaf: bool = False  # it takes no connections at its public port
     deaf_upstreams: bool = False  # it reaches nobody through an upstream
@@ -182,15 +192,24 @@ class FakeNginx:
             return httpx.Response(404, headers={SERVED: NOWHERE})
         if self._is_closed(max(fitting)[1], self.text):
             return httpx.Response(503, headers={SERVED: CLOSED})
+        if self._is_paused(max(fitting)[1]):
+            return httpx.Response(503, headers={SERVED: PAUSED})
         upstream = self._decide(max(fitting)[1])
         return httpx.Response(200 if upstream else 503, headers={SERVED: upstream or NOWHERE})
 
     def _is_closed(self, service: str, text: str) -> bool:
         """Whether a worker with this config tells users to come back: it has to ask for the file."""
-        place = f"{LIVE}/{service}/closed"
+        asks = f"if (-f {LIVE}/{service}/closed)" in text or f"{service}_blue;" not in text
+        return asks and self._has(service, "closed")
+
+    def _is_paused(self, service: str) -> bool:
+        """Whether users are told so because somebody wants it."""
+        asks = stops_users(self.text, service) and not self._habits.lets_in
+        return asks and self._has(service, "paused")
+
+    def _has(self, service: str, mark: str) -> bool:
         try:
-            asks = f"if (-f {place})" in text or f"{service}_blue;" not in text
-            return asks and self._files.read(place) is not None
+            return self._files.read(f"{LIVE}/{service}/{mark}") is not None
         except (NotFound, EngineError):
             return False
 

@@ -253,6 +253,7 @@ def test_a_link_decides(case: Case, tmp_path: Path) -> None:
             "= /stackctl/problem",
             "@stackctl_late",
             *({"/"} - {*leads(server)}),
+            *({"= /stackctl/page"} if wanted else set()),
         }
         for pattern, (service, route) in wanted.items():
             said = say(public[pattern])

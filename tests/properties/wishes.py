@@ -147,6 +147,17 @@ GATEWAYS = st.fixed_dictionaries(
                 "pids": st.integers(1, 10**6),
             },
         ),
+        "pause": st.fixed_dictionaries(
+            {},
+            optional={
+                "retry_after": st.integers(1, 86400).map("{}s".format),
+                "allow": st.lists(
+                    st.ip_addresses().map(str) | st.sampled_from(["127.0.0.1", "10.0.0.0/8"]),
+                    max_size=3,
+                    unique=True,
+                ),
+            },
+        ),
         "trusted_proxies": st.lists(
             st.ip_addresses().map(str)
             | st.sampled_from(["127.0.0.1", "::1", "10.0.0.0/8", "fd00::/8", "0.0.0.0/1", "::/1"]),
@@ -230,6 +241,7 @@ def lanes(draw: DrawFn) -> Lane:
         draw(targets(active)),
         **colors,
         closed=place == "candidate" and draw(st.booleans()),
+        paused=draw(st.booleans()),
         share=draw(st.integers(0, 100)),
         config=draw(st.from_regex(r"[0-9a-f]{0,16}", fullmatch=True)),
     )
