@@ -119,11 +119,10 @@ def test_a_fault_leaves_no_service_half_way(world: World, calls: int) -> None:
 
 def test_a_link_that_users_do_not_follow_is_moved_back(world: World) -> None:
     """Nobody is told that it is paused while users get in."""
-    world.host.habits.blind = True
-    world.host.habits.keeps_links = True
+    world.host.habits.lets_in = True
     with pytest.raises(GatewayError, match="are let in still"):
         pause(world.house, ["notes"], PAGE)
-    world.host.habits.keeps_links = False
+    world.host.habits.lets_in = False
     assert read_status(world.house).services[0].paused is False
 
 
