@@ -28,6 +28,9 @@ class Beside:
     def finish(self) -> None:
         """Put things back after the last run, however it ended. Raises StackctlError."""
 
+    def settle(self, session: Session) -> None:
+        """Look again at what was measured, now that all is known."""
+
     def label(self, point: Point) -> str:  # noqa: ARG002  for those who need it
         """Return the part of the load test that a request belongs to."""
         return LOAD

@@ -116,6 +116,7 @@ class Campaign:
             beside.finish()
         except StackctlError as error:
             session.error = session.error or error
+        beside.settle(session)
         environment = {
             "k6": task.k6.version,
             "services": list(services),

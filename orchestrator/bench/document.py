@@ -185,6 +185,11 @@ def _find_faults(document: Document) -> Sequence[str]:
     missed = [threshold for threshold in document["thresholds"] if not threshold["ok"]]
     if missed:
         faults.append(f"{len(missed)} of {len(document['thresholds'])} thresholds missed")
+        away = document["figures"]["turned_away"]
+        if away:
+            faults.append(
+                f"{away:,} told to come back: they fail in k6 unless the script expects 503"
+            )
     comparison = document["comparison"]
     if comparison and comparison["verdict"] == "slower":
         faults.append(f"slower than {comparison['against']}: {_list(comparison, 'slower')}")

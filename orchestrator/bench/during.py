@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.bench.beside import Beside
 from orchestrator.bench.figures import measure
 from orchestrator.errors import Interrupted
-from orchestrator.events import Event, PhaseBegan, PhaseEnded, Started
+from orchestrator.events import Closed, Event, Idle, PhaseBegan, PhaseEnded, Started
+from orchestrator.evidence.checks import EVIDENCE
 from orchestrator.release.rollout import deploy, require_service
+from orchestrator.reports import read_own
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,6 +53,7 @@ class ReleaseUnderLoad(Beside):
         self._span: Span | None = None
         self._phases: list[Span] = []
         self._began = house.clock.now()
+        self._closed: list[tuple[float, float]] = []  # when users were told to come back
         self._own = True  # whether what goes on is a release of the service, and not of a companion
         self.result: Result | None = None
 
@@ -63,6 +69,12 @@ class ReleaseUnderLoad(Beside):
             self._span = Span("during", started, clock.now())
         if isinstance(self.result.error, Interrupted):
             raise self.result.error
+
+    def settle(self, session: Session) -> None:
+        """Tell who was told to come back from what has failed."""
+        known = self._count_turned_away()
+        for points in session.points:
+            points.excuse(self._closed, known)
 
     def label(self, point: Point) -> str:
         """Return which part of the load test a request belongs to."""
@@ -97,9 +109,22 @@ class ReleaseUnderLoad(Beside):
             "phases": [_measure_phase(phase, points) for phase in self._phases],
         }
 
+    def _count_turned_away(self) -> int:
+        """Return how many clients the gateway has told to come back, as the evidence has it."""
+        result, known = self.result, 0
+        for one in (result.members or (result,)) if result else ():
+            with suppress(OSError, ValueError, TypeError, KeyError):  # no evidence, or no users
+                evidence = json.loads(read_own(self._house.releases / one.release / EVIDENCE))
+                known += int(evidence["traffic"]["turned_away"])
+        return known
+
     def _note(self, event: Event) -> None:
         now = self._house.clock.now()
-        if isinstance(event, Started):
+        if isinstance(event, Closed):
+            self._closed.append((now.timestamp(), math.inf))
+        elif isinstance(event, Idle) and event.closed:
+            self._closed[-1] = (self._closed[-1][0], now.timestamp())
+        elif isinstance(event, Started):
             self._own = event.service == self._order.service
         elif isinstance(event, PhaseBegan):
             self._began = now

@@ -33,6 +33,7 @@ class Figures(NamedTuple):
     p95_ms: float
     p99_ms: float
     max_ms: float
+    turned_away: int = 0  # of the requests: told to come back; neither failed nor timed
 
 
 class Threshold(NamedTuple):
@@ -73,7 +74,7 @@ class Check(NamedTuple):
 def measure(points: Iterable[Point], seconds: float | None = None) -> Figures:
     """Return the figures of points in the order of time."""
     taken = list(points)
-    times = sorted(point.ms for point in taken)
+    times = sorted(point.ms for point in taken if not point.away)
     failed = sum(point.failed for point in taken)
     lasted = max(point.at for point in taken) - min(point.at for point in taken) if taken else 0.0
     span = lasted if seconds is None else seconds
@@ -90,6 +91,7 @@ def measure(points: Iterable[Point], seconds: float | None = None) -> Figures:
         p95_ms=find_rank(times, 95),
         p99_ms=find_rank(times, 99),
         max_ms=round(times[-1], 3) if times else 0.0,
+        turned_away=len(taken) - len(times),
     )
 
 
@@ -126,7 +128,7 @@ def draw_columns(points: Sequence[Point], label: Label) -> dict[str, Any]:
 
 
 def _to_columns(buckets: Sequence[Sequence[Point]], width: int) -> dict[str, list[Any]]:
-    ordered = [sorted(point.ms for point in bucket) for bucket in buckets]
+    ordered = [sorted(point.ms for point in bucket if not point.away) for bucket in buckets]
     return {
         "requests": [len(bucket) for bucket in buckets],
         "rate": [round(len(bucket) / width, 2) for bucket in buckets],

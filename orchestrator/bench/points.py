@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.series import percentile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 PREFIX = "http_req_duration,"
 NOT_THE_LOAD = ("::setup", "::teardown")
+REFUSED = "503"
 RECENT = 5.0  # seconds that the live figures look back
 MOST_RECENT = 50_000  # requests
 FAR = 1e12  # seconds or milliseconds that no load test has
@@ -25,6 +26,7 @@ class Point(NamedTuple):
     at: float  # Unix time
     ms: float
     failed: bool
+    away: bool = False  # told to come back, while a release had closed the service: not failed
 
 
 class Look(NamedTuple):
@@ -44,6 +46,8 @@ class Points:
         self._at = array("d")
         self._ms = array("d")
         self._failed = array("b")
+        self._refused = array("b")  # answered with 503
+        self._away = array("b")
         self._failures = 0
         self._answered: float | None = None  # when the last answer came, or the first request went
         self._guard = threading.Lock()
@@ -53,9 +57,9 @@ class Points:
 
     def __iter__(self) -> Iterator[Point]:
         with self._guard:
-            columns = (array("d", self._at), array("d", self._ms), array("b", self._failed))
-        for at, ms, failed in zip(*columns, strict=True):
-            yield Point(at, ms, bool(failed))
+            columns = (self._at[:], self._ms[:], self._failed[:], self._away[:])
+        for at, ms, failed, away in zip(*columns, strict=True):
+            yield Point(at, ms, bool(failed), bool(away))
 
     def read(self, lines: Iterable[str]) -> None:
         """Take up k6's CSV; its first line names the columns."""
@@ -66,6 +70,22 @@ class Points:
         for line in stream:
             if line.startswith(PREFIX):
                 self._add(dict(zip(names, _split(line), strict=False)))
+
+    def excuse(self, closed: Sequence[tuple[float, float]], most: int) -> None:
+        """Count as told to come back what was sent and answered with 503 while it was `closed`.
+
+        k6 does not tell who has answered, so it is never more than the `most` that the gateway knows
+        of: what is beyond that was a service's own 503.
+        """
+        with self._guard:
+            for number, refused in enumerate(self._refused):
+                if most <= 0:
+                    return
+                done = self._at[number]
+                sent = done - self._ms[number] / 1000
+                if refused and any(since <= sent and done <= until for since, until in closed):
+                    self._failed[number], self._away[number] = False, True
+                    most -= 1
 
     def look(self) -> Look:
         """Return how the load goes."""
@@ -90,13 +110,15 @@ class Points:
         if not (0 <= at < FAR and 0 <= ms < FAR):  # nor is it with what is no number
             return
         failed = row.get("expected_response") == "false"
-        answered = row.get("status") != "0"
+        status = row.get("status")
         with self._guard:
             self._at.append(at)
             self._ms.append(ms)
             self._failed.append(failed)
+            self._refused.append(status == REFUSED)
+            self._away.append(False)
             self._failures += failed
-            if answered or self._answered is None:
+            if status != "0" or self._answered is None:
                 self._answered = at
 
 

@@ -112,8 +112,9 @@ def _find_thoughts(document: Document) -> list[str]:
 
 
 def _tell(found: Mapping[str, Any]) -> str:
+    away = f" {found['turned_away']:,} told to come back," if found["turned_away"] else ""
     return (
-        f"{found['requests']:,} requests, {found['rate']:,.1f}/s, {found['failed']:,} failed,"
+        f"{found['requests']:,} requests, {found['rate']:,.1f}/s, {found['failed']:,} failed,{away}"
         f" p50 {found['p50_ms']:g} ms, p95 {found['p95_ms']:g} ms, p99 {found['p99_ms']:g} ms"
     )
 

@@ -21,6 +21,23 @@ if TYPE_CHECKING:
 
 WRITER = Path(__file__).parent / "writer"
 CLIENTS = 4
+# As docs/bench.md has it.
+SCRIPT = """
+import http from 'k6/http';
+import { check } from 'k6';
+
+http.setResponseCallback(http.expectedStatuses({ min: 200, max: 399 }, 503));
+export const options = {
+  vus: 2, duration: '9s',
+  thresholds: { http_req_failed: ['rate==0'], checks: ['rate==1'] },
+};
+const back = ({ status, body }) => status === 503 && body.includes('is being replaced');
+
+export default function () {
+  const answer = http.get(__ENV.BASE_URL);
+  check(answer, { 'served, or told to come back': (a) => a.status === 200 || back(a) });
+}
+"""
 
 
 class Users:
@@ -134,6 +151,22 @@ def test_a_single_writer_is_replaced_while_users_write(operator: Operator) -> No
     assert operator.run("evidence", "verify").code == 0
     assert log_of(operator) == ["v1 began", "v1 ended", "v2 began"]
     assert sorted(operator.get("/numbers")[1]["numbers"]) == sorted(users.written)
+
+
+def test_a_load_test_tells_who_was_told_to_come_back(operator: Operator) -> None:
+    """None of them has failed, and a script that knows them keeps its thresholds."""
+    write_writer(operator)
+    operator.up()
+    (operator.folder / "k6").mkdir()
+    (operator.folder / "k6" / "test.js").write_text(SCRIPT)
+    done = operator.run(*("bench", "--during-deploy", "web", "--version", "v2", "--output", "json"))
+    assert done.code == 0, done.stderr
+    figures, release = done.document["figures"], done.document["release"]
+    traffic = json.loads((operator.folder / release["evidence"] / "evidence.json").read_text())
+    assert figures["failed"] == 0
+    assert 0 < figures["turned_away"] == traffic["traffic"]["turned_away"]
+    assert release["parts"]["during"]["turned_away"] == figures["turned_away"]
+    assert [each["ok"] for each in done.document["thresholds"]] == [True, True]
 
 
 def test_a_version_that_is_no_good_gives_the_old_one_back(operator: Operator) -> None:

@@ -95,6 +95,34 @@ def test_figures_of_points() -> None:
     assert (found.seconds, found.rate) == (9.9, 10.1)
 
 
+def test_who_was_told_to_come_back_has_not_failed() -> None:
+    """Nor has an instant refusal anything to do with how fast a service answers."""
+    points = [Point(n, 10.0, failed=False) for n in range(9)]
+    found = measure([*points, Point(9, 0.1, failed=False, away=True)])
+    assert (found.requests, found.failed, found.turned_away) == (10, 0, 1)
+    assert (found.p10_ms, found.average_ms) == (10, 10)
+
+
+@pytest.mark.parametrize(
+    ("line", "most", "excused"),
+    [
+        (row(105, 100, ok=False, status="503"), 1, 1),
+        (row(105, 100, ok=True, status="503"), 1, 1),
+        (row(105, 100, ok=False, status="502"), 1, 0),
+        (row(100.05, 100, ok=False, status="503"), 1, 0),
+        (row(110.05, 100, ok=False, status="503"), 1, 0),
+        (row(105, 100, ok=False, status="503"), 0, 0),
+    ],
+    ids=["refused", "expected", "other", "sent before", "answered after", "not by the gateway"],
+)
+def test_only_a_503_of_the_closed_time_is_excused(line: str, most: int, excused: int) -> None:
+    """And no more of them than the gateway itself has told to come back."""
+    points = read(line)
+    points.excuse([(100.0, 110.0)], most)
+    found = measure(points)
+    assert (found.turned_away, found.failed) == (excused, int("false" in line) * (1 - excused))
+
+
 def test_figures_of_nothing_are_zero() -> None:
     """A test without requests divides by nothing."""
     assert set(measure([])) == {0}

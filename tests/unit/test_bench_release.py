@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,8 @@ from orchestrator.bench.points import Point, Points
 from orchestrator.bench.session import Session
 from orchestrator.bench.turns import VersionTurns
 from orchestrator.errors import ConfigurationError, EngineError, StackctlError
+from orchestrator.events import Closed, Event
+from orchestrator.gateway.admin import CLOSED
 from orchestrator.release.phases import Phase
 from orchestrator.release.plan import Order
 from tests.fakes.apps import App
@@ -19,6 +22,7 @@ from tests.fakes.benches import HEAD
 from tests.fakes.clock import START
 from tests.fakes.faults import Fault
 from tests.fakes.units import UnitWorld
+from tests.fakes.workers import open_writer
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
@@ -99,6 +103,37 @@ def test_a_release_that_never_came_is_none(world: World) -> None:
     session = make_session(world, 200)
     assert release.tell(session) is None
     assert {release.label(point) for point in session.points[0]} == {"before"}
+
+
+@pytest.mark.parametrize(("refused", "away"), [(9, 9), (14, 10)])
+def test_who_was_told_to_come_back_is_told_from_what_failed(
+    tmp_path: Path, refused: int, away: int
+) -> None:
+    """By the times that the release was closed, and by the gateway's log of whom it turned away."""
+    world = open_writer(tmp_path)
+    closed: list[float] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, Closed):
+            at = world.clock.now().timestamp()
+            closed.append(at)
+            lines = 10 * [(at, json.dumps({"target": CLOSED, "status": "503", "witness": ""}))]
+            world.host.box("shop-gateway").printed.extend(lines)
+
+    world.hooks.append(note)
+    release = ReleaseUnderLoad(world.house, Order("notes", "v2"), after=0)
+    release.act(0.1)
+    ended = world.clock.now().timestamp()
+    times = [closed[0] + 0.01 * n for n in range(1, 1 + refused)] + [ended + 1]
+    points = Points()
+    points.read([HEAD, *(f"http_req_duration,{at * 1000:.0f},5,false,,503" for at in times)])
+    session = Session([points])
+    release.settle(session)
+    told = release.tell(session)
+
+    assert told is not None
+    found = {name: (part["turned_away"], part["failed"]) for name, part in told["parts"].items()}
+    assert found == {"before": (0, 0), "during": (away, refused - away), "after": (0, 1)}
 
 
 def test_an_unknown_service_is_refused_at_once(world: World) -> None:

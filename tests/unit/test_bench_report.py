@@ -93,6 +93,17 @@ def test_all_figures_are_on_both_pages() -> None:
     assert (told["average"], told["requests a second"]) == ("7.45", "10")
 
 
+def test_who_was_told_to_come_back_is_on_all_pages() -> None:
+    """With a word where a threshold was missed: k6 takes them for failed."""
+    document = make_document(summary=make_summary(ok=False))
+    document["figures"] |= {"turned_away": 42}
+    document = add_verdict(document)
+    assert " 1 failed, 42 told to come back, p50" in summarize(document)
+    assert document["verdict"]["text"].startswith("1 of 1 thresholds missed; 42 told to come back")
+    assert "| 100 | 1 | 42 | 1.00% |" in render_page(document, None)
+    assert "<dt>told to come back</dt><dd>42</dd>" in render_report(document, [])
+
+
 @pytest.mark.parametrize(
     ("number", "text"),
     [
