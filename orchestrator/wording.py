@@ -159,6 +159,8 @@ def describe_forecast(forecast: Forecast, *, diff: bool = False) -> str:
 def _tell_title(found: ServiceForecast) -> str:
     if found.unchanged:
         return f"{found.service} {found.version}: nothing would change"
+    if found.woken:
+        return f"{found.service} {found.version} was stopped, and `up` would start it again:"
     name = f"{found.service} {found.version} would be released"
     return f"{name}: nothing serves yet" if found.previous is None else f"{name}, this changes:"
 

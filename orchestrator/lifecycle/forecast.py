@@ -13,6 +13,7 @@ from orchestrator.errors import NotFound, StackctlError
 from orchestrator.lifecycle.certification import RENEW
 from orchestrator.lifecycle.changes import describe_changes
 from orchestrator.lifecycle.drift import find_drift_of_parts
+from orchestrator.lifecycle.waking import find_waking
 from orchestrator.release.description import describe
 from orchestrator.release.externals import require_externals
 from orchestrator.release.observe import Snapshot, fit_config, observe
@@ -54,6 +55,7 @@ class ServiceForecast:
     diff: str
     warnings: tuple[str, ...]  # of what the release would do, and stack.yaml may not mean
     changes: tuple[str, ...] = ()  # what will be another one for people
+    woken: tuple[str, ...] = ()  # containers that `up` would start again, in the place of a release
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,9 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
     given = provide(house, service, f"services.{name}")
     image = _find_image(house, name, wanted)
     order = Order(name, wanted)
+    waking = None if version else find_waking(house, order, snapshot)
+    if waking:
+        return _foresee_waking(waking)
     plan = plan_release(house.stack, snapshot, order, "planned", image.id, given)
     build = [f"build or pull {wanted}"] if image is UNBUILT else []
     return ServiceForecast(
@@ -114,6 +119,20 @@ def _forecast(house: House, snapshot: Snapshot, name: str, version: str | None) 
         diff="" if plan.unchanged else _diff(plan),
         warnings=(*plan.find_warnings(image), *warn_of_shared(f"services.{name}", service)),
         changes=() if plan.unchanged else describe_changes(plan, _look_at(house, plan), image),
+    )
+
+
+def _foresee_waking(plan: Plan) -> ServiceForecast:
+    return ServiceForecast(
+        service=plan.order.service,
+        version=plan.candidate.version,
+        previous=plan.candidate.version,
+        color=plan.candidate.color,
+        unchanged=False,
+        steps=(f"start: start {' and '.join(plan.replicas)} again",),
+        diff="",
+        warnings=(),
+        woken=plan.replicas,
     )
 
 

@@ -30,7 +30,7 @@ def wake_stopped(
     so nobody can get an answer that is worse. Returns the order that is left to be run: where they do
     not pass the gate, that of a release which makes them anew.
     """
-    plan = _find_plan(house, order, snapshot)
+    plan = find_waking(house, order, snapshot)
     if plan is None:
         return order
     require_held(lease)
@@ -47,7 +47,7 @@ def wake_stopped(
     return order
 
 
-def _find_plan(house: House, order: Order, snapshot: Snapshot) -> Plan | None:
+def find_waking(house: House, order: Order, snapshot: Snapshot) -> Plan | None:
     """Return the plan that starts a service's containers again; None where that is not the mend."""
     if not is_resting(snapshot, order.service):
         return None

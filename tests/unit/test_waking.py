@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.events import Warned
+from orchestrator.lifecycle.forecast import forecast
+from orchestrator.wording import describe_forecast
 from tests.fakes.apps import NEVER
 from tests.fakes.faults import Fault
 from tests.fakes.workers import open_alone
@@ -85,6 +87,30 @@ def test_containers_that_do_not_pass_the_gate_are_made_anew(rested: World) -> No
     assert [result.outcome for result in done.services] == ["deployed", "unchanged"]
     assert done.services[0].color == "blue"
     assert rested.host.box("shop-notes-blue-1").state == "running"
+
+
+def test_plan_says_that_up_would_start_them_again(rested: World) -> None:
+    """And that a deploy would release: it makes new containers also of the version that there is."""
+    told = forecast(rested.house, None, None)
+    found = {one.service: (one.woken, one.unchanged) for one in told.services}
+    names = ("shop-notes-green-1", "shop-notes-green-2")
+    assert found == {"notes": (names, False), "web": ((), True)}
+    lines = describe_forecast(told).splitlines()
+    assert "notes v2 was stopped, and `up` would start it again:" in lines
+    assert "   1. start: start shop-notes-green-1 and shop-notes-green-2 again" in lines
+    (deployed,) = forecast(rested.house, "notes", "v2").services
+    assert not deployed.woken
+    assert len(deployed.steps) > 1
+
+    rested.up()
+    assert [found.unchanged for found in forecast(rested.house, None, None).services] == [True] * 2
+
+
+def test_plan_of_what_was_stopped_and_has_other_settings_is_a_release(rested: World) -> None:
+    """As `up` does it."""
+    rested.document["services"]["notes"]["env"] = {"NEW": "1"}
+    (found,) = forecast(rested.house, "notes", None).services
+    assert (found.woken, found.color, found.unchanged) == ((), "blue", False)
 
 
 def test_what_was_stopped_and_has_other_settings_now_is_released(rested: World) -> None:
