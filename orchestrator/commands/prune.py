@@ -16,7 +16,7 @@ def prune(
 ) -> int:
     """Remove old images, configs and orphans.
 
-    Never what serves or what a rollback needs.
+    Never what serves or what a rollback needs, nor what a builder keeps for the next build.
     """
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.removal import prune as remove_old
