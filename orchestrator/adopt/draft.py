@@ -21,6 +21,7 @@ from orchestrator.adopt.storage import put_image_volumes
 from orchestrator.adopt.surroundings import make_gateway, make_volumes, tell_rest
 from orchestrator.adopt.workers import join_workers, put_strategy
 from orchestrator.errors import ConfigurationError
+from orchestrator.stack.schema import MODELINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -74,7 +75,8 @@ def make_draft(source: Source) -> Draft:
     data["services"] = services
     data |= {"accessories": accessories} if accessories else {}
     data |= make_volumes(setting)
-    return Draft(write_yaml(data, comment(setting, parts, source.told)), setting.findings)
+    text = write_yaml(data, comment(setting, parts, source.told))
+    return Draft(f"{MODELINE}\n{text}", setting.findings)
 
 
 def _prepare(source: Source) -> Setting:

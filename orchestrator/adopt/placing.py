@@ -1,4 +1,4 @@
-"""Puts stack.yaml and the lines of .gitignore where they belong: all of it or nothing, over nothing."""
+"""Puts stack.yaml, its schema and the lines of .gitignore where they belong: all or nothing, over nothing."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.files import read_file, replace_file
 from orchestrator.stack.document import LARGEST_FILE, MEND
+from orchestrator.stack.schema import FILE, write_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +36,9 @@ def refuse_existing(file: Path) -> None:
 
 
 def place(file: Path, text: str, check: Callable[[Path], object]) -> list[str]:
-    """Write both files, once the new one has passed the check, and return their names.
+    """Write the files, once the new one has passed the check, and return their names.
 
-    Raises ConfigurationError; then nothing was written.
+    A schema that is there stays, be it of an earlier stackctl: `stackctl schema` writes it anew. Raises ConfigurationError; then nothing was written.
     """
     refuse_existing(file)
     if len(text.encode()) > LARGEST_FILE:
@@ -49,10 +50,11 @@ def place(file: Path, text: str, check: Callable[[Path], object]) -> list[str]:
     try:
         before = _read_ignored(ignore)
         after = add_lines(before or b"")
-        _place_both(file, text, check, (ignore, before, after))
+        described = _place_all(file, text, check, (ignore, before, after))
     except OSError as error:
         raise ConfigurationError(f"`{file}` cannot be written: {error.strerror}") from error
-    return [file.name, *([ignore.name] if after != (before or b"") else [])]
+    ignored = after != (before or b"")
+    return [file.name, *([FILE] if described else []), *([ignore.name] if ignored else [])]
 
 
 def add_lines(content: bytes) -> bytes:
@@ -77,13 +79,15 @@ def _read_ignored(ignore: Path) -> bytes | None:
         return None
 
 
-def _place_both(
+def _place_all(
     file: Path,
     text: str,
     check: Callable[[Path], object],
     ignored: tuple[Path, bytes | None, bytes],
-) -> None:
+) -> bool:
+    """Write all; return whether the schema was among it."""
     ignore, before, after = ignored
+    schema, described = file.with_name(FILE), False
     staged = file.parent / f".{file.name[:200]}.{secrets.token_hex(8)}"
     try:
         replace_file(staged, text.encode())
@@ -91,13 +95,32 @@ def _place_both(
         if after != (before or b""):
             replace_file(ignore, after)
         try:
+            described = schema != file and _describe(schema)
             _move(staged, file)
         except BaseException:
             _put_back(ignore, before)
+            if described:
+                schema.unlink(missing_ok=True)
             raise
     finally:
         with suppress(FileNotFoundError):
             staged.unlink()
+    return described
+
+
+def _describe(schema: Path) -> bool:
+    """Write what an editor completes and explains stack.yaml by, unless something has that name."""
+    try:
+        file = schema.open("x", encoding="utf-8")
+    except FileExistsError:
+        return False
+    try:
+        with file:
+            file.write(write_schema())
+    except OSError:
+        schema.unlink(missing_ok=True)  # a full disk
+        raise
+    return True
 
 
 def _check(staged: Path, file: Path, check: Callable[[Path], object]) -> None:

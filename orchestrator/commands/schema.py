@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -16,11 +15,11 @@ def schema(
 ) -> int:
     """Print the JSON Schema of stack.yaml, for editors.
 
-    `stackctl schema > stack.schema.json` writes it where a stack.yaml leads to by its first line.
+    `stackctl schema > stack.schema.json` writes it anew where the first line of a stack.yaml leads to.
     """
     from orchestrator.console import Console
     from orchestrator.stack.reference import write_reference
-    from orchestrator.stack.schema import build_schema
+    from orchestrator.stack.schema import build_schema, write_schema
 
     made = build_schema()
     with Console(context.obj) as console:
@@ -28,5 +27,5 @@ def schema(
             page = write_reference(made)
             console.print_either({"reference": page}, page)
         else:
-            console.print_either(made, json.dumps(made, indent=2) + "\n")
+            console.print_either(made, write_schema())
     return 0

@@ -6,6 +6,7 @@ depends on several values, such as names that must exist, only `stackctl validat
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator
@@ -69,6 +70,11 @@ RELATIONS: Mapping[type[BaseModel], Node] = {
         "allOf": [{"properties": {"port": {"not": {"type": "null"}}}}],
     },
 }
+
+
+def write_schema() -> str:
+    """Return the schema as the text of a file."""
+    return json.dumps(build_schema(), indent=2) + "\n"
 
 
 def build_schema() -> Node:

@@ -137,7 +137,7 @@ def check(folder: Path, text: str) -> dict[str, Any] | None:
         assert left == set()
         return None
     assert ended.code in (0, 1), ended.err
-    assert left == {"stack.yaml", ".gitignore"}
+    assert left == {"stack.yaml", "stack.schema.json", ".gitignore"}
     assert SECRET not in (place / "stack.yaml").read_text()
     load_stack(place / "stack.yaml", {})
     document: dict[str, Any] = ended.document

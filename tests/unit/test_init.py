@@ -13,6 +13,7 @@ import yaml
 from orchestrator.adopt.placing import add_lines, place
 from orchestrator.adopt.sources import Answers, Place, read_answers
 from orchestrator.errors import ConfigurationError, GatewayError
+from orchestrator.stack.schema import FILE, MODELINE
 from tests.fakes.command_line import Run
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def test_a_compose_file_is_found_and_taken_over(folder: Path) -> None:
     run = Run(folder, "init")
     assert run.code == 0, run.err
     assert "services.web.ports.0" in run.out
-    assert "written: stack.yaml, .gitignore" in run.out
+    assert "written: stack.yaml, stack.schema.json, .gitignore" in run.out
     assert Run(folder, "validate").code == 0
     assert (folder / ".gitignore").read_text() == "backups/\nreports/\n.env\n"
     assert stat.S_IMODE((folder / "stack.yaml").stat().st_mode) == 0o644
@@ -89,9 +90,30 @@ def test_scripts_get_one_document(folder: Path) -> None:
     """With the same findings, by kind."""
     run = Run(folder, "init", "--output", "json")
     document = run.document
-    assert document["written"] == ["stack.yaml", ".gitignore"]
+    assert document["written"] == ["stack.yaml", "stack.schema.json", ".gitignore"]
     assert [*document] == ["from", "written", "took", "changed", "left", "refused"]
     assert {"key": "services.web.environment", "text": "1 in `secrets`"} in document["took"]
+
+
+def test_an_editor_finds_the_schema_beside_it(folder: Path) -> None:
+    """By the first line, without a network: what `stackctl schema` prints."""
+    assert Run(folder, "init").code == 0
+    assert (folder / "stack.yaml").read_text().splitlines()[0] == MODELINE
+    assert (folder / FILE).read_text() == Run(folder, "schema").out
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_a_schema_that_is_there_stays(folder: Path, kind: str) -> None:
+    """Be it an older one, or a link that leads nowhere."""
+    if kind == "file":
+        (folder / FILE).write_text("mine\n")
+    else:
+        (folder / FILE).symlink_to("nowhere")
+    run = Run(folder, "init")
+    assert run.code == 0, run.err
+    assert "written: stack.yaml, .gitignore" in run.out
+    assert (folder / FILE).is_symlink() or (folder / FILE).read_text() == "mine\n"
+    assert not (folder / "nowhere").exists()
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
