@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -176,6 +177,13 @@ while True:
     assert bench.engine.logs(container).split() == ["ready", "SIGQUIT"]
 
 
+def test_the_engine_knows_how_long_a_process_may_take_to_end(bench: Bench) -> None:
+    """For when it stops one by itself, as with the machine; its own default is 10 s."""
+    container = bench.run("app", stop_grace=27.0)
+    with closing(connect()) as client:
+        assert client.inspect_container(container)["Config"]["StopTimeout"] == 27
+
+
 def test_a_container_joins_networks_of_others(bench: Bench) -> None:
     """Beside its own, in which its fixed address stays; one that is not there leaves nothing."""
     own, other = naming.network_name(bench.stack), f"{bench.stack}x"
@@ -231,6 +239,15 @@ def test_a_new_volume_is_its_first_users(bench: Bench) -> None:
     later = bench.run("later", volumes=volumes, user="2000")
     assert asked(bench, later, OWN) == [1000, 1001, False]
     assert all("owner" not in name for name in bench.names())
+
+
+def test_a_volume_is_read_only_where_that_is_said(bench: Bench) -> None:
+    """Also for who owns what is in it; another container writes to the same one."""
+    volume = bench.volume()
+    writer = bench.run("writer", volumes=(volume,), user="1000")
+    reader = bench.run("reader", volumes=(replace(volume, read_only=True),), user="1000")
+    assert asked(bench, writer, OWN)[::2] == [1000, True]
+    assert asked(bench, reader, OWN)[::2] == [1000, False]
 
 
 def test_a_volume_that_is_not_the_stacks_keeps_its_rights(bench: Bench) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.engine.outfit import Memory, PackedFile, Ulimit
+from orchestrator.engine.values import Volume
 from orchestrator.lifecycle.forecast import forecast
 from orchestrator.release.provision import NOTHING
 from orchestrator.release.specs import accessory_spec
@@ -48,8 +49,14 @@ KEYS: list[
         {"host.docker.internal": "host-gateway"},
         {"hosts": (("host.docker.internal", "host-gateway"),)},
     ),
+    ("stop_grace", "27s", {"stop_grace": 27.0}),
     ("stop_signal", "SIGQUIT", {"stop_signal": "QUIT"}),
     ("networks", ["proxy"], {"networks": ("proxy",)}),
+    (
+        "volumes",
+        ["data:/data:ro", "media:/media"],
+        {"volumes": (Volume("shop-data", "/data", read_only=True), Volume("shop-media", "/media"))},
+    ),
 ]
 
 
@@ -102,6 +109,23 @@ def test_a_change_of_an_accessory_is_drift(
 
     assert facts_of(spec_of(world, "db"), wanted) == wanted
     assert world.status().drift == ()
+
+
+def test_a_service_has_an_init_unless_it_says_otherwise(world: World) -> None:
+    """Of the engine, as the first process: on by default, and off by the key."""
+    assert spec_of(world, "notes-blue-1").init
+    world.notes["init"] = False
+    assert world.deploy("v2").outcome == "deployed"
+    assert not spec_of(world, "notes-green-1").init
+
+
+def test_an_accessory_has_an_init_if_it_says_so(world: World) -> None:
+    """Off by default: a database handles its signals itself."""
+    assert not spec_of(world, "db").init
+    world.document["accessories"]["db"]["init"] = True
+    assert world.status().drift == (f"accessory `db` {OTHER}",)
+    world.up(allow_downtime=True)
+    assert spec_of(world, "db").init
 
 
 def test_a_migration_runs_its_own_command(world: World) -> None:

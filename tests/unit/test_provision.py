@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.engine.values import Volume
 from orchestrator.errors import ConfigurationError, EngineError
 from orchestrator.events import Warned
 from orchestrator.lifecycle.forecast import forecast
@@ -270,15 +271,15 @@ def test_a_network_or_volume_of_others_must_be_there(world: World) -> None:
 
 def test_a_volume_of_others_is_used_and_left(world: World) -> None:
     """It is not made, not warned of, and `down --volumes` leaves it, whoever's its label says it is."""
-    world.engine.ensure_volume("shop-media", {"io.stackctl.stack": "shop"})
-    world.document["volumes"] = {"media": {"external": "shop-media"}}
+    world.engine.ensure_volume("shop-old", {"io.stackctl.stack": "shop"})
+    world.document["volumes"] = {"media": {"external": "shop-old"}}
     world.notes["volumes"] = ["media:/media:ro"]
     world.deploy("v2")
     (volume,) = world.host.box("shop-notes-green-1").spec.volumes
-    assert (volume.name, volume.path, volume.read_only) == ("shop-media", "/media", True)
+    assert volume == Volume("shop-old", "/media", read_only=True, external=True)
     world.take_down(volumes=True)
 
-    assert set(world.host.disks) == {"shop-media"}
+    assert set(world.host.disks) == {"shop-old"}
 
 
 def test_an_accessory_without_a_port_has_to_stay_up(tmp_path: Path) -> None:
