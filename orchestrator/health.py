@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.asking import Answer, Unanswered
@@ -24,6 +25,8 @@ EAGER = 0.03  # seconds between probes while a replica boots: its first answer i
 RARELY = 1.0  # seconds between them at most
 PATIENT = 50  # such a part of the time that it has taken so far is waited until the next one
 DETAIL_SHOWN = 120  # characters of what an unhealthy answer says
+WRONG_HOST = (HTTPStatus.BAD_REQUEST, HTTPStatus.MISDIRECTED_REQUEST)
+NOT_FOR_ALL = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 CRASH_CHECK = 0.5  # seconds between looks at the container states
 
 Ask = Callable[[str], Answer]
@@ -60,7 +63,7 @@ def judge(answer: Answer, version: str, health: Health) -> Verdict:
     """Judge an answer: a good status, and where it names a version, the one that was asked for."""
     status = answer.status
     if not health.expects(status):
-        return _refuse(answer)
+        return _refuse(answer, health)
     answered = _version_in(answer.text) if health.version == "check" else None
     if answered is not None and answered != version:
         detail = f"answers version `{_shorten(answered)}`, asked for was `{version}`"
@@ -68,16 +71,33 @@ def judge(answer: Answer, version: str, health: Health) -> Verdict:
     return Verdict(healthy=True, status=status)
 
 
-def _refuse(answer: Answer) -> Verdict:
-    said, hint = _shorten(answer.text), ""
+def _refuse(answer: Answer, health: Health) -> Verdict:
+    said, status = _shorten(answer.text), answer.status
     location = _shorten(answer.header("Location"))
-    if 300 <= answer.status < 400 and location:
+    if 300 <= status < 400 and location:
         said = f"redirects to `{location}`"
-        hint = (
+    return Verdict(healthy=False, status=status, detail=said, hint=_find_hint(status, health))
+
+
+def _find_hint(status: int, health: Health) -> str:
+    """Return what to do about a status that will hardly be another one with more time."""
+    if 200 <= status < 300:
+        return "what is good is named by `health.expect`: add the status"
+    if 300 <= status < 400:
+        return (
             "an app that insists on a host or a login redirects each probe: see `health.path` and"
             " `health.host`, or take the status for good with `health.expect`"
         )
-    return Verdict(healthy=False, status=answer.status, detail=said, hint=hint)
+    if status in WRONG_HOST:
+        return "an app that knows its own names refuses others: name one of them in `health.host`"
+    if status in NOT_FOR_ALL:
+        return (
+            f"`{health.path}` is not for everybody: name another path in `health.path`, or take the"
+            " status for good with `health.expect`"
+        )
+    if status == HTTPStatus.NOT_FOUND:
+        return f"the app has no `{health.path}`: name in `health.path` what answers once it is well"
+    return ""
 
 
 def _shorten(text: str) -> str:

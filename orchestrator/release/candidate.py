@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 LOG_LINES = 20
+LOOKED_THROUGH = 500  # lines: most may be those of probes
 
 
 def in_parallel(act: Callable[[Item], None], items: Iterable[Item]) -> None:
@@ -100,17 +101,22 @@ def find_kept(engine: Containers, stack: str, plan: Plan) -> tuple[Replica, ...]
     )
 
 
-def read_last_lines(engine: Containers, containers: Sequence[Container]) -> str:
-    """Return the last log lines of each container, under its name."""
+def read_last_lines(engine: Containers, containers: Sequence[Container], probed: str) -> str:
+    """Return the last log lines of each container, under its name; `probed` is the path of its health.
+
+    Lines of an access log that tell of probes are left out, unless there are no others.
+    """
     return "\n".join(
-        f"{container.name} ({container.state}):\n{_last_lines(engine, container)}"
+        f"{container.name} ({container.state}):\n{_last_lines(engine, container, probed)}"
         for container in sorted(containers, key=lambda container: container.name)
     )
 
 
-def _last_lines(engine: Containers, container: Container) -> str:
+def _last_lines(engine: Containers, container: Container, probed: str) -> str:
     try:
-        return engine.logs(container.id, tail=LOG_LINES).rstrip()
+        lines = engine.logs(container.id, tail=LOOKED_THROUGH).rstrip().split("\n")
+        own = [line for line in lines if f"GET {probed} HTTP/" not in line]
+        return "\n".join((own or lines)[-LOG_LINES:])
     except EngineError as error:  # what is only to be shown must not be in the way of the undoing
         return f"(no log: {error.message})"
 

@@ -53,7 +53,7 @@ def read_candidate_logs(house: House, plan: Plan) -> str:
     """Return the candidate's last lines; that they cannot be read must not keep it from removal."""
     try:
         found = find_candidate(house.engine, house.stack.name, plan)
-        return read_last_lines(house.engine, found)
+        return read_last_lines(house.engine, found, plan.service.health.path)
     except EngineError as error:
         return f"no logs: {error.message}"
 

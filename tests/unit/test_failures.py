@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.events import Event, Failed
 from orchestrator.release.phases import Phase
-from tests.fakes.apps import App
+from tests.fakes.apps import NEVER, App
 from tests.fakes.faults import ALWAYS, Fault
 from tests.fakes.world import NOTES, World
 
@@ -205,6 +205,23 @@ def test_a_candidate_that_is_no_good_never_gets_a_user(world: World, app: App, w
     assert ("signal", "gateway") not in world.changes()
     assert world.states() == {"gateway": "running", **BLUE}
     assert world.evidence(result)["failure"]["phase"] == "gate"
+
+
+@pytest.mark.parametrize(
+    ("other", "shown"),
+    [(("no database",), ["no database"]), ((), ["GET /health HTTP/1.1 500"] * 20)],
+)
+def test_the_log_that_is_shown_is_not_the_probes_own(
+    world: World, other: tuple[str, ...], shown: list[str]
+) -> None:
+    """Many lines of an access log hide no other one; where there are no others, they are shown."""
+    probes = ("GET /health HTTP/1.1 500",) * 99
+    world.host.apps["v2"] = App(healthy_after=NEVER, prints=(*other, *probes))
+    result = world.deploy("v2")
+    own = result.logs.split("\n\n")[0].splitlines()
+    first = own.index("shop-notes-green-1 (running):")
+    assert own[first + 1 : first + 1 + len(shown)] == shown
+    assert own[first + 1 + len(shown)].startswith("shop-notes-green-2")
 
 
 def test_a_log_that_cannot_be_read_does_not_hold_up_the_undoing(world: World) -> None:

@@ -86,6 +86,32 @@ def test_a_redirect_says_where_it_leads() -> None:
     assert "`health.expect`" in verdict.hint
 
 
+@pytest.mark.parametrize(
+    ("status", "hint"),
+    [
+        (200, "named by `health.expect`"),
+        (302, "see `health.path` and `health.host`"),
+        (400, "name one of them in `health.host`"),
+        (421, "name one of them in `health.host`"),
+        (401, "`/up` is not for everybody"),
+        (403, "`/up` is not for everybody"),
+        (404, "the app has no `/up`"),
+    ],
+)
+def test_a_status_that_time_does_not_mend_has_a_hint(status: int, hint: str) -> None:
+    """Of the key that does."""
+    health = Health.model_validate({"path": "/up", "expect": [204]})
+    verdict = judge(Answer(status, b""), "v1", health)
+    assert (verdict.healthy, verdict.status) == (False, status)
+    assert hint in verdict.hint
+
+
+@pytest.mark.parametrize("status", [405, 429, 500, 502, 503])
+def test_a_status_that_time_may_mend_has_none(status: int) -> None:
+    """A longer deadline may be all that it takes."""
+    assert not judge(Answer(status, b""), "v1", Health()).hint
+
+
 def test_a_version_of_any_length_is_told_in_a_line() -> None:
     """A page that calls its text a version fills no screen."""
     body = json.dumps({"version": "1\n" * 9999}).encode()
