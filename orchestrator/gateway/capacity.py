@@ -21,7 +21,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from orchestrator.stack.model import Gateway
+    from orchestrator.stack.gateway import Gateway
 
 KIB, MIB = 1024, 1024**2
 DEAREST = 80 * KIB  # bytes of a connection at its most expensive

@@ -11,7 +11,7 @@ from orchestrator.gateway.admission import ENTRYPOINT
 from orchestrator.gateway.config import LAYOUT
 from orchestrator.gateway.files import CURRENT, FOLDER, SCRATCH
 from orchestrator.stack import naming
-from orchestrator.stack.model import parse_resources
+from orchestrator.stack.gateway import parse_resources
 from orchestrator.stack.quantities import parse_address
 
 if TYPE_CHECKING:

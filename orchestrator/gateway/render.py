@@ -35,6 +35,20 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Stack
 
 UNKNOWN = "@identity@"  # stands for the id of a config, which follows from all the rest of it
+GIVEN = {  # what is the same in every config
+    "public_port": PUBLIC_PORT,
+    "admin_port": ADMIN_PORT,
+    "inner_port": INNER_PORT,
+    "current": CURRENT,
+    "live": LIVE,
+    "pages": PAGES,
+    "witnesses": WITNESSES,
+    "closed": CLOSED,  # a file beside a lane, and who is said to have served
+    "paused": PAUSED,
+    "admitted": ADMITTED,
+    "host": HOST,
+    "mark": INNER,
+}
 OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
 MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
 # `Cache-Control` of a request that wants no stored answer. What is possessive (`++`) is never tried
@@ -79,9 +93,6 @@ def _render(
             head=to_head(identity, table, certificates),
             identity=identity,
             folder=config_folder(identity),
-            current=CURRENT,
-            live=LIVE,
-            witnesses=WITNESSES,
             buckets=range(ALL - 1),
             gateway=stack.gateway,
             capacity=find_capacity(stack.gateway),
@@ -94,16 +105,10 @@ def _render(
             sites=list(certify(list_sites((*locations, *leads), stack.gateway), certificates)),
             tls=secure(stack.gateway.tls),
             inner=list(list_inner(stack)),
-            inner_port=INNER_PORT,
-            mark=INNER,
             limits=[limit for location in locations for limit in location.limits],
             callers=callers,
             compressing=stack.gateway.gzip or any(item.route.gzip for item in locations),
             caches=_list_caches(blocks, locations),
-            public_port=PUBLIC_PORT,
-            admin_port=ADMIN_PORT,
-            admitted=ADMITTED,
-            host=HOST,
             refused=list_refused(),
         )
     )
@@ -152,8 +157,7 @@ def load_templates() -> Environment:
     environment.bytecode_cache = keep_compiled(environment)
     environment.filters["ms"] = _to_milliseconds
     environment.filters["files"] = list_files  # of a certificate
-    # Files beside a lane, and who is said to have served; and what browsers are shown.
-    environment.globals |= {"closed": CLOSED, "paused": PAUSED, "pages": PAGES}
+    environment.globals |= GIVEN
     return environment
 
 

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from orchestrator.certificates.table import Certificate
+    from orchestrator.stack.gateway import Gateway
     from orchestrator.stack.hosts import Redirect
-    from orchestrator.stack.model import Gateway, Stack
+    from orchestrator.stack.model import Stack
     from orchestrator.stack.routes import Route
 
 NAMELESS = "localhost"  # the Host of a request that has none

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.stack.gateway import Gateway, Pause
 from orchestrator.stack.health import Health
 from orchestrator.stack.hosts import Redirect
 from orchestrator.stack.job import Job
@@ -17,11 +18,9 @@ from orchestrator.stack.model import (
     Backup,
     Build,
     ExternalVolume,
-    Gateway,
     Migration,
     Network,
     Notify,
-    Pause,
     Service,
     Stack,
     WitnessRequest,

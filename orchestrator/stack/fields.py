@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictInt, StrictStr
 
 from orchestrator.stack.filled import OWN
-from orchestrator.stack.forms import FILE, NAME, TEXT, URL_PATH, VARIABLE, VERSION, WORD
+from orchestrator.stack.forms import FILE, IMAGE, NAME, TEXT, URL_PATH, VARIABLE, VERSION, WORD
 
 # Only what a file has is built into a validator, once: all at import took 60 ms of every command.
 STRICT = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -41,6 +41,7 @@ def _scalar_to_text(value: object) -> object:
 
 # A container's name is a host name, `<stack 20>-<service 32>-green-50`: DNS allows 63 characters.
 Name = Annotated[StrictStr, Field(pattern=NAME, max_length=32)]
+Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
 Version = Annotated[StrictStr, Field(pattern=VERSION)]
 Variable = Annotated[StrictStr, Field(pattern=VARIABLE, max_length=100)]
 Word = Annotated[StrictStr, Field(pattern=WORD, max_length=100)]

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import ValidationError
 
 from orchestrator.stack.document import Loader, parse
+from orchestrator.stack.gateway import Gateway
 from orchestrator.stack.load import describe_fault
-from orchestrator.stack.model import Accessory, Gateway, Service, Stack
+from orchestrator.stack.model import Accessory, Service, Stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

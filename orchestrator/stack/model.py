@@ -16,7 +16,6 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
-    ValidationError,
     model_validator,
 )
 
@@ -24,6 +23,7 @@ from orchestrator.stack.fields import (
     STRICT,
     Argument,
     File,
+    Image,
     Name,
     Port,
     Text,
@@ -35,33 +35,22 @@ from orchestrator.stack.fields import (
 from orchestrator.stack.forms import (
     BUILD_SECRET,
     HOST,
-    IMAGE,
     METRICS,
     REQUEST,
     VERSIONED_IMAGE,
     VOLUME,
 )
+from orchestrator.stack.gateway import Gateway
 from orchestrator.stack.health import Health, fit_health
 from orchestrator.stack.hosts import Hosts, Redirects
 from orchestrator.stack.job import Job
-from orchestrator.stack.part import ExternalName, Part, Resources
-from orchestrator.stack.quantities import (
-    Address,
-    Bytes,
-    HostAddress,
-    Proxies,
-    Publication,
-    Seconds,
-    Subnet,
-    is_loopback,
-)
+from orchestrator.stack.part import ExternalName, Part
+from orchestrator.stack.quantities import Publication, Seconds, Subnet
 from orchestrator.stack.routes import Method, Route
-from orchestrator.stack.tls import Tls
 
 Color = Literal["blue", "green"]
 DRILL_OF = "x-drill-of"  # of all keys that begin so the only one that is read
 
-Image = Annotated[StrictStr, Field(pattern=IMAGE, max_length=255)]
 VersionedImage = Annotated[StrictStr, Field(pattern=VERSIONED_IMAGE, max_length=255)]
 BuildSecret = Annotated[
     StrictStr, Field(pattern=BUILD_SECRET, max_length=200), AfterValidator(refuse_own)
@@ -206,70 +195,6 @@ class Accessory(Part):
     deadline: Annotated[Seconds, Field(ge=1, le=3600)] = 60.0
     backup: Backup | None = None
     init: StrictBool = False  # databases handle SIGTERM as they are
-
-
-class GatewayResources(Resources):
-    """The most NGINX may take. With less memory it could not be reloaded."""
-
-    memory: Annotated[Bytes, Field(ge=32 * 1024**2)] = 512 * 1024**2
-
-
-def parse_resources(text: str) -> GatewayResources | None:
-    """Read resources from JSON; None where they are none."""
-    try:
-        return GatewayResources.model_validate_json(text)
-    except ValidationError:
-        return None
-
-
-class Pause(_Strict):
-    """What users of a service are told while somebody has paused it."""
-
-    retry_after: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 60.0
-    allow: tuple[Proxies, ...] = ()  # addresses or networks of clients that are let in
-
-    @property
-    def allows_host(self) -> bool:
-        """Whether programs on the host are let in, which call themselves 127.0.0.1."""
-        return any(map(is_loopback, self.allow))
-
-
-class Gateway(_Strict):
-    """The NGINX in front of everything: the only container with published ports."""
-
-    image: Image
-    listen: HostAddress = Address("0.0.0.0", 8080)  # noqa: S104  it is the public door
-    admin: HostAddress = Address("127.0.0.1", 8081)
-    tls: Tls | None = None
-    keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 60.0
-    drain_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 30.0
-    gzip: StrictBool = True
-    # What who asks for a host that no route names is told: 404, or nothing at all.
-    unknown_hosts: Literal["not_found", "close"] = "not_found"
-    trusted_proxies: tuple[Proxies, ...] = ()  # believed in what they say of clients
-    # Requests in flight of one client address; None: as the memory allows, see gateway/capacity.py.
-    connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
-    pause: Pause = Pause()
-    resources: GatewayResources = GatewayResources()
-
-    @property
-    def trusts_host(self) -> bool:
-        """Whether a proxy on the host is trusted, which calls itself 127.0.0.1."""
-        return any(map(is_loopback, self.trusted_proxies))
-
-    @property
-    def kept(self) -> float:
-        """Seconds an idle client connection really lives.
-
-        More than what is announced (`keepalive`): a client that idles right up to the announced
-        limit must never meet the moment in which NGINX closes the socket.
-        """
-        return self.keepalive + max(1.0, self.keepalive / 3)
-
-    @property
-    def departure(self) -> float:
-        """Seconds that a worker of an earlier config has to leave: as its last client may idle."""
-        return max(self.drain_timeout, self.kept + 1.0)
 
 
 class Network(_Strict):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.gateway.capacity import DEAREST, Capacity, find_capacity
-from orchestrator.stack.model import Gateway
+from orchestrator.stack.gateway import Gateway
 
 MIB = 1024**2
 

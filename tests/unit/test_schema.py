@@ -13,8 +13,9 @@ import yaml
 from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.container import OLDEST_NGINX
 from orchestrator.stack.descriptions import DESCRIPTIONS, describe_key
+from orchestrator.stack.gateway import Gateway
 from orchestrator.stack.load import load_stack
-from orchestrator.stack.model import Gateway, Stack
+from orchestrator.stack.model import Stack
 from orchestrator.stack.reference import write_reference
 from orchestrator.stack.schema import FILE, MODELINE, WRITE, build_schema, list_keys, list_models
 from tests.fakes.command_line import Run
