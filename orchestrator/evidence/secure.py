@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from orchestrator.certificates.table import CertificateTable
     from orchestrator.stack.quantities import Address
 
-USUAL_PORT = 443  # which no Host names
-ANY = "stackctl-witness"  # in place of a `*`
 DIGITS = 32  # of a hash with which the id of a certificate begins
 
 
@@ -20,13 +18,9 @@ class SecureDoor(NamedTuple):
 
     address: Address
     table: CertificateTable
-
-    @property
-    def host(self) -> str:
-        """Return a host that is served so, as clients write it."""
-        name = self.table.certificates[0].names[0].replace("*", ANY)
-        port = self.address.port
-        return name if port == USUAL_PORT else f"{name}:{port}"
+    host: str | None = (
+        None  # by which a service comes that answers for every host; None: without TLS
+    )
 
     def serves(self, host: str) -> bool:
         """Whether clients of a host come here; it may have a port."""

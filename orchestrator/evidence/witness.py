@@ -69,7 +69,7 @@ class Witness:
         A `token` that the gateway was told of keeps the requests out of its limits.
         """
         self._address, self._secure = address.reachable, secure
-        self._host = secure.host if secure else str(self._address)
+        self._host = (secure and secure.host) or str(self._address)
         self._token = token
         self._errands = [to_errand(request, self._host, token) for request in requests]
         self._expectation = Expectation()

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.gateway.admin import TLS_PORT
 from orchestrator.gateway.files import certificate_folder
+from orchestrator.gateway.sites import OTHERWISE
+from orchestrator.stack.hosts import find_closeness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from orchestrator.certificates.table import Certificate, CertificateTable
     from orchestrator.gateway.sites import Site
     from orchestrator.stack.tls import Tls
 
-NAMELESS = ("nameless.invalid",)  # of the site of all other hosts, where a certificate has its name
 USUAL_PORT = 443  # which no URL names
 
 
@@ -46,19 +47,29 @@ def certify(sites: Iterable[Site], table: CertificateTable) -> Iterator[Site]:
     """Yield the sites, each with one set of certificates: names with other ones are another site.
 
     The site of all other hosts has no certificate, or clients would be sent from any host to one that
-    no certificate names. What it has is also had by the names of certificates that no site names.
+    no certificate names. A name that only a certificate has gets what its host has without it.
     """
     sites = list(sites)
-    claimed = {name for site in sites if not site.is_default for name in site.names}
-    named = dict.fromkeys(name for one in table.certificates for name in one.names)
-    left = tuple(name for name in named if name not in claimed)
-    for site in sites:
+    added: dict[Site, list[str]] = {site: [] for site in sites}
+    for name in dict.fromkeys(name for one in table.certificates for name in one.names):
+        owner = _find_owner(name, sites)
+        if owner.is_default or name not in owner.names:
+            added[owner].append(name)
+    for site, names in added.items():
         if site.is_default:
-            own = tuple(name for name in site.names if name not in left)
-            yield site._replace(names=own or NAMELESS)
-            yield from _split(site._replace(names=left), table)
+            own = tuple(name for name in site.names if name not in names)
+            yield site._replace(names=own or (OTHERWISE,))
+            yield from _split(site._replace(names=tuple(names)), table)
         else:
-            yield from _split(site, table)
+            yield from _split(site._replace(names=(*site.names, *names)), table)
+
+
+def _find_owner(name: str, sites: Sequence[Site]) -> Site:
+    """Return the site that NGINX would choose for a name."""
+    default, *others = sites
+    close = [(find_closeness(site.names, name), site) for site in others]
+    fitting = [(closeness, site) for closeness, site in close if closeness is not None]
+    return max(fitting, key=lambda found: found[0], default=(0, default))[1]
 
 
 def _split(site: Site, table: CertificateTable) -> Iterator[Site]:

@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
 from orchestrator.gateway.container import fit_gateway
+from orchestrator.gateway.tls import USUAL_PORT
 from orchestrator.stack import naming
-from orchestrator.stack.arrival import choose_host
+from orchestrator.stack.arrival import GUEST, choose_host, list_hosts
+from orchestrator.stack.hosts import covers
 from orchestrator.stack.model import WitnessRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from orchestrator.certificates.table import CertificateTable
     from orchestrator.engine.values import Container
     from orchestrator.evidence.notes import Note
     from orchestrator.evidence.samples import Sample
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.gateway.config import Config
     from orchestrator.release.house import House
     from orchestrator.release.plan import Plan
-    from orchestrator.stack.model import Service
+    from orchestrator.stack.model import Service, Stack
 
 HEARD_WITHIN = 5.0  # seconds; a witness that hears nothing is told of in its figures
 LOOK_EVERY = 0.02
@@ -73,7 +76,24 @@ def find_secure_door(house: House, gateway: Container, served: Config) -> Secure
     tls = fit_gateway(house.stack, gateway).gateway.tls
     if tls is None or not served.certificates or house.entrance is not None:
         return None
-    return SecureDoor(tls.listen.reachable, served.certificates)
+    host = find_free_name(house.stack, served.certificates, tls.listen.port)
+    return SecureDoor(tls.listen.reachable, served.certificates, host)
+
+
+def find_free_name(stack: Stack, table: CertificateTable, port: int) -> str | None:
+    """Return a host that is served with TLS and that no route claims, as clients write it.
+
+    By that one a service is reached that answers for every host; by another, perhaps not.
+    """
+    routes = [(service, route) for service in stack.services.values() for route in service.routes]
+    claimed = [name for service, route in routes for name in list_hosts(service, route)]
+    for service, route in routes:
+        led = (*service.redirect_from, *route.redirect_from)
+        claimed += [one.host for one in led if one.host]
+    names = [name for one in table.certificates for name in one.names]
+    free = (name for name in names if not any(covers(pattern, name) for pattern in claimed))
+    name = next(free, "").replace("*", GUEST)
+    return f"{name}{'' if port == USUAL_PORT else f':{port}'}" if name else None
 
 
 def list_requests(service: Service) -> tuple[WitnessRequest, ...]:

@@ -13,8 +13,10 @@ from orchestrator.certificates.pair import Source, read_pair
 from orchestrator.certificates.table import CertificateTable
 from orchestrator.evidence.secure import SecureDoor
 from orchestrator.evidence.wire import Connection, Lost
+from orchestrator.release.witness import find_free_name
 from orchestrator.stack.quantities import Address
 from tests.fakes.authority import NOW, Authority, Issued
+from tests.fakes.stacks import load_shop, shop_with
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,18 +42,24 @@ def test_a_host_that_has_a_certificate_is_asked_by_tls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "port", "host"),
+    ("names", "port", "routes", "host"),
     [
-        ("shop.example", 443, "shop.example"),
-        ("shop.example", 8443, "shop.example:8443"),
-        ("*.shop.example", 443, "stackctl-witness.shop.example"),
+        (["shop.example"], 443, [{}], "shop.example"),
+        (["shop.example"], 8443, [{}], "shop.example:8443"),
+        (["*.shop.example"], 443, [{}], "stackctl-witness.shop.example"),
+        (["shop.example"], 443, [{"host": "shop.example"}], None),
+        (["shop.example", "b.example"], 443, [{"host": "shop.example"}], "b.example"),
+        (["a.shop.example"], 443, [{"host": "*.shop.example"}], None),
+        (["old.example"], 443, [{"host": "a.example", "redirect_from": ["old.example"]}], None),
     ],
 )
-def test_a_service_without_a_host_is_asked_by_one_that_is_served(
-    name: str, port: int, host: str
+def test_a_service_without_a_host_is_asked_by_one_that_nobody_claims(
+    tmp_path: Path, names: list[str], port: int, routes: list[dict[str, object]], host: str | None
 ) -> None:
-    """As a client would write it."""
-    assert door_of(CA.issue(name), port=port).host == host
+    """As a client would write it: by the host of another service it might not be reached."""
+    paths = [{"path": f"/{number}/", **route} for number, route in enumerate(routes)]
+    stack = load_shop(tmp_path, shop_with("services.web.routes", paths))
+    assert find_free_name(stack, door_of(CA.issue(*names)).table, port) == host
 
 
 def test_only_the_hosts_own_certificate_is_taken() -> None:
