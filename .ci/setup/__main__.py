@@ -17,6 +17,7 @@ import engine
 import environment
 import images
 import load
+import secure_shell
 from commands import Commands
 from steps import SetupError, Steps
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".setup"
-NAMES = ("venv", "engine", "images", "secrets", "browser", "k6")
+NAMES = ("venv", "engine", "images", "secrets", "browser", "ssh", "k6")
 
 
 def main(arguments: list[str]) -> int:
@@ -64,6 +65,7 @@ def _set_up(names: list[str]) -> None:
             {
                 "venv": lambda tell: environment.prepare(ROOT, commands, tell),
                 "browser": lambda tell: browser.prepare(commands, tell),
+                "ssh": lambda tell: secure_shell.prepare(commands, tell),
             },
         )
         _run(

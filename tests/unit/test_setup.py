@@ -24,10 +24,12 @@ sys.path.append(
 )  # a directory that is run, not a package that is imported
 
 browser: Any = importlib.import_module("browser")
+commands: Any = importlib.import_module("commands")
 credentials: Any = importlib.import_module("credentials")
 engine: Any = importlib.import_module("engine")
 environment: Any = importlib.import_module("environment")
 images: Any = importlib.import_module("images")
+secure_shell: Any = importlib.import_module("secure_shell")
 settings: Any = importlib.import_module("settings")
 standins: Any = importlib.import_module("standins")
 steps: Any = importlib.import_module("steps")
@@ -348,6 +350,31 @@ def test_the_browser_is_the_first_that_starts(
         lambda path, _: "Browser 1.2 built for tests\n" if path[5:] in working else None,
     )
     assert found == (f"Browser 1.2, /bin/{name}" if name else None)
+
+
+def test_the_service_of_ssh_is_off_before_it_is_installed(tmp_path: Path) -> None:
+    """Whoever installs it finds the file that keeps it off, and the file stays."""
+    off, seen = tmp_path / "ssh" / "off", []
+    secure_shell.install_switched_off(lambda: seen.append(off.exists()), off)
+    assert (seen, off.exists()) == ([True], True)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["ours", "theirs"])
+def test_where_ssh_cannot_be_installed_nothing_is_left(
+    tmp_path: Path,
+    before: bool,  # noqa: FBT001
+) -> None:
+    """A server that somebody installs later is not kept off by us; what was there before stays."""
+    off = tmp_path / "off"
+    if before:
+        off.touch()
+
+    def refuse() -> None:
+        raise commands.CommandError("no such package", "apt-get update")
+
+    with pytest.raises(commands.CommandError):
+        secure_shell.install_switched_off(refuse, off)
+    assert off.exists() is before
 
 
 def test_outdated_stand_ins() -> None:
