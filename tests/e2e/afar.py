@@ -1,17 +1,14 @@
-"""An engine that is reached over the network: with TLS, or over SSH."""
+"""An engine that is reached over the network with TLS, and a release from there."""
 
 from __future__ import annotations
 
 import ipaddress
-import os
-import shutil
 import socket
 import ssl
-import subprocess
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,11 +16,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from orchestrator.engine.plain import to_plain
-from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.operator import Done, Operator
 
 ENGINE = "/var/run/docker.sock"
 MOST = 65_536  # bytes that are handed on at once
 DAY = timedelta(days=1)
+SCRIPT = """
+import http from 'k6/http';
+export default function () { http.get(`${__ENV.BASE_URL}/`); }
+"""
 
 
 class FarEngine:
@@ -133,52 +138,37 @@ def to_name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
 
-class Sshd:
-    """An SSH server of this machine at an address that others reach, with keys of its own."""
+def release_anew(far: Operator, listen: str = "") -> None:
+    """Bring a stack up, and release its next version."""
+    far.write_stack(listen=listen or f"127.0.0.1:{far.public}")
+    far.up()
+    assert_released(far.deploy("v2"), "v2")
 
-    def __init__(self, folder: Path, program: str, host: str) -> None:
-        """Start it. `folder` gets the keys, and an `ssh` in `bin/` that uses them."""
-        self._folder = folder
-        for key in ("host", "other", "user"):
-            make = ("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key))
-            subprocess.run(make, check=True)
-        self._port = free_port()
-        self._at = f"[{host}]:{self._port}"
-        settings = {
-            "Port": self._port,
-            "ListenAddress": host,
-            "HostKey": folder / "host",
-            "AuthorizedKeysFile": folder / "user.pub",
-            "PidFile": "none",
-            "StrictModes": "no",
-            "PasswordAuthentication": "no",
-            "UsePAM": "no",
-        }
-        written = "".join(f"{name} {value}\n" for name, value in settings.items())
-        (folder / "sshd_config").write_text(written)
-        (folder / "config").write_text(
-            f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n"
-            f"  UserKnownHostsFile {folder}/known\n"
-        )
-        (folder / "bin").mkdir()
-        ssh = folder / "bin" / "ssh"
-        ssh.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
-        ssh.chmod(0o755)
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # without its service it is not there
-        self.process = subprocess.Popen(
-            (program, "-D", "-e", "-f", str(folder / "sshd_config")), stderr=subprocess.DEVNULL
-        )
-        self.variables = {
-            "DOCKER_HOST": f"ssh://root@{host}:{self._port}",
-            "PATH": f"{ssh.parent}:{os.environ['PATH']}",
-        }
 
-    def be_known_by(self, key: str) -> None:
-        """Have clients know it by one of the keys in the folder."""
-        public = (self._folder / f"{key}.pub").read_text()
-        (self._folder / "known").write_text(f"{self._at} {public}")
+def assert_released(done: Done, version: str) -> None:
+    """A release went well, its witness was heard, and lost nothing."""
+    assert done.code == 0, done.stderr
+    witness = done.document["witness"]
+    assert done.document["version"] == version
+    assert witness["sent"] > 0
+    assert (witness["lost"], witness["failure"]) == (0, None)
 
-    def close(self) -> None:
-        """End it, and its connections."""
-        self.process.terminate()
-        self.process.wait(30)
+
+def measure(far: Operator) -> None:
+    """Have a load test find that all is answered."""
+    (far.folder / "k6").mkdir()
+    (far.folder / "k6" / "test.js").write_text(SCRIPT)
+    done = far.run("bench", "--vus", "2", "--duration", "1s", "--output", "json")
+    assert done.code == 0, done.stderr
+    assert done.document["figures"]["requests"] > 0
+    assert done.document["figures"]["failed"] == 0
+
+
+def follow_logs(far: Operator) -> None:
+    """See what a container has printed, and then what it prints meanwhile."""
+    with far.running("logs", "app", "--follow") as following:
+        assert following.stdout is not None
+        lines = iter(following.stdout)
+        assert next(line for line in lines if "version v1 starts" in line)
+        assert far.run("exec", "app", "--", "sh", "-c", "echo more >/proc/1/fd/1").code == 0
+        assert next(line for line in lines if "more" in line)

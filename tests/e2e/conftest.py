@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.e2e.operator import Operator
 from tests.e2e.package import STRAY, Package, build, commit, copy_sources, install
+from tests.hostile.outside import Outside, going_outside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +53,14 @@ def app(operator: Operator) -> Operator:
     operator.up()
     assert operator.serving() == "v1"
     return operator
+
+
+@pytest.fixture(scope="module")
+def outside() -> Iterator[Outside]:
+    """Return a machine that reaches this one by a link of its own."""
+    with going_outside() as place:
+        subprocess.run(place.within("ip", "link", "set", "lo", "up"), check=True)
+        yield place
 
 
 @pytest.fixture(scope="session")
