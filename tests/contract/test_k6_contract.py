@@ -181,6 +181,17 @@ def test_a_setup_that_fails_is_told(tmp_path: Path) -> None:
     assert "Error: nobody at setup (load.js:6" in session.error.message
 
 
+def test_a_gateway_that_knows_no_such_host_is_up() -> None:
+    """It may close all other connections without an answer."""
+    refused = b"HTTP/1.1 405 Not Allowed\r\nContent-Length: 0\r\n\r\n"
+
+    def behave(request: Request) -> bool:
+        return request.answer(refused) if request.method == "TRACE" else request.reset()
+
+    with serving(behave) as server:
+        ask_gateway(server.address)
+
+
 def test_a_gateway_that_is_down_is_told_before_the_load(tmp_path: Path) -> None:
     """With where it was looked for."""
     address = Address("127.0.0.1", free_port())
