@@ -112,13 +112,14 @@ def ask_over(
 
 
 def has_address(host: str) -> bool:
-    """Whether this machine has an IPv4 address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
+    """Whether this machine has an IP address."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((host, 0))
-        except OSError:
-            return False
-        return True
+    except OSError:  # it has not, or knows nothing of the family
+        return False
+    return True
 
 
 class _Link:

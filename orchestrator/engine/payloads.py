@@ -10,7 +10,7 @@ from docker.types import Ulimit as Limit
 
 from orchestrator.engine.values import SCRATCH, Container, ContainerSpec
 from orchestrator.stack import naming
-from orchestrator.stack.quantities import Address
+from orchestrator.stack.quantities import IPV6, Address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +81,10 @@ def to_host_config(
                 volume.name: {"bind": volume.path, "mode": "ro" if volume.read_only else "rw"}
                 for volume in spec.volumes
             },
-            port_bindings={port: tuple(address) for port, address in spec.ports},
+            port_bindings={
+                port: [(host, address.port) for host in address.bindings]
+                for port, address in spec.ports
+            },
             restart_policy=_to_restart_policy(spec),
             # An API before 1.44 takes a MAC for the network of that mode only.
             network_mode=spec.network if spec.address else None,
@@ -170,8 +173,11 @@ def to_container(entry: Mapping[str, Any]) -> Container:
         },
         doors={
             port["PrivatePort"]: Address(port["IP"], port["PublicPort"])
-            for port in entry.get("Ports") or ()
-            if "PublicPort" in port and ":" not in port.get("IP", ":")
+            # `::` is told last: where it is there beside `0.0.0.0`, it means both.
+            for port in sorted(
+                entry.get("Ports") or (), key=lambda port: str(port.get("IP")) == IPV6
+            )
+            if "PublicPort" in port and port.get("IP")
         },
     )
 

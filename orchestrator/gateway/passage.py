@@ -88,7 +88,7 @@ def find_entrance(listen: Address, machine: str, engine: Inside, container: str)
 
     What listens on that one's loopback only is reached through the engine's connection.
     """
-    if ipaddress.IPv4Address(listen.host).is_loopback:
+    if ipaddress.ip_address(listen.host).is_loopback:
         carried = Passage(engine, container, PUBLIC_PORT).address
         return Entrance(carried, listen)
     door = Address(machine, listen.port) if listen.everywhere else listen

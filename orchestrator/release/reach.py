@@ -20,7 +20,7 @@ from orchestrator.gateway.container import gateway_spec
 from orchestrator.release.observe import observe
 from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack.arrival import choose_host
-from orchestrator.stack.quantities import Address
+from orchestrator.stack.quantities import Address, write_host
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container
@@ -134,7 +134,7 @@ def find_url(house: House, service: str) -> str:
         return ""
     path = wanted.routes[0].path
     host, port = house.entrance.shown if house.entrance else house.door
-    named = choose_host(wanted, path) or host
+    named = choose_host(wanted, path) or write_host(host)
     return f"http://{named}{'' if port == HTTP else f':{port}'}{path}"
 
 

@@ -50,7 +50,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     },
     Gateway: {
         "image": "The image of NGINX, 1.29.8 or later.",
-        "listen": "The public door: a port of every interface, or an address and a port.",
+        "listen": "The public door: a port of every IPv4 address, or an address and a port; `[::]:80` is every"
+        " address of IPv4 and IPv6.",
         "admin": "Where stackctl asks the gateway: a loopback address of the engine's host.",
         "tls": "The public door for TLS, beside `listen`; without it there is none.",
         "keepalive": "The idle time that clients are told; their connections live a third longer.",

@@ -33,7 +33,7 @@ TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
 DURATION = r"^([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)$"
 SIZE = r"^([0-9]{1,9})([bkmgBKMG]?)$"
 PUBLICATION = r"^(127\.[0-9.]+:[0-9]{1,5}):([0-9]{1,5})$"
-ADDRESS = r"^(?:([0-9.]+):)?([0-9]{1,5})$"
+ADDRESS = r"^(?:([0-9.]+|\[[0-9A-Fa-f:.]+\]):)?([0-9]{1,5})$"
 RATE = r"^([1-9][0-9]{0,6})/([sm])$"
 NETWORK = r"^[0-9A-Fa-f:.]+(/[0-9.]+)?$"  # and what the ipaddress module takes for one
 # Which numbers a field may have, only its reader can tell.
@@ -77,7 +77,7 @@ FORMS = {  # as faults describe them
     SIZE: "a size such as `512k`, `16m` or `1g`",
     PUBLICATION: "a loopback address, a port there and one of the container, such as"
     " `127.0.0.1:5432:5432`",
-    ADDRESS: "a port from 1 to 65535, or `address:port` with an IPv4 address",
+    ADDRESS: "a port from 1 to 65535, or `address:port` such as `10.0.0.7:80` or `[::]:80`",
     RATE: "a rate such as `100/s` or `30/m`",
     SCHEDULE: "five fields of cron such as `15 3 * * *`: minute, hour, day of the month, month and day of"
     " the week, in numbers",

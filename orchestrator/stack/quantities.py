@@ -62,16 +62,35 @@ def write_bytes(count: int) -> str:
     return f"{count // _BYTES[unit]}{unit}"
 
 
+IPV4, IPV6 = "0.0.0.0", "::"  # noqa: S104  all addresses of a family; the second means both
+
+
+def write_host(host: str) -> str:
+    """Return a name or an address as it stands in a URL."""
+    return f"[{host}]" if ":" in host else host
+
+
 class Address(NamedTuple):
-    """An IPv4 address and a TCP port on the Docker host."""
+    """An IP address and a TCP port on the Docker host."""
 
     host: str
     port: int
 
     @property
     def everywhere(self) -> bool:
-        """Whether it is at all addresses of the host."""
-        return self.host == "0.0.0.0"  # noqa: S104  compared only
+        """Whether it is at all addresses of the host; at least at those of IPv4."""
+        return self.host in (IPV4, IPV6)
+
+    @property
+    def bindings(self) -> tuple[str, ...]:
+        """Return the addresses that the engine is told: to it `::` is IPv6 alone."""
+        return (IPV4, IPV6) if self.host == IPV6 else (self.host,)
+
+    @property
+    def is_ipv6_outside(self) -> bool:
+        """Whether other machines come to it by IPv6."""
+        address = ipaddress.ip_address(self.host)
+        return address.version == 6 and not address.is_loopback
 
     @property
     def reachable(self) -> Address:
@@ -79,23 +98,26 @@ class Address(NamedTuple):
         return Address("127.0.0.1", self.port) if self.everywhere else self
 
     def __str__(self) -> str:
-        """Return `host:port`."""
-        return f"{self.host}:{self.port}"
+        """Return `host:port`, as it stands in a URL."""
+        return f"{write_host(self.host)}:{self.port}"
 
 
 def parse_address(value: object) -> object:
-    """Turn `8080` or `127.0.0.1:8080` into an Address; a bare port means every interface."""
+    """Turn `8080`, `127.0.0.1:8080` or `[::]:8080` into an Address; a bare port is at all of IPv4."""
     if isinstance(value, Address):
         return value
     match = not isinstance(value, bool) and re.fullmatch(ADDRESS, str(value))
     if not match or not 1 <= int(match[2]) <= 65535:
         raise ValueError(f"expected {FORMS[ADDRESS]}")
-    host = match[1] or "0.0.0.0"  # noqa: S104  the public door
+    written = match[1] or IPV4
     try:
-        ipaddress.IPv4Address(host)
+        host = str(ipaddress.ip_address(written.strip("[]")))
     except ValueError as error:
-        msg = "expected an IPv4 address before the port"
+        msg = "expected an IP address before the port"
         raise ValueError(msg) from error
+    if (":" in host) != written.startswith("["):
+        msg = "expected brackets around an IPv6 address, and around no other"
+        raise ValueError(msg)
     return Address(host, int(match[2]))
 
 
@@ -184,6 +206,12 @@ def parse_network(value: object) -> object:
 def is_loopback(network: Networks) -> bool:
     """Whether a network is the host itself, as a program on it sees itself."""
     return any(network.version == own.version and network.overlaps(own) for own in LOOPBACK)
+
+
+def may_be_of_engine(network: Networks) -> bool:
+    """Whether a network may hold the address by which the engine's host comes into a container."""
+    many = network.version == 4 and network.is_private and network.num_addresses > 1
+    return many or is_loopback(network)
 
 
 # What people write, for the schema of stack.yaml.

@@ -16,7 +16,13 @@ from orchestrator.stack.document import Fault
 from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
 from orchestrator.stack.places import find_place_faults, find_publication_faults
-from orchestrator.stack.quantities import Address, parse_address
+from orchestrator.stack.quantities import (
+    Address,
+    Networks,
+    may_be_of_engine,
+    parse_address,
+    parse_network,
+)
 from orchestrator.stack.tls import TLS_LISTEN
 from orchestrator.stack.unit import find_unit_faults
 from orchestrator.stack.worker import find_worker_faults, is_worker
@@ -198,6 +204,11 @@ def _port_faults(gateway: object) -> Iterator[Fault]:
     if len({address.port for address in addresses.values()}) < len(addresses):
         yield Fault("gateway.admin", "expected another port than `gateway.listen` has")
     yield from _tls_faults(gateway.get("tls"), addresses)
+    if _is_ipv6_outside(gateway, addresses):
+        pause = gateway.get("pause")
+        allowed = pause.get("allow") if isinstance(pause, dict) else None
+        yield from _engine_faults("gateway.trusted_proxies", gateway.get("trusted_proxies"))
+        yield from _engine_faults("gateway.pause.allow", allowed)
 
 
 def _tls_faults(tls: object, addresses: Mapping[str, Address]) -> Iterator[Fault]:
@@ -211,3 +222,31 @@ def _tls_faults(tls: object, addresses: Mapping[str, Address]) -> Iterator[Fault
     for key, address in addresses.items():
         if isinstance(wanted, Address) and wanted.port == address.port:
             yield Fault("gateway.tls.listen", f"expected another port than `gateway.{key}` has")
+
+
+def _is_ipv6_outside(gateway: dict[str, Any], addresses: Mapping[str, Address]) -> bool:
+    """Whether clients of other machines come to a door of the gateway's by IPv6."""
+    doors = [addresses["listen"]] if "listen" in addresses else []
+    tls = gateway.get("tls")
+    if isinstance(tls, dict):
+        try:
+            door = parse_address(tls.get("listen", TLS_LISTEN))
+        except ValueError:
+            door = None  # reported with its path by the model
+        doors += [door] if isinstance(door, Address) else []
+    return any(door.is_ipv6_outside for door in doors)
+
+
+def _engine_faults(place: str, networks: object) -> Iterator[Fault]:
+    """Yield what may be the engine's own address, which all who come by IPv6 have."""
+    for position, written in enumerate(networks if isinstance(networks, list) else ()):
+        try:
+            network = parse_network(written)
+        except ValueError:
+            continue  # reported with its path by the model
+        if isinstance(network, Networks) and may_be_of_engine(network):
+            yield Fault(
+                f"{place}.{position}",
+                f"`{quote(written)}` may be the engine's own address, which all clients of an IPv6"
+                " `gateway.listen` have: expected the address of a single client",
+            )

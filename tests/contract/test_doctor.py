@@ -38,6 +38,7 @@ def test_the_engine_says_what_it_is() -> None:
     assert abs(found.ahead) <= found.doubt + 0.1  # it is this machine's clock
     assert has_address(found.host)
     assert not has_address("203.0.113.9")  # as an engine elsewhere would have
+    assert (has_address("::1"), has_address("2001:db8::9")) == (True, False)
     assert [*found.images] == [NGINX]
 
 

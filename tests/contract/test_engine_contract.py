@@ -107,6 +107,15 @@ def test_a_container_that_does_not_start_leaves_nothing(bench: Bench) -> None:
     assert bench.names() == []
 
 
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_a_port_is_published_by_ipv6(bench: Bench, host: str) -> None:
+    """At one address; or at all, which are those of IPv4 as well."""
+    address = Address(host, free_port())
+    container = bench.run("app", ports=((8080, address),))
+    assert bench.look(container).doors == {8080: address}
+    assert bench.look(container).published == (address.port,)
+
+
 def test_a_port_on_the_host_has_one_owner(bench: Bench) -> None:
     """The one who publishes it is listed with it; the next one is not started."""
     address = Address("127.0.0.1", free_port())

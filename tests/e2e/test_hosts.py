@@ -91,6 +91,25 @@ def test_hosts_have_services_of_their_own_and_a_release_loses_nothing(operator: 
 
 
 @pytest.mark.parametrize(
+    ("listen", "families"), [("[::1]", ["::1"]), ("[::]", ["::1", "127.0.0.1"])]
+)
+def test_a_door_of_ipv6_is_released_behind(
+    operator: Operator, listen: str, families: list[str]
+) -> None:
+    """Users get in by each family that is published, and the witness proves a release."""
+    operator.write_stack(listen=f"{listen}:{operator.public}")
+    assert operator.up().document["gateway"] == "started"
+    done = operator.deploy("v2")
+    assert done.code == 0, done.stderr
+    witness = operator.evidence(done)["witness"]
+    assert (witness["lost"], witness["ok"] > 0) == (0, True), witness
+    assert operator.status()["gateway"]["door"] == "open"
+    versions = [ask_once((one, operator.public), "/", 30).json()["version"] for one in families]
+    assert versions == ["v2"] * len(families)
+    assert operator.up().document["gateway"] == "unchanged"
+
+
+@pytest.mark.parametrize(
     ("host", "path", "status", "location"),
     [
         ("www.shop.example", "/a/b?c=d", 308, "http://shop.example/a/b?c=d"),

@@ -87,6 +87,8 @@ def test_other_sizes_are_refused(written: object) -> None:
         ("8080", Address("0.0.0.0", 8080)),
         ("127.0.0.1:1", Address("127.0.0.1", 1)),
         (Address("10.0.0.1", 65535), Address("10.0.0.1", 65535)),
+        ("[::]:80", Address("::", 80)),
+        ("[2001:DB8:0::1]:80", Address("2001:db8::1", 80)),
     ],
 )
 def test_addresses_are_read(written: object, address: Address) -> None:
@@ -110,16 +112,28 @@ def test_addresses_are_read(written: object, address: Address) -> None:
         "1.2.3:80",
         "1.2.3.256:80",
         "1.2.3.4.5:80",
-        "[::1]:80",
+        "::1:80",
+        "[1.2.3.4]:80",
+        "[::g]:80",
+        "[fe80::1%eth0]:80",
         "01.2.3.4:80",
         "1.2.3.4:80\n",
         "٨٠",
     ],
 )
 def test_other_addresses_are_refused(written: object) -> None:
-    """There are no names and no IPv6 among them."""
+    """There are no names among them, and IPv6 has brackets."""
     with pytest.raises(ValueError, match="expected"):
         parse_address(written)
+
+
+def test_all_of_ipv6_is_all_of_ipv4_too() -> None:
+    """The engine is told both; this host comes by the first."""
+    both = Address("::", 80)
+    assert (both.everywhere, both.bindings) == (True, ("0.0.0.0", "::"))
+    assert str(both.reachable) == "127.0.0.1:80"
+    assert str(Address("::1", 80).reachable) == "[::1]:80"
+    assert Address("0.0.0.0", 80).bindings == ("0.0.0.0",)
 
 
 @pytest.mark.parametrize(

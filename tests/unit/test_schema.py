@@ -37,6 +37,7 @@ BEYOND_STACKS = {
     "names_that_are_taken",
     "needs_in_a_circle",
     "needs_itself",
+    "proxies_of_ipv6",
     "same_route_twice",
     "service_written_twice",
     "variables_broken",
@@ -52,6 +53,7 @@ BEYOND_STACKS = {
 # And bounds of what is written with a unit, and what the ipaddress module thinks of addresses.
 BEYOND_VALUES = [
     ("gateway.listen", "999.0.0.1:80"),
+    ("gateway.listen", "[1.2.3.4]:80"),
     ("gateway.admin", "0.0.0.0:8081"),
     ("gateway.admin", 8081),
     ("gateway.admin", "127.0.0.1:8080"),

@@ -144,6 +144,8 @@ def test_a_result_says_what_was_before(world: World) -> None:
         ("80", "http://127.0.0.1/notes/"),
         ("8080", "http://127.0.0.1:8080/notes/"),
         ("10.0.0.7:8080", "http://10.0.0.7:8080/notes/"),
+        ("[::]:8080", "http://127.0.0.1:8080/notes/"),
+        ("[::1]:8080", "http://[::1]:8080/notes/"),
     ],
 )
 def test_an_address_is_one_to_click(world: World, listen: str, url: str) -> None:
