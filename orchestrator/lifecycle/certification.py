@@ -11,14 +11,17 @@ from orchestrator.certificates.own import read_own
 from orchestrator.certificates.table import (
     NO_CERTIFICATES,
     CertificateTable,
+    find_uncovered,
     warn_of_ends,
 )
+from orchestrator.stack.arrival import list_hosts
 
 if TYPE_CHECKING:
     from orchestrator.certificates.pair import Pair
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
 
+UNCOVERED = "no certificate names `{}`: it is served without TLS"
 RENEW = "renew it, then `stackctl certs renew`"
 
 
@@ -43,4 +46,11 @@ def gather_certificates(house: House, snapshot: Snapshot) -> Certification:
     pairs = tuple(read_own(tls.certificates, house.folder, now, over))
     table = CertificateTable(tuple(pair.certificate for pair in pairs))
     warnings = [text for pair in pairs for text in pair.warnings]
+    warnings += [UNCOVERED.format(host) for host in find_uncovered(table, _name_hosts(house))]
     return Certification(table, pairs, (*warnings, *warn_of_ends(table, now, RENEW)))
+
+
+def _name_hosts(house: House) -> list[str]:
+    """Return the hosts that routes answer for."""
+    routes = [(one, route) for one in house.stack.services.values() for route in one.routes]
+    return list(dict.fromkeys(name for one, route in routes for name in list_hosts(one, route)))

@@ -12,6 +12,7 @@ from orchestrator.doctor.gathering import Late
 from orchestrator.errors import ConfigurationError, GatewayError, StackctlError
 from orchestrator.events import PhaseBegan
 from orchestrator.gateway.files import CERTIFICATES
+from orchestrator.lifecycle.certification import gather_certificates
 from orchestrator.lifecycle.forecast import forecast
 from orchestrator.lifecycle.renewal import list_certificates, renew_certificates
 from orchestrator.release.observe import observe
@@ -280,3 +281,12 @@ def test_the_doctor_looks_at_pairs_as_up_does(shop: Shop) -> None:
     assert late.verdict == "unknown"
     assert see_certificates(None, world.folder, now) is None
     assert judge_certificates(None) is None
+
+
+def test_a_host_without_a_certificate_is_told(shop: Shop) -> None:
+    """It goes on without TLS: whoever forgot it would not see that."""
+    hosts = [HOST, "plain.example"]
+    shop.world.notes["routes"] = [{"path": "/", "host": hosts}]
+    told = gather_certificates(shop.world.house, observe(shop.world.house)).warnings
+    assert "no certificate names `plain.example`: it is served without TLS" in told
+    assert not any(f"`{HOST}`" in text for text in told)
