@@ -37,6 +37,7 @@ BEYOND_STACKS = {
     "names_that_are_taken",
     "needs_in_a_circle",
     "needs_itself",
+    "pause_of_ipv6",
     "proxies_of_ipv6",
     "same_route_twice",
     "service_written_twice",
