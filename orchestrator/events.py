@@ -69,6 +69,9 @@ class Planned(Event):
     unchanged: bool
     worker: bool = False  # it has no users whom a witness could speak for
     outgoing: int = 0  # replicas of the previous version
+    registry: str = (
+        ""  # what the image is called where it was pushed or pulled, by its digest there
+    )
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.clock import SystemClock
 from orchestrator.engine.connection import open_endpoint
@@ -14,6 +15,7 @@ from orchestrator.engine.endpoint import find_endpoint
 from orchestrator.engine.marking import put_labels
 from orchestrator.engine.redaction import Redaction
 from orchestrator.engine.silence import Silence
+from orchestrator.engine.transfer import find_workshop, open_workshop
 from orchestrator.events import Unanswered
 from orchestrator.evidence.key import take_key
 from orchestrator.gateway.admin import Admin
@@ -25,7 +27,7 @@ from orchestrator.stack.vault import Vault, read_secrets
 from orchestrator.stack.withheld import find_withheld, list_public
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from orchestrator.console import Console
     from orchestrator.engine.endpoint import Endpoint
@@ -36,11 +38,17 @@ if TYPE_CHECKING:
 
 
 def open_house(
-    file: Path, console: Console, *, outside: bool = False, reports: Path | None = None
+    file: Path,
+    console: Console,
+    *,
+    outside: bool = False,
+    reports: Path | None = None,
+    build_here: bool = False,
 ) -> House:
     """Load the stack, which may name what lies `outside` of its repository, and connect.
 
-    Evidence is kept beside the file, or in `reports`.
+    Evidence is kept beside the file, or in `reports`. Images are built on the engine that runs them, or
+    with `build_here` on this machine's.
 
     Raises ConfigurationError, EngineError.
     """
@@ -50,7 +58,10 @@ def open_house(
     redaction = Redaction(find_withheld(file, stack, variables), list_public(stack))
     known = take_key(variables, folder, os.environ)
     endpoint = find_endpoint(os.environ, Path.home())
-    engine = _open_engine(stack, endpoint, redaction, console.show)
+    logins = stack.registry.find_login(known) if stack.registry else {}
+    client = _open_client(endpoint, redaction, console.show, logins)
+    workshop = _find_workshop(endpoint, logins) if build_here else None
+    engine = _dress(stack, DockerEngine(client, workshop=workshop), redaction)
     admin, entrance = _open_gateway(stack, engine, endpoint)
     return House(
         stack=stack,
@@ -94,11 +105,28 @@ def _open_vault(
     )
 
 
-def _open_engine(stack: Stack, endpoint: Endpoint, redaction: Redaction, emit: Emit) -> Engine:
+def _open_client(
+    endpoint: Endpoint, redaction: Redaction, emit: Emit, logins: Mapping[str, tuple[str, str]]
+) -> Any:
     def tell(doing: str, seconds: float, over: bool) -> None:  # noqa: FBT001  the form of Silence
         emit(Unanswered(redaction.apply(doing), seconds, over))
 
-    engine = keep_discreet(DockerEngine(open_endpoint(endpoint, silence=Silence(tell))), redaction)
+    return open_endpoint(endpoint, silence=Silence(tell), logins=logins)
+
+
+def _find_workshop(
+    endpoint: Endpoint, logins: Mapping[str, tuple[str, str]]
+) -> Callable[[], Any] | None:
+    """Return how the engine is opened that builds; None where it is the one that runs the images."""
+    workshop = find_workshop(os.environ)
+    if workshop.address == endpoint.address:
+        return None
+    return cache(lambda: open_workshop(workshop, logins))
+
+
+def _dress(stack: Stack, docker_engine: Engine, redaction: Redaction) -> Engine:
+    """Return the engine as a stack uses it."""
+    engine = keep_discreet(docker_engine, redaction)
     if stack.drill_of is None:
         return engine
     return put_labels(engine, {naming.DRILL_OF: stack.drill_of})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.commands.completion import offer_released, offer_versions
-from orchestrator.commands.options import Junit, Wait
+from orchestrator.commands.options import BuildHere, Junit, Wait
 
 if TYPE_CHECKING:
     from orchestrator.release.house import House
@@ -39,6 +39,7 @@ def deploy(  # noqa: PLR0913, PLR0917  one argument an option
     service: Service,
     version: Version,
     build: Build = True,
+    build_here: BuildHere = False,
     allow_downtime: Downtime = False,
     up: Up = False,
     wait: Wait = 0,
@@ -46,11 +47,16 @@ def deploy(  # noqa: PLR0913, PLR0917  one argument an option
 ) -> int:
     """Release a version without losing a request."""
     from orchestrator.commands.opening import conclude, load_ahead, opened
+    from orchestrator.errors import ConfigurationError
     from orchestrator.release.plan import Order
     from orchestrator.release.version import parse_version
 
+    if build_here and not build:
+        raise ConfigurationError(
+            "`--build-here` and `--no-build` say the opposite", "leave one out"
+        )
     order = Order(service, parse_version(version), build=build)
-    with opened(context.obj) as (house, console):
+    with opened(context.obj, build_here=build_here) as (house, console):
         if allow_downtime:
             from orchestrator.lifecycle.up import refit
             from orchestrator.release.rollout import require_service

@@ -35,12 +35,16 @@ def load_ahead(house: House) -> None:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[tuple[House, Console]]:
-    """Open the house with a console that shows its events; the console is put away afterwards."""
+def opened(settings: Settings, *, build_here: bool = False) -> Iterator[tuple[House, Console]]:
+    """Open the house with a console that shows its events; the console is put away afterwards.
+
+    With `build_here` images are built by this machine's engine.
+    """
     console = Console(settings)
     with console:
         console.show(Waiting("looking at the stack"))  # connecting and reading take a second
-        yield open_house(settings.file, console, reports=settings.reports), console
+        house = open_house(settings.file, console, reports=settings.reports, build_here=build_here)
+        yield house, console
 
 
 def conclude(

@@ -17,6 +17,13 @@ Terminal = Annotated[
 Junit = Annotated[
     Path | None, typer.Option(help="Write phases, gate and the promise as JUnit XML.")
 ]
+BuildHere = Annotated[
+    bool,
+    typer.Option(
+        "--build-here",
+        help="Build with this machine's engine, and bring the image to the other one.",
+    ),
+]
 Wait = Annotated[
     float,
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.commands.options import Wait
+from orchestrator.commands.options import BuildHere, Wait
 
 
 def up(
@@ -15,6 +15,7 @@ def up(
     allow_downtime: Annotated[
         bool, typer.Option("--allow-downtime", help="Recreate what cannot be changed in place.")
     ] = False,
+    build_here: BuildHere = False,
     wait: Wait = 0,
 ) -> int:
     """Bring the stack up, or mend what differs.
@@ -25,7 +26,7 @@ def up(
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.up import bring_up
 
-    with opened(context.obj) as (house, console):
+    with opened(context.obj, build_here=build_here) as (house, console):
         done = bring_up(house, allow_downtime=allow_downtime, wait=wait)
         console.print_convergence(house.stack, done)
         for result in done.services:

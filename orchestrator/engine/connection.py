@@ -24,7 +24,7 @@ from orchestrator.engine.tunnel import SOCKET, find_near, open_tunnel
 from orchestrator.errors import Conflict, EngineError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from orchestrator.engine.silence import Silence
 
@@ -110,11 +110,17 @@ def connect(patience: int = PATIENCE, silence: Silence | None = None) -> docker.
 
 
 def open_endpoint(
-    endpoint: Endpoint, patience: int = PATIENCE, silence: Silence | None = None
+    endpoint: Endpoint,
+    patience: int = PATIENCE,
+    silence: Silence | None = None,
+    logins: Mapping[str, tuple[str, str]] = {},
 ) -> docker.APIClient:
-    """Return a client of an engine. Raises EngineError where it does not answer."""
+    """Return a client of an engine. Raises EngineError where it does not answer.
+
+    `logins` are users and passwords by registry, beside those of `docker login`.
+    """
     try:
-        return Client(endpoint, patience, silence)
+        return Client(endpoint, patience, silence, logins)
     except docker.errors.TLSParameterError as error:
         told = str(error).partition(". TLS configurations")[0]
         raise EngineError(
@@ -136,7 +142,13 @@ class Client(docker.APIClient):
 
     _auth_configs: Any  # docker-py's; its stubs do not know it
 
-    def __init__(self, endpoint: Endpoint, patience: int, silence: Silence | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        patience: int,
+        silence: Silence | None = None,
+        logins: Mapping[str, tuple[str, str]] = {},
+    ) -> None:
         self.endpoint = endpoint
         self.patience = patience
         self.silence = silence
@@ -144,7 +156,7 @@ class Client(docker.APIClient):
         super().__init__(
             base_url=self.near.host, tls=_to_tls(endpoint), version="auto", timeout=patience
         )
-        self.credentials = self._auth_configs = Credentials(self._auth_configs)
+        self.credentials = self._auth_configs = Credentials(self._auth_configs, logins)
         # `.netrc` and proxies would be looked up for each call.
         self.trust_env = not endpoint.local
 

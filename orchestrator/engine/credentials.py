@@ -11,7 +11,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
-from docker.auth import AuthConfig, convert_to_hostname
+from docker.auth import INDEX_NAME, AuthConfig, convert_to_hostname, resolve_index_name
 from docker.credentials import Store
 from docker.credentials.errors import StoreError
 
@@ -59,13 +59,31 @@ def find_missing_helpers(folder: Path, around: Mapping[str, str]) -> dict[str, t
 
 
 class Credentials(AuthConfig):
-    """Credentials by registry; `silent` says of each helper that gave none why."""
+    """Credentials by registry; `silent` says of each helper that gave none why.
 
-    def __init__(self, found: AuthConfig) -> None:
+    `logins` are users and passwords by registry that are known beside the client's config.
+    """
+
+    def __init__(self, found: AuthConfig, logins: Mapping[str, tuple[str, str]] = {}) -> None:
         super().__init__(dict(found))
+        self.logins = logins
+        self._given = {
+            # Newer engines compare the address with the one that they ask.
+            resolve_index_name(registry): {
+                "username": user,
+                "password": password,
+                "serveraddress": registry,
+            }
+            for registry, (user, password) in logins.items()
+        }
         if not isinstance(self.cred_helpers, dict):
             self["credHelpers"] = {}
         self.silent: dict[str, str] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known: docker-py would read the client's config anew then."""
+        return not self._given and bool(super().is_empty)
 
     @property
     def hint(self) -> str | None:
@@ -79,7 +97,12 @@ class Credentials(AuthConfig):
         )
 
     def resolve_authconfig(self, registry: str | None = None) -> Any:
-        """Return what is known for one registry; None where nothing is."""
+        """Return what is known for one registry; None where nothing is.
+
+        What stack.yaml says comes before what `docker login` has left.
+        """
+        if given := self._given.get(resolve_index_name(registry or INDEX_NAME)):
+            return given
         helper = self.get_credential_store(registry)
         found = self._ask(helper, registry) if helper else None
         return found or AuthConfig({"auths": self.auths}).resolve_authconfig(registry)
@@ -92,7 +115,7 @@ class Credentials(AuthConfig):
             known = self._ask(helper, registry)
             if known is not None:
                 found[registry] = found[convert_to_hostname(registry)] = known
-        return found
+        return found | self._given
 
     def _ask(self, helper: str, registry: str | None) -> Any:
         """Return what a helper knows for a registry; None where it knows nothing, or is silent."""

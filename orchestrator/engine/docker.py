@@ -17,6 +17,7 @@ from orchestrator.engine.identity import identify, read_memory
 from orchestrator.engine.lease import take_lease
 from orchestrator.engine.payloads import PERSISTENT, RESTING, to_container
 from orchestrator.engine.session import FirstSession, JoinedSession
+from orchestrator.engine.transfer import bring_image, push_image
 from orchestrator.engine.values import (
     BuildOrder,
     Container,
@@ -45,10 +46,14 @@ class DockerEngine:
     """The Docker Engine that DOCKER_HOST, a context or nobody names: then it is the local socket's."""
 
     def __init__(
-        self, client: docker.APIClient | None = None, around: Mapping[str, str] = os.environ
+        self,
+        client: docker.APIClient | None = None,
+        around: Mapping[str, str] = os.environ,
+        workshop: Callable[[], docker.APIClient] | None = None,
     ) -> None:
         self._client = client or connect()
         self._around = around  # the environment, where a Docker CLI is found to build with
+        self._workshop = workshop  # opens the engine that builds, where it is another one
 
     def containers(self, stack: str) -> tuple[Container, ...]:
         """Return all containers of a stack, running or not, in one call."""
@@ -189,12 +194,18 @@ class DockerEngine:
         return images.list_images(self._client, stack)
 
     def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
-        """Build an image, reporting each line."""
-        return images.build_image(self._client, order, report, self._around)
+        """Build an image, and bring it where it is wanted, reporting each line."""
+        builder = self._workshop() if self._workshop else self._client
+        image = images.build_image(builder, order, report, self._around)
+        if order.published:
+            image = push_image(builder, order, report)
+        if builder is not self._client:
+            image = bring_image(builder, self._client, order, image, report)
+        return image
 
     def newest(self, reference: str) -> str:
         """Return the digest that the registry has under a reference now."""
-        return images.find_newest(reference)
+        return images.find_newest(self._client, reference)
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Fetch an image from its registry."""

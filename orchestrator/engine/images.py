@@ -17,7 +17,7 @@ from orchestrator.engine.buildkit import (
     find_builder,
     find_hint,
 )
-from orchestrator.engine.connection import Client, connect, translated
+from orchestrator.engine.connection import Client, connect, open_endpoint, translated
 from orchestrator.engine.redaction import Redaction
 from orchestrator.engine.values import BuildOrder, Image
 from orchestrator.errors import EngineError, ImageError, NotFound, StackctlError
@@ -102,7 +102,7 @@ def build_image(
         try:
             _build_once(client, order, builder, tell)
         except (EngineError, ImageError) as error:
-            hint = _hint(client, error) or find_hint(builder, error.message) or error.hint
+            hint = explain_refusal(client, error) or find_hint(builder, error.message) or error.hint
             raise ImageError(redaction.apply(error.message), hint) from error
         return find_image(client, order.tag)
 
@@ -130,37 +130,44 @@ def _build_once(
                 forcerm=True,
                 decode=True,
             )
-            _follow(steps, order.doing, tell)
+            follow(steps, order.doing, tell)
     except (OSError, ValueError) as error:
         raise ImageError(
             f"{order.doing}: {error}", "see the folder, and its `.dockerignore`"
         ) from error
 
 
-def find_newest(reference: str) -> str:
+def find_newest(client: docker.APIClient, reference: str) -> str:
     """Return the digest that a registry has under a reference. Raises ImageError."""
     try:
-        with translated(f"asking for `{reference}`"), closing(connect(REGISTRY_PATIENCE)) as client:
-            found = client.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+        with translated(f"asking for `{reference}`"), closing(_open_impatient(client)) as asking:
+            found = asking.inspect_distribution(reference)  # type: ignore[no-untyped-call]
         return str(found["Descriptor"]["digest"])
     except (EngineError, LookupError, TypeError) as error:
         raise ImageError(f"the registry does not give out `{reference}`: {error}") from error
 
 
+def _open_impatient(client: docker.APIClient) -> docker.APIClient:
+    """Return another client of the same engine, with the same logins."""
+    if not isinstance(client, Client):
+        return connect(REGISTRY_PATIENCE)
+    return open_endpoint(client.endpoint, REGISTRY_PATIENCE, logins=client.credentials.logins)
+
+
 def pull_image(client: docker.APIClient, reference: str, report: Callable[[str], None]) -> Image:
     """Fetch an image from its registry."""
     doing = f"pulling `{reference}`"
-    repository, tag = _split(reference)
+    repository, tag = split(reference)
     try:
         with translated(doing):
-            _follow(client.pull(repository, tag=tag, stream=True, decode=True), doing, report)
+            follow(client.pull(repository, tag=tag, stream=True, decode=True), doing, report)
         return find_image(client, reference)
     except (EngineError, ImageError) as error:
         hint = "check the name and that its registry answers, or build it here"
-        raise ImageError(error.message, _hint(client, error) or hint) from error
+        raise ImageError(error.message, explain_refusal(client, error) or hint) from error
 
 
-def _hint(client: docker.APIClient, error: StackctlError) -> str | None:
+def explain_refusal(client: docker.APIClient, error: StackctlError) -> str | None:
     """Return what a helper for credentials may have to do with it that a registry refuses."""
     if not isinstance(client, Client) or not REFUSED.search(error.message):
         return None
@@ -195,7 +202,8 @@ def _is_race(error: BaseException) -> bool:
     return not isinstance(error, NotFound) and any(words in str(error) for words in RACED)
 
 
-def _follow(steps: Iterable[Mapping[str, Any]], doing: str, report: Callable[[str], None]) -> None:
+def follow(steps: Iterable[Mapping[str, Any]], doing: str, report: Callable[[str], None]) -> None:
+    """Report what an engine says while it works. Raises ImageError with the last lines."""
     tail: deque[str] = deque(maxlen=TAIL)
     fault = ""
     for step in steps:  # to its end, also after a fault: that closes the connection
@@ -208,7 +216,7 @@ def _follow(steps: Iterable[Mapping[str, Any]], doing: str, report: Callable[[st
         raise ImageError("\n  ".join([f"{doing}: {fault}", *tail]))
 
 
-def _split(reference: str) -> tuple[str, str | None]:
+def split(reference: str) -> tuple[str, str | None]:
     """Split `host:5000/name:tag` into name and tag; a digest stays with the name."""
     if "@" in reference:
         return reference, None

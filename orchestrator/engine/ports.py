@@ -182,7 +182,10 @@ class Images(Protocol):
         """Return the images built for a stack."""
 
     def build(self, order: BuildOrder, report: Callable[[str], None]) -> Image:
-        """Build an image, reporting each line. Raises ImageError with the last lines."""
+        """Build an image, reporting each line; push it where it is to be published.
+
+        Raises ImageError with the last lines.
+        """
 
     def newest(self, reference: str) -> str:
         """Return the digest that the registry has under a reference now, such as `sha256:1f…`.

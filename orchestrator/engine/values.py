@@ -279,6 +279,7 @@ class BuildOrder:
     # Values for single steps, by the ids that the Dockerfile knows them by. No image holds them.
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     ssh: tuple[str, ...] = ()  # agents for single steps, such as `default`
+    published: str = ""  # what it is called in a registry, which gets it; empty: none does
 
     @property
     def doing(self) -> str:

@@ -44,7 +44,7 @@ def summarize(
         "who": {key: started[key] for key in WHO if key in started},
         "when": {"started": started["at"], "ended": ended["at"], "seconds": ended["seconds"]},
         **_pick_record(events),
-        "image": {key: planned.get(key) for key in ("image", "digest")},
+        "image": _pick_image(planned),
         "replicas": _pick(events, "replica", "name", "container"),
         "phases": _pick(events, "phase_done", "at", "phase", "seconds"),
         "gate": _pick(
@@ -60,6 +60,12 @@ def summarize(
         "files": files,
         "previous": previous,
     }
+
+
+def _pick_image(planned: Event) -> dict[str, object]:
+    """Return what the image is; its name in a registry only where one has it."""
+    found = {key: planned.get(key) for key in ("image", "digest")}
+    return {**found, "registry": planned["registry"]} if planned.get("registry") else found
 
 
 def testify(

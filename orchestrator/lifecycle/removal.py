@@ -15,7 +15,7 @@ from orchestrator.release.observe import Snapshot, is_ours, observe
 from orchestrator.release.recovery import close_evidence, recover
 from orchestrator.release.unnamed import tell_of_left
 from orchestrator.stack import naming
-from orchestrator.stack.unit import find_builder
+from orchestrator.stack.unit import find_builder, name_published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,10 +135,10 @@ def find_way_back(stack: Stack, snapshot: Snapshot) -> frozenset[str]:
         for name, lane in snapshot.lanes.items()
         if name in stack.services and lane.active
     }
+    versions = [(find_builder(stack, name), before) for name, before in befores.items() if before]
+    built = {naming.image_tag(stack.name, service, before) for service, before in versions}
     return frozenset(
-        naming.image_tag(stack.name, find_builder(stack, name), before)
-        for name, before in befores.items()
-        if before
+        built | {name_published(stack, service, before) for service, before in versions}
     )
 
 
@@ -170,7 +170,8 @@ def _is_built(house: House, image: Image) -> bool:
     """Whether an image has no name but ours: one that was built upon it inherits its labels."""
     service = image.labels.get(naming.SERVICE, "")
     ours = naming.image_tag(house.stack.name, service, "")
-    return all(tag.startswith(ours) for tag in image.tags)
+    published = name_published(house.stack, service, "") or ours
+    return all(tag.startswith((ours, published)) for tag in image.tags)
 
 
 def _removed(house: House, image: Image) -> bool:

@@ -12,7 +12,7 @@ from orchestrator.release.observe import observe
 from orchestrator.release.provision import pick_secrets
 from orchestrator.stack import naming
 from orchestrator.stack.part import ROOT as SAID
-from orchestrator.stack.unit import find_builder
+from orchestrator.stack.unit import find_builder, name_published
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,20 +56,26 @@ def prepare_image(house: House, service: str, version: str, emit: Emit, *, build
         _refuse_foreign(engine, stack, naming.image_tag(stack.name, service, version))
         image = engine.build(_to_order(house, service, version), report)
     else:
-        image = find_built(engine, stack, builder, version)
+        image = find_built(engine, stack, builder, version, emit)
     _refuse_root(wanted, service, image)
     return image
 
 
-def find_built(engine: Images, stack: Stack, service: str, version: str) -> Image:
-    """Return the image that an earlier build of the version left. Raises ImageError."""
+def find_built(engine: Images, stack: Stack, service: str, version: str, emit: Emit) -> Image:
+    """Return the image that an earlier build of the version left, here or in the registry.
+
+    Raises ImageError.
+    """
     tag = naming.image_tag(stack.name, service, version)
     try:
         found = engine.image(tag)
     except NotFound as error:
-        raise ImageError(
-            f"there is no image `{tag}` on this engine", "build it: leave `--no-build` out"
-        ) from error
+        published = name_published(stack, service, version)
+        if not published:
+            raise ImageError(
+                f"there is no image `{tag}` on this engine", "build it: leave `--no-build` out"
+            ) from error
+        found = ensure_image(engine, published, emit)
     _require_own(stack, tag, found)
     return found
 
@@ -147,6 +153,7 @@ def _to_order(house: House, service: str, version: str) -> BuildOrder:
     build = stack.services[service].build
     if build is None:
         raise ConfigurationError(f"services.{service}: has no `build`")
+    _require_login(house)
     return BuildOrder(
         context=folder / build.context,
         left_out=_leave_out(stack, folder, folder / build.context),
@@ -157,7 +164,18 @@ def _to_order(house: House, service: str, version: str) -> BuildOrder:
         target=build.target,
         secrets=pick_secrets(build.secrets, house.secrets, f"services.{service}.build"),
         ssh=build.ssh,
+        published=name_published(stack, service, version),
     )
+
+
+def _require_login(house: House) -> None:
+    """Raise ConfigurationError where the registry's password is not known: before anything is built."""
+    registry = house.stack.registry
+    if registry and registry.password and not registry.find_login(house.variables):
+        raise ConfigurationError(
+            f"`registry.password` names `{registry.password}`, which is not set",
+            f"write `{registry.password}=…` into `.env`, or set it in the environment",
+        )
 
 
 def _leave_out(stack: Stack, folder: Path, context: Path) -> tuple[str, ...]:

@@ -97,6 +97,7 @@ def plan(run: Run, built: Built) -> Candidate:
                 replicas=made.replicas,
                 image=next(iter(image.tags), image.id),
                 digest=image.id,
+                registry=next(iter(image.digests), ""),
                 previous=made.previous.version if made.previous else None,
                 unchanged=made.unchanged,
                 worker=made.service.is_worker,

@@ -26,6 +26,7 @@ from orchestrator.stack.model import (
     WitnessRequest,
 )
 from orchestrator.stack.part import Limits, Part, PartFile, Resources
+from orchestrator.stack.registry import Registry
 from orchestrator.stack.routes import Buffering, Cache, RateLimit, Route, Timeouts
 from orchestrator.stack.tls import CertificateFiles, Hsts, Tls
 
@@ -45,8 +46,15 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         " have for them.",
         "network": "The stack's own network.",
         "notify": "Who is told of a release's outcome.",
+        "registry": "Where images are kept that are built: they are pushed there after the build.",
         "secrets_command": "A program of this machine that prints variables as `.env` has them; it is run"
         " only with `STACKCTL_ALLOW_SECRETS_COMMAND=1` in the environment.",
+    },
+    Registry: {
+        "repository": "The registry, and the path in it: an image becomes `REPOSITORY/STACK-SERVICE:VERSION`.",
+        "username": "Who stackctl is at that registry, for builds and pulls; without it, whoever"
+        " `docker login` has named.",
+        "password": "The name of the variable that holds the password or token.",
     },
     Gateway: {
         "image": "The image of NGINX, 1.29.8 or later.",

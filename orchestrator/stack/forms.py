@@ -12,6 +12,7 @@ REDIRECTED = r"^([a-z0-9*][a-z0-9*.-]*)?(/[A-Za-z0-9._~/-]*)?$"
 REQUEST = r"^/[A-Za-z0-9._~/?=&%+-]*$"
 IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
 VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
+REPOSITORY = r"^([a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?|[a-z0-9-]+:[0-9]{1,5}|localhost)(/[a-z0-9]+([._-]+[a-z0-9]+)*)*$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 ENVIRONMENT = r"^[^=\x00]+$"  # all that an environment can hold, such as `discovery.type`
 SECRET = r"^([^=:\x00]+:)?[A-Za-z_][A-Za-z0-9_]*\??$"  # noqa: S105  the form of a name
@@ -54,6 +55,7 @@ FORMS = {  # as faults describe them
     REQUEST: "a path such as `/notes/?page=2`",
     IMAGE: "an image such as `mongo:8`",
     VERSIONED_IMAGE: "an image such as `example/notes:{version}`",
+    REPOSITORY: "a registry and perhaps a path, such as `registry.example/team`: its name has a `.` or a port",
     VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
     ENVIRONMENT: "a name without `=` and NUL",
     SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another; a `?`"

@@ -46,6 +46,7 @@ from orchestrator.stack.hosts import Hosts, Redirects
 from orchestrator.stack.job import Job
 from orchestrator.stack.part import ExternalName, Part
 from orchestrator.stack.quantities import Publication, Seconds, Subnet
+from orchestrator.stack.registry import Registry
 from orchestrator.stack.routes import Method, Route
 
 Color = Literal["blue", "green"]
@@ -229,6 +230,7 @@ class Stack(_Strict):
     volumes: dict[VolumeName, ExternalVolume] = {}  # those that are not the stack's own
     network: Network = Network()
     notify: Notify = Notify()
+    registry: Registry | None = None  # gets the images that are built
     # A program of this machine; its output is read as `.env`. See stack/vault.py.
     secrets_command: Annotated[tuple[Argument, ...], Field(min_length=1)] | None = None
     # The stack that a drill has made this copy of: it writes the key itself.

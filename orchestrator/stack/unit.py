@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.stack.document import Fault
 from orchestrator.stack.filled import quote
+from orchestrator.stack.naming import image_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +32,16 @@ def find_builder(stack: Stack, service: str) -> str:
     leader, own = find_leader(stack, service), stack.services[service].build
     alike = leader is not None and own is not None and own == stack.services[leader].build
     return leader if leader is not None and alike else service
+
+
+def name_published(stack: Stack, service: str, version: str) -> str:
+    """Return what a built version is called in the registry; empty where none is meant.
+
+    What a drill builds is thrown away.
+    """
+    if stack.registry is None or stack.drill_of is not None:
+        return ""
+    return f"{stack.registry.repository}/{image_tag(stack.name, service, version)}"
 
 
 def find_unit_faults(

@@ -38,12 +38,14 @@ def list_public(stack: Stack) -> str:
 
 
 def list_secrets(stack: Stack) -> Iterator[Wanted]:
-    """Yield what `secrets` of services, builds and accessories name."""
+    """Yield what `secrets` of services, builds and accessories name, and the registry's password."""
     for _, part in list_parts(stack):
         yield from map(parse_secret, part.secrets)
     for service in stack.services.values():
         if service.build is not None:
             yield from map(parse_secret, service.build.secrets)
+    if stack.registry is not None and stack.registry.password is not None:
+        yield parse_secret(stack.registry.password)
 
 
 def _read_files(

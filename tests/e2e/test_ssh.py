@@ -86,7 +86,7 @@ def test_a_release_whose_connection_ends_is_put_right_by_the_next_command(
     status = far.status()
     assert status["services"][0]["active"]["version"] == far.serving()
     assert (status["lock"], status["recovery"], status["drift"]) == (None, [], [])
-    assert_released(far.deploy("v4"), "v4")
+    assert_released(far.deploy("v4", "--build-here"), "v4")
     wait_until(lambda: not list(place.iterdir()) or None)
 
 

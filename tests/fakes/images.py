@@ -59,9 +59,21 @@ class FakeImages:
         content = (
             f"{file.read_text()}{sorted(order.arguments.items())}{sorted(order.labels.items())}"
         )
-        return self._add(
+        built = self._add(
             order.tag, content, Image("", (), order.labels, user, volumes=tuple(sorted(volumes)))
         )
+        return self._publish(order.published, built) if order.published else built
+
+    def _publish(self, name: str, image: Image) -> Image:
+        """Push an image to the registry, and give it that name here as well."""
+        self.registry.add(name)
+        self.pushed[name] = image.id
+        digest = f"{name.rpartition(':')[0]}@{self.newest(name)}"
+        digests = tuple(dict.fromkeys((*image.digests, digest)))
+        tags = tuple(dict.fromkeys((*image.tags, name)))
+        published = replace(image, tags=tags, digests=digests)
+        self._images[self._images.index(image)] = published
+        return published
 
     def pull(self, reference: str, report: Callable[[str], None]) -> Image:
         """Take an image from the registry."""
