@@ -244,7 +244,7 @@ def _to_service(house: House, name: str, seen: Seen) -> ServiceStatus:
         share=lane.share,
         closed=lane.closed,
         paused=lane.paused,
-        url=find_url(house, name),
+        url=find_url(house, name, snapshot.certificates),
     )
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from orchestrator.certificates.table import NO_CERTIFICATES
 from orchestrator.errors import EngineError, StackctlError
 from orchestrator.events import Ended, Testified, Warned
 from orchestrator.evidence.closing import close_record
@@ -75,7 +76,7 @@ def conclude(
         previous=plan.previous.version if plan and plan.previous else None,
         planned=plan is not None,
         closed=ending.closed,
-        url=find_url(house, order.service),
+        url=find_url(house, order.service, plan.config.certificates if plan else NO_CERTIFICATES),
         report=_find_report(house, record),
         seal=_find_seal(record),
         warnings=(*_list_warnings(record), *warnings),

@@ -23,12 +23,13 @@ from orchestrator.stack.arrival import choose_host
 from orchestrator.stack.quantities import Address, write_host
 
 if TYPE_CHECKING:
+    from orchestrator.certificates.table import CertificateTable
     from orchestrator.engine.values import Container
     from orchestrator.gateway.admin import Admin
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
 
-HTTP = 80  # the port that no address names
+HTTP, HTTPS = 80, 443  # ports that no address names
 LINES = 200  # of the log's end are looked through
 SHOWN = 3  # lines
 CLIENT = ", client: "  # from here on a line of NGINX's error log is about who asked for what
@@ -123,9 +124,9 @@ def describe_door(house: House, snapshot: Snapshot, door: Door) -> Trouble | Non
     }[door]
 
 
-def find_url(house: House, service: str) -> str:
+def find_url(house: House, service: str, certificates: CertificateTable) -> str:
     """Return where people find a service: by its name, or on this machine, or on the engine's where that
-    is another one.
+    is another one. With TLS where one of the certificates, which are served, names it.
 
     Empty where it has no route.
     """
@@ -133,9 +134,11 @@ def find_url(house: House, service: str) -> str:
     if wanted is None or not wanted.routes:
         return ""
     path = wanted.routes[0].path
+    named, tls = choose_host(wanted, path), house.stack.gateway.tls
+    if tls is not None and named and certificates.of(named):
+        return f"https://{named}{'' if tls.listen.port == HTTPS else f':{tls.listen.port}'}{path}"
     host, port = house.entrance.shown if house.entrance else house.door
-    named = choose_host(wanted, path) or write_host(host)
-    return f"http://{named}{'' if port == HTTP else f':{port}'}{path}"
+    return f"http://{named or write_host(host)}{'' if port == HTTP else f':{port}'}{path}"
 
 
 def require_door(house: House, service: str) -> None:

@@ -1,21 +1,26 @@
-"""A built image reaches a registry: the real engine, and a registry of this machine."""
+"""A built image reaches a registry and another engine: real engines, and a registry of this machine."""
 
 from __future__ import annotations
 
+import os
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.connection import open_endpoint
+from orchestrator.engine.connection import Client, open_endpoint
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.endpoint import DEFAULT_HOST, Endpoint
+from orchestrator.engine.transfer import bring_image
 from orchestrator.engine.values import BuildOrder
 from orchestrator.errors import ImageError
 from orchestrator.stack import naming
 from tests.contract.registry import Registry
+from tests.faults.own_engine import OwnEngine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.contract.bench import Bench
 
@@ -61,3 +66,37 @@ def test_an_image_is_pushed_with_the_login_that_is_given(bench: Bench, registry:
     client.close()
     name = f"team/{bench.stack}-app"
     assert image.digests == (f"{registry.address}/{name}@{registry.digest(name, 'v1')}",)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an engine of one's own takes root")
+def test_an_image_gets_to_another_engine(bench: Bench, registry: Registry, tmp_path: Path) -> None:
+    """Over its connection, and only once; or from the registry, by the digest that it has there."""
+    told: list[str] = []
+    with (
+        closing(open_endpoint(Endpoint(DEFAULT_HOST), logins={registry.address: LOGIN})) as here,
+        OwnEngine(tmp_path, (), apart=True) as own,
+        closing(open_endpoint(Endpoint(own.address))) as there,
+    ):
+        pushed = order(bench, registry)
+        sent = order(bench)
+        image = DockerEngine(here).build(pushed, told.append)
+
+        brought = bring_image(here, there, sent, image, told.append)
+        assert brought.id == image.id
+        assert sent.tag in brought.tags
+        assert [line for line in told if line.startswith("sending")]
+        told.clear()
+        assert bring_image(here, there, sent, image, told.append) == brought
+        assert told == []
+
+        _forget(here, pushed)
+        pulled = bring_image(there, here, pushed, image, told.append)
+        assert pulled.id == image.id
+        assert pushed.tag in pulled.tags
+        assert not [line for line in told if line.startswith("sending")]
+
+
+def _forget(client: Client, order: BuildOrder) -> None:
+    """Have an engine without an image, whatever it is called there."""
+    client.remove_image(order.published)
+    client.remove_image(order.tag)

@@ -1,7 +1,8 @@
 """An engine of the suite's own, to be restarted: the machine's is nobody's to stop.
 
-It lives in a network namespace of its own, where its firewall rules and bridges are in nobody's way.
-Whoever uses it must be in there too, to reach the ports that it publishes.
+It must live in a network namespace of its own: in the machine's its start would take away the bridge of
+the machine's engine. Whoever uses the ports that it publishes must be in there too; for all else there
+is `apart`.
 """
 
 from __future__ import annotations
@@ -29,9 +30,16 @@ PATIENCE = 120.0  # seconds for an engine to come or to go; a killed one first e
 class OwnEngine:
     """A Docker Engine with a socket and a data folder of its own."""
 
-    def __init__(self, folder: Path, images: Sequence[str]) -> None:
+    def __init__(self, folder: Path, images: Sequence[str], *, apart: bool = False) -> None:
+        """Take an empty folder, and images of the machine's engine that it is to have.
+
+        With `apart` a namespace is made for it; else the caller is in one.
+        """
         self._folder = folder
         self._images = images
+        self._prefix = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")[
+            : 6 if apart else 0
+        ]
         self._machine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
         self._process: subprocess.Popen[bytes] | None = None
         self.address = f"unix://{folder}/docker.sock"
@@ -56,6 +64,7 @@ class OwnEngine:
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 (
+                    *self._prefix,
                     "dockerd",
                     f"--data-root={self._folder}/data",
                     f"--exec-root={self._folder}/run",

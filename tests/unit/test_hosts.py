@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.asking import Answer
+from orchestrator.certificates.table import NO_CERTIFICATES, Certificate, CertificateTable
 from orchestrator.evidence.wire import to_errand
 from orchestrator.gateway.admin import Admin
 from orchestrator.release.reach import find_url
@@ -118,4 +119,24 @@ def test_people_are_shown_the_host(tmp_path: Path) -> None:
     """With the port that the door is published at."""
     world = World(tmp_path)
     world.notes["routes"] = [{"path": "/notes/", "host": "notes.example"}]
-    assert find_url(world.house, "notes") == "http://notes.example:8080/notes/"
+    assert find_url(world.house, "notes", NO_CERTIFICATES) == "http://notes.example:8080/notes/"
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "url"),
+    [
+        ("notes.example", 443, "https://notes.example/notes/"),
+        ("*.example", 8443, "https://notes.example:8443/notes/"),
+        ("other.example", 443, "http://notes.example:8080/notes/"),
+    ],
+)
+def test_people_are_shown_tls_where_a_certificate_names_the_host(
+    tmp_path: Path, name: str, port: int, url: str
+) -> None:
+    """With the port of that door."""
+    world = World(tmp_path)
+    world.notes["routes"] = [{"path": "/notes/", "host": "notes.example"}]
+    files = [{"certificate": "a.pem", "key": "a.key"}]
+    world.document["gateway"]["tls"] = {"listen": port, "certificates": files}
+    served = Certificate("0" * 32 + "-" + "0" * 8, "ec", (name,), 0, 1, "CA")
+    assert find_url(world.house, "notes", CertificateTable((served,))) == url

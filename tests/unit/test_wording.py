@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestrator.certificates.table import NO_CERTIFICATES
 from orchestrator.errors import CandidateError
 from orchestrator.evidence.samples import count
 from orchestrator.release.reach import find_url
@@ -151,6 +152,6 @@ def test_a_result_says_what_was_before(world: World) -> None:
 def test_an_address_is_one_to_click(world: World, listen: str, url: str) -> None:
     """The first route, at an address that leads somewhere; none where there is no route."""
     world.document["gateway"]["listen"] = listen
-    assert find_url(world.house, "notes") == ""
+    assert find_url(world.house, "notes", NO_CERTIFICATES) == ""
     world.notes["routes"] = [{"path": "/notes/"}, {"path": "/more/"}]
-    assert find_url(world.house, "notes") == url
+    assert find_url(world.house, "notes", NO_CERTIFICATES) == url
