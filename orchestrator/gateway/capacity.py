@@ -58,6 +58,14 @@ class Capacity(NamedTuple):
         return 2 * self.connections + 384
 
     @property
+    def requests(self) -> int:
+        """Return how many requests may be in flight: each has a connection to a service, and a client's.
+
+        By HTTP/1.1 there cannot be more. By HTTP/2 a client has one connection for many.
+        """
+        return self.workers * self.connections // 2
+
+    @property
     def zone(self) -> int:
         """Return the MiB that a zone needs to count each client, also while a reload doubles them."""
         return math.ceil(2 * self.workers * self.connections / ENTRIES)

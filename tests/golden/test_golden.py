@@ -19,6 +19,7 @@ from orchestrator.certificates.pair import Pair
 from orchestrator.gateway.addresses import COLORS, AddressTable, fit_table
 from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT, TLS_PORT
 from orchestrator.gateway.admission import ADMITTED, HOST
+from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.files import (
     CURRENT,
@@ -239,6 +240,18 @@ def test_both_colors_are_listed(case: Case, tmp_path: Path) -> None:
         ]
         assert ("zone", f"{name}_peers", "64k") in block
         assert twin == [("server", server, "max_fails=0") for server in upstream.servers]
+
+
+@each_case
+def test_requests_by_http2_are_bounded_as_connections_are(case: Case, tmp_path: Path) -> None:
+    """Those of users, wherever HTTP/2 is spoken; services that call each other are none of them."""
+    config, tls = read_config(case.expected, tmp_path), case.stack.gateway.tls
+    bound = ("limit_conn", "stackctl_all", str(find_capacity(case.stack.gateway).requests))
+    for host, server in servers(config):
+        public = locations(server)
+        for pattern in dict(routes(case, host)):
+            assert (bound in say(public[pattern])) == bool(tls and tls.http2)
+    assert not [name for name, server in config.inner.items() if bound in say(server)]
 
 
 @each_case

@@ -43,6 +43,7 @@ def test_all_connections_at_their_dearest_fit_twice(memory: int, cpus: float) ->
     assert found.workers * found.connections <= 65535
     assert found.connections >= 64
     assert found.files > 2 * found.connections
+    assert 2 * found.requests <= found.workers * found.connections
     assert 10 <= found.each_address < found.workers * found.connections / 2
 
 
