@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.engine.connection import Client, open_endpoint
+from orchestrator.engine.connection import open_endpoint
 from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.endpoint import DEFAULT_HOST, Endpoint
 from orchestrator.engine.transfer import bring_image
@@ -21,6 +21,8 @@ from tests.faults.own_engine import OwnEngine
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import docker
 
     from tests.contract.bench import Bench
 
@@ -96,7 +98,7 @@ def test_an_image_gets_to_another_engine(bench: Bench, registry: Registry, tmp_p
         assert not [line for line in told if line.startswith("sending")]
 
 
-def _forget(client: Client, order: BuildOrder) -> None:
+def _forget(client: docker.APIClient, order: BuildOrder) -> None:
     """Have an engine without an image, whatever it is called there."""
     client.remove_image(order.published)
     client.remove_image(order.tag)

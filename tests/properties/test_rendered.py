@@ -76,10 +76,13 @@ def test_the_public_listener_says_what_was_meant(
         found = {pattern: say(block) for pattern, block in locations(server).items()}
         assert found.pop("= /stackctl/problem")
         assert found.pop("@stackctl_late")
+        page = found.pop("= /stackctl/page", None)
         wanted = {pattern: list(body) for pattern, body in expect_locations(stack, host, told)}
         if "/" not in wanted:
             wanted["/"] = list(expect_nowhere())
         assert found.keys() == wanted.keys()
+        lanes = ("limit_conn", "stackctl_lanes", "65535")
+        assert bool(page) == any(lanes in body for body in wanted.values())
         for pattern, body in wanted.items():
             assert {*found[pattern]} == {*body}, pattern
             assert in_turn(found[pattern]) == in_turn(body), pattern
@@ -257,7 +260,12 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
         pause = math.ceil((60 if rate.per == "m" else 1) / rate.requests)
         yield ("set", f"$stackctl_{client}_pause", str(pause))
     yield ("set", "$stackctl_counted", "$binary_remote_addr")
-    yield ("if", "-f", f"{WITNESSES}/$stackctl_token", "set", "$stackctl_counted", "")
+    yield ("set", "$stackctl_stop", "$stackctl_sign")
+    past = ("set", "$stackctl_counted", "", "set", "$stackctl_stop", "none")
+    yield ("if", "-f", f"{WITNESSES}/$stackctl_token", *past)
+    stopped = ("set", "$stackctl_target", "paused", "set", "$stackctl_color", "")
+    told_so = (*stopped, "set", "$stackctl_paused", name, "return", "503")
+    yield ("if", "-f", f"{LIVE}/{name}/$stackctl_stop", *told_so)
     if route.methods:
         kept = ("set", "$stackctl_allow", ", ".join(route.methods))
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
