@@ -6,13 +6,14 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.stack.arrival import list_hosts
+from orchestrator.stack.quantities import is_loopback
 from orchestrator.stack.routes import Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from orchestrator.stack.model import Service, Stack
-    from orchestrator.stack.quantities import Rate
+    from orchestrator.stack.quantities import Networks, Rate
     from orchestrator.stack.routes import RateLimit
 
 
@@ -40,6 +41,7 @@ class Location(NamedTuple):
     limits: tuple[Limit, ...]
     crowd: str  # name of the zone that counts requests in flight; where the route bounds them
     known: str | None  # the variable that says whether the client has said who it is; where cached
+    unlisted: str | None  # the variable that says whether a client may not come; None: all may
     closes: bool  # whether the service is closed while a version of it gives way to the next one
 
     @property
@@ -68,13 +70,34 @@ def match_path(path: str) -> tuple[str, ...]:
     return (path,) if path.endswith("/") else (f"= {path}", f"{path}/")
 
 
+class Guests(NamedTuple):
+    """Clients that some routes let in, and nobody else."""
+
+    variable: str  # 1 of all others
+    networks: tuple[Networks, ...]
+
+    @property
+    def host(self) -> bool:
+        """Whether programs on the host are among them, which call themselves 127.0.0.1."""
+        return any(map(is_loopback, self.networks))
+
+
+def list_guests(stack: Stack) -> list[Guests]:
+    """Return each list of clients that a route has in `allow`, once."""
+    routes = (route for service in stack.services.values() for route in service.routes)
+    lists = dict.fromkeys(route.allow for route in routes if route.allow)
+    return [Guests(f"$stackctl_unlisted_{n}", networks) for n, networks in enumerate(lists)]
+
+
 def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iterator[Location]:
     """Yield the routes of all services, callers named as `name_callers` names them."""
+    unlisted = {guests.networks: guests.variable for guests in list_guests(stack)}
     for name, service in stack.services.items():
         for position, route in enumerate(service.routes):
             place = f"{name}_{position}"
             hosts = list_hosts(service, route)
-            yield _to_location(route, place, name, callers, hosts=hosts, closes=service.alone)
+            found = _to_location(route, place, name, callers, hosts=hosts, closes=service.alone)
+            yield found._replace(unlisted=unlisted.get(route.allow))
 
 
 def list_inner(stack: Stack) -> Iterator[Location]:
@@ -132,6 +155,7 @@ def _to_location(
         limits=tuple(_to_limits(route.rate_limit, place)),
         crowd=f"{place}_connections",
         known=callers.get(_identify_caller(route)),
+        unlisted=None,
         closes=closes,
     )
 

@@ -19,7 +19,7 @@ from orchestrator.gateway.config import INNER, Config, identify, to_head
 from orchestrator.gateway.files import CURRENT, LIVE, PAGES, WITNESSES, cache_folder, config_folder
 from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
-from orchestrator.gateway.locations import list_inner, list_locations, name_callers
+from orchestrator.gateway.locations import list_guests, list_inner, list_locations, name_callers
 from orchestrator.gateway.sites import list_leads, list_sites
 from orchestrator.gateway.tls import certify, list_files, secure
 from orchestrator.pages import TEMPLATES, keep_compiled
@@ -102,6 +102,7 @@ def _render(
             blocks=blocks,
             locations=locations,
             leads=leads,
+            guests=list_guests(stack),
             sites=list(certify(list_sites((*locations, *leads), stack.gateway), certificates)),
             tls=secure(stack.gateway.tls),
             inner=list(list_inner(stack)),

@@ -23,7 +23,7 @@ Owners = dict[
 def find_route_faults(services: Services) -> Iterator[Fault]:
     """Yield paths that are somebody's already, and what does not fit to its own route."""
     owners: Owners = {}
-    for place, name, route, hosts in _list_routes(services):
+    for place, name, route, hosts in list_routes(services):
         path = route["path"]
         trunk = path.rstrip("/")  # `/web` and `/web/` are the same requests
         yield from _claim(owners, f"{place}.path", path, hosts, f"service `{quote(name)}`")
@@ -40,7 +40,7 @@ def find_gateway_host_faults(gateway: object, services: Services) -> Iterator[Fa
     """Yield that no host is unknown, where one is to get no answer."""
     if not isinstance(gateway, dict) or gateway.get("unknown_hosts") != "close":
         return
-    for place, _, _, hosts in _list_routes(services):
+    for place, _, _, hosts in list_routes(services):
         if not hosts:
             yield Fault(
                 "gateway.unknown_hosts",
@@ -49,7 +49,7 @@ def find_gateway_host_faults(gateway: object, services: Services) -> Iterator[Fa
             return
 
 
-def _list_routes(
+def list_routes(
     services: Services,
 ) -> Iterator[tuple[str, str, dict[str, Any], list[str]]]:
     """Yield each route that has a path: its place, its service, itself, and its hosts."""
@@ -102,7 +102,7 @@ def _list_redirects(services: Services) -> Iterator[tuple[str, object, list[str]
     None in their place where there is no route.
     """
     first: dict[str, list[str]] = {}
-    for place, name, route, hosts in _list_routes(services):
+    for place, name, route, hosts in list_routes(services):
         first.setdefault(name, hosts)
         yield from _list_entries(place, route, hosts)
     for name, service in services.items():

@@ -200,6 +200,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "strip_prefix": "Whether the service gets paths without the route's; it learns that one from"
         " `X-Forwarded-Prefix`.",
         "methods": "The methods that are let in, the others get 405; without any, all are.",
+        "allow": "Addresses or networks of clients that are let in, the others get 403; without any, all are."
+        " 127.0.0.1 is the host.",
         "rate_limit": "What one client address may send before it gets 429: one rate, or one for reads"
         " and one for writes.",
         "connections": "Requests that one client address may have in flight here, WebSockets among them,"

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
 
 from orchestrator.stack.fields import STRICT, Image
 from orchestrator.stack.part import Resources
-from orchestrator.stack.quantities import Address, Bytes, HostAddress, Proxies, Seconds, is_loopback
+from orchestrator.stack.quantities import Address, Bytes, HostAddress, Peers, Seconds, is_loopback
 from orchestrator.stack.tls import Tls
 
 
@@ -34,7 +34,7 @@ class Pause(_Strict):
     """What users of a service are told while somebody has paused it."""
 
     retry_after: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 60.0
-    allow: tuple[Proxies, ...] = ()  # addresses or networks of clients that are let in
+    allow: tuple[Peers, ...] = ()  # addresses or networks of clients that are let in
 
     @property
     def allows_host(self) -> bool:
@@ -54,7 +54,7 @@ class Gateway(_Strict):
     gzip: StrictBool = True
     # What who asks for a host that no route names is told: 404, or nothing at all.
     unknown_hosts: Literal["not_found", "close"] = "not_found"
-    trusted_proxies: tuple[Proxies, ...] = ()  # believed in what they say of clients
+    trusted_proxies: tuple[Peers, ...] = ()  # believed in what they say of clients
     # Requests in flight of one client address; None: as the memory allows, see gateway/capacity.py.
     connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     pause: Pause = Pause()

@@ -229,7 +229,7 @@ HostAddress = Annotated[Address, BeforeValidator(parse_address, json_schema_inpu
 Publication = Annotated[
     Published, BeforeValidator(parse_publication, json_schema_input_type=_Publication)
 ]
-Proxies = Annotated[Networks, BeforeValidator(parse_network, json_schema_input_type=_Network)]
+Peers = Annotated[Networks, BeforeValidator(parse_network, json_schema_input_type=_Network)]
 Subnet = Annotated[
     ipaddress.IPv4Network, BeforeValidator(parse_subnet, json_schema_input_type=_Subnet)
 ]

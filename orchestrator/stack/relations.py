@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
-from orchestrator.stack.claims import find_gateway_host_faults, find_route_faults
+from orchestrator.stack.claims import (
+    Services,
+    find_gateway_host_faults,
+    find_route_faults,
+    list_routes,
+)
 from orchestrator.stack.document import Fault
 from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
@@ -49,7 +54,7 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
         yield from find_place_faults(document, group, parts)
         yield from _host_faults(group, parts, {*services, *accessories})
     yield from find_publication_faults(document, accessories)
-    yield from _port_faults(document.get("gateway"))
+    yield from _port_faults(document.get("gateway"), services)
     yield from _network_faults(document)
 
 
@@ -187,7 +192,7 @@ def _host_faults(group: str, parts: dict[str, dict[str, Any]], names: set[str]) 
             )
 
 
-def _port_faults(gateway: object) -> Iterator[Fault]:
+def _port_faults(gateway: object, services: Services) -> Iterator[Fault]:
     if not isinstance(gateway, dict):
         return
     addresses: dict[str, Address] = {}
@@ -205,10 +210,17 @@ def _port_faults(gateway: object) -> Iterator[Fault]:
         yield Fault("gateway.admin", "expected another port than `gateway.listen` has")
     yield from _tls_faults(gateway.get("tls"), addresses)
     if _is_ipv6_outside(gateway, addresses):
-        pause = gateway.get("pause")
-        allowed = pause.get("allow") if isinstance(pause, dict) else None
-        yield from _engine_faults("gateway.trusted_proxies", gateway.get("trusted_proxies"))
-        yield from _engine_faults("gateway.pause.allow", allowed)
+        yield from _ipv6_faults(gateway, services)
+
+
+def _ipv6_faults(gateway: dict[str, Any], services: Services) -> Iterator[Fault]:
+    """Yield who is let in, or believed, by an address that all who come by IPv6 have."""
+    pause = gateway.get("pause")
+    allowed = pause.get("allow") if isinstance(pause, dict) else None
+    yield from _engine_faults("gateway.trusted_proxies", gateway.get("trusted_proxies"))
+    yield from _engine_faults("gateway.pause.allow", allowed)
+    for place, _, route, _ in list_routes(services):
+        yield from _engine_faults(f"{place}.allow", route.get("allow"))
 
 
 def _tls_faults(tls: object, addresses: Mapping[str, Address]) -> Iterator[Fault]:

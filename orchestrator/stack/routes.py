@@ -19,7 +19,13 @@ from pydantic import (
 from orchestrator.stack.fields import STRICT, UrlPath
 from orchestrator.stack.forms import HEADER
 from orchestrator.stack.hosts import Hosts, Redirects
-from orchestrator.stack.quantities import Bytes, RequestRate, Seconds, WrittenRate
+from orchestrator.stack.quantities import (
+    Bytes,
+    Peers,
+    RequestRate,
+    Seconds,
+    WrittenRate,
+)
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -95,6 +101,7 @@ class Route(_Strict):
     redirect_from: Redirects = ()
     strip_prefix: StrictBool = False
     methods: tuple[Method, ...] = ()  # none: all
+    allow: tuple[Peers, ...] = ()  # addresses or networks of clients; none: all
     rate_limit: (
         Annotated[
             RateLimit,

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from orchestrator.gateway.addresses import AddressTable, Upstream
     from orchestrator.stack.model import Stack
-    from orchestrator.stack.quantities import Rate
+    from orchestrator.stack.quantities import Networks, Rate
     from orchestrator.stack.routes import Route
     from tests.properties.nginx import Said
 
@@ -187,6 +187,7 @@ class Told(NamedTuple):
     caches: bool  # whether any route is cached
     callers: list[tuple[str, ...]]  # lists of what says who a caller is
     each_address: int  # requests in flight
+    guests: list[tuple[Networks, ...]]  # lists of clients that are let in
 
 
 def told_by(stack: Stack) -> Told:
@@ -194,7 +195,9 @@ def told_by(stack: Stack) -> Told:
     routes = [route for service in stack.services.values() for route in service.routes]
     caches = any(route.cache for route in routes)
     callers = list(dict.fromkeys(filter(None, map(callers_of, routes))))
-    rest = (stack.gateway.gzip, caches, callers, find_capacity(stack.gateway).each_address)
+    guests = list(dict.fromkeys(route.allow for route in routes if route.allow))
+    fitting = find_capacity(stack.gateway).each_address
+    rest = (stack.gateway.gzip, caches, callers, fitting, guests)
     if stack.gateway.trusted_proxies:
         return Told("$stackctl_proto", "$stackctl_outer_host", *rest)
     return Told("$scheme", "$stackctl_host", *rest)
@@ -260,8 +263,14 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
         pause = math.ceil((60 if rate.per == "m" else 1) / rate.requests)
         yield ("set", f"$stackctl_{client}_pause", str(pause))
     yield ("set", "$stackctl_counted", "$binary_remote_addr")
+    past = ["set", "$stackctl_counted", ""]
+    if route.allow:
+        number = told.guests.index(route.allow)
+        yield ("set", "$stackctl_unlisted", f"$stackctl_unlisted_{number}")
+        yield ("if", "$stackctl_unlisted", "return", "403")
+        past += ["set", "$stackctl_unlisted", "0"]
     yield ("set", "$stackctl_stop", "$stackctl_sign")
-    past = ("set", "$stackctl_counted", "", "set", "$stackctl_stop", "none")
+    past += ["set", "$stackctl_stop", "none"]
     yield ("if", "-f", f"{WITNESSES}/$stackctl_token", *past)
     stopped = ("set", "$stackctl_target", "paused", "set", "$stackctl_color", "")
     told_so = (*stopped, "set", "$stackctl_paused", name, "return", "503")

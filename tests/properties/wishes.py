@@ -93,6 +93,11 @@ ROUTES = st.fixed_dictionaries(
         "redirect_from": st.lists(MOVES, max_size=2),
         "strip_prefix": st.booleans(),
         "methods": st.lists(st.sampled_from(METHODS), unique=True),
+        "allow": st.lists(
+            st.ip_addresses().map(str) | st.sampled_from(["127.0.0.1", "10.0.0.0/8", "fd00::/8"]),
+            max_size=2,
+            unique=True,
+        ),
         "rate_limit": LIMITS,
         "cache": st.none()
         | st.fixed_dictionaries(
