@@ -97,7 +97,7 @@ def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iter
             place = f"{name}_{position}"
             hosts = list_hosts(service, route)
             found = _to_location(route, place, name, callers, hosts=hosts, closes=service.alone)
-            yield found._replace(unlisted=unlisted.get(route.allow))
+            yield found._replace(unlisted=unlisted.get(route.allow or ()))
 
 
 def list_inner(stack: Stack) -> Iterator[Location]:

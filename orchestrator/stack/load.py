@@ -74,7 +74,8 @@ def load_stack(
     try:
         stack = Stack.model_validate(document)
     except ValidationError as error:
-        faults += [_to_fault(detail, keys) for detail in error.errors(include_url=False)]
+        details = [one for one in error.errors(include_url=False) if not _is_told_already(one)]
+        faults += [_to_fault(detail, keys) for detail in details]
         raise _to_error(path, faults) from error
     if faults:
         raise _to_error(path, faults)
@@ -113,6 +114,11 @@ def _to_fault(detail: ErrorDetails, keys: Mapping[str, str]) -> Fault:
     return Fault(path, message)
 
 
+def _is_told_already(detail: ErrorDetails) -> bool:
+    """Whether a list is too short only for what is wrong with its entries, which is said of each."""
+    return detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"]
+
+
 def describe_fault(detail: ErrorDetails) -> str:
     """Return what is wrong with a value, without the value."""
     kind, context = detail["type"], detail.get("ctx", {})
@@ -120,6 +126,9 @@ def describe_fault(detail: ErrorDetails) -> str:
         return "expected text in quotes"
     if kind == "string_pattern_mismatch":
         return f"expected {FORMS[context['pattern']]}"
+    if kind == "too_short":
+        least = context["min_length"]
+        return f"expected at least {least} {'entry' if least == 1 else 'entries'}"
     message = _EXPECTED.get(kind) or detail["msg"].removeprefix("Value error, ")
     return message[0].lower() + message[1:]
 

@@ -101,7 +101,8 @@ class Route(_Strict):
     redirect_from: Redirects = ()
     strip_prefix: StrictBool = False
     methods: tuple[Method, ...] = ()  # none: all
-    allow: tuple[Peers, ...] = ()  # addresses or networks of clients; none: all
+    # Addresses or networks of clients; None: all. An empty list would be taken for nobody.
+    allow: Annotated[tuple[Peers, ...], Field(min_length=1)] | None = None
     rate_limit: (
         Annotated[
             RateLimit,

@@ -95,6 +95,7 @@ ROUTES = st.fixed_dictionaries(
         "methods": st.lists(st.sampled_from(METHODS), unique=True),
         "allow": st.lists(
             st.ip_addresses().map(str) | st.sampled_from(["127.0.0.1", "10.0.0.0/8", "fd00::/8"]),
+            min_size=1,
             max_size=2,
             unique=True,
         ),
