@@ -254,6 +254,23 @@ def expect_nowhere() -> Iterator[Said]:
     yield ("return", "404")
 
 
+def expect_guests(name: str, route: Route, told: Told) -> Iterator[Said]:
+    """Yield who is let in by a list, and while the service is paused."""
+    past = ["set", "$stackctl_counted", ""]
+    if route.allow:
+        number = told.guests.index(route.allow)
+        yield ("set", "$stackctl_unlisted", f"$stackctl_unlisted_{number}")
+        past += ["set", "$stackctl_unlisted", "0"]
+    yield ("set", "$stackctl_stop", "$stackctl_sign")
+    past += ["set", "$stackctl_stop", "none"]
+    yield ("if", "-f", f"{WITNESSES}/$stackctl_token", *past)
+    if route.allow:
+        yield ("if", "$stackctl_unlisted", "return", "403")
+    stopped = ("set", "$stackctl_target", "paused", "set", "$stackctl_color", "")
+    told_so = (*stopped, "set", "$stackctl_paused", name, "return", "503")
+    yield ("if", "-f", f"{LIVE}/{name}/$stackctl_stop", *told_so)
+
+
 def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Said]:
     """Yield the directives of one route."""
     yield from expect_decision(name)
@@ -263,18 +280,7 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
         pause = math.ceil((60 if rate.per == "m" else 1) / rate.requests)
         yield ("set", f"$stackctl_{client}_pause", str(pause))
     yield ("set", "$stackctl_counted", "$binary_remote_addr")
-    past = ["set", "$stackctl_counted", ""]
-    if route.allow:
-        number = told.guests.index(route.allow)
-        yield ("set", "$stackctl_unlisted", f"$stackctl_unlisted_{number}")
-        yield ("if", "$stackctl_unlisted", "return", "403")
-        past += ["set", "$stackctl_unlisted", "0"]
-    yield ("set", "$stackctl_stop", "$stackctl_sign")
-    past += ["set", "$stackctl_stop", "none"]
-    yield ("if", "-f", f"{WITNESSES}/$stackctl_token", *past)
-    stopped = ("set", "$stackctl_target", "paused", "set", "$stackctl_color", "")
-    told_so = (*stopped, "set", "$stackctl_paused", name, "return", "503")
-    yield ("if", "-f", f"{LIVE}/{name}/$stackctl_stop", *told_so)
+    yield from expect_guests(name, route, told)
     if route.methods:
         kept = ("set", "$stackctl_allow", ", ".join(route.methods))
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
