@@ -72,9 +72,9 @@ class Points:
                 self._add(dict(zip(names, _split(line), strict=False)))
 
     def excuse(self, closed: Sequence[tuple[float, float]], most: int) -> None:
-        """Count as told to come back what was sent and answered with 503 while it was `closed`.
+        """Count as told to come back what was answered with 503 and in flight while it was `closed`.
 
-        k6 does not tell who has answered, so it is never more than the `most` that the gateway knows
+        When the gateway decided lies somewhere between the request and its answer. k6 does not tell who has answered, so it is never more than the `most` that the gateway knows
         of: what is beyond that was a service's own 503.
         """
         with self._guard:
@@ -83,7 +83,7 @@ class Points:
                     return
                 done = self._at[number]
                 sent = done - self._ms[number] / 1000
-                if refused and any(since <= sent and done <= until for since, until in closed):
+                if refused and any(sent <= until and since <= done for since, until in closed):
                     self._failed[number], self._away[number] = False, True
                     most -= 1
 

@@ -109,11 +109,22 @@ def test_who_was_told_to_come_back_has_not_failed() -> None:
         (row(105, 100, ok=False, status="503"), 1, 1),
         (row(105, 100, ok=True, status="503"), 1, 1),
         (row(105, 100, ok=False, status="502"), 1, 0),
-        (row(100.05, 100, ok=False, status="503"), 1, 0),
-        (row(110.05, 100, ok=False, status="503"), 1, 0),
+        (row(100.05, 100, ok=False, status="503"), 1, 1),
+        (row(110.05, 100, ok=False, status="503"), 1, 1),
+        (row(99.95, 100, ok=False, status="503"), 1, 0),
+        (row(110.15, 100, ok=False, status="503"), 1, 0),
         (row(105, 100, ok=False, status="503"), 0, 0),
     ],
-    ids=["refused", "expected", "other", "sent before", "answered after", "not by the gateway"],
+    ids=[
+        "refused",
+        "expected",
+        "other",
+        "in flight at its begin",
+        "in flight at its end",
+        "answered before",
+        "sent after",
+        "not by the gateway",
+    ],
 )
 def test_only_a_503_of_the_closed_time_is_excused(line: str, most: int, excused: int) -> None:
     """And no more of them than the gateway itself has told to come back."""
