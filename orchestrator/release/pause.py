@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ConfigurationError, GatewayError, StackctlError
 from orchestrator.events import Warned
 from orchestrator.gateway.files import FOLDER, pack_page, stops_users
+from orchestrator.release.gateway import require_gateway
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe
 from orchestrator.release.recovery import recover, stamp, sweep
@@ -45,7 +46,7 @@ def pause(house: House, names: Sequence[str], page: bytes, wait: float = 0.0) ->
     with hold_lock(house, f"pause {' '.join(names)}".rstrip(), wait) as lease:
         recover(house, lease)
         snapshot = observe(house)
-        gateway = _require_ready(snapshot, wanted)
+        gateway = _require_ready(house, snapshot, wanted)
         for name in wanted:
             house.engine.write(gateway.id, FOLDER, pack_page(name, page))
         return _turn(house, snapshot, gateway, wanted, paused=True)
@@ -60,8 +61,8 @@ def resume(house: House, names: Sequence[str], wait: float = 0.0) -> Turned:
     with hold_lock(house, f"resume {' '.join(names)}".rstrip(), wait) as lease:
         recover(house, lease)
         snapshot = observe(house)
-        asked = names or tuple(name for name in wanted if snapshot.lane(name).paused)
-        gateway = _require_ready(snapshot, asked)
+        asked = wanted if names else [name for name in wanted if snapshot.lane(name).paused]
+        gateway = _require_ready(house, snapshot, asked)
         return _turn(house, snapshot, gateway, asked, paused=False)
 
 
@@ -81,11 +82,9 @@ def _choose(house: House, names: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def _require_ready(snapshot: Snapshot, names: Sequence[str]) -> Container:
+def _require_ready(house: House, snapshot: Snapshot, names: Sequence[str]) -> Container:
     """Return the gateway. Raises StackctlError where it cannot stop users of these services."""
-    gateway, config = snapshot.gateway, snapshot.config
-    if gateway is None or not gateway.running or config is None:
-        raise GatewayError("the gateway does not run: nobody gets in", "`stackctl up` starts it")
+    gateway, config = require_gateway(house.stack, snapshot)
     for name in names:
         if snapshot.lane(name).active is None:
             raise StackctlError(f"`{name}` has not been released yet", "release it: `stackctl up`")

@@ -147,7 +147,7 @@ def test_a_config_of_an_earlier_stackctl_cannot_pause(world: World) -> None:
 def test_what_has_no_users_cannot_be_paused(tmp_path: Path) -> None:
     """A worker, an accessory, a name that is none, and a service that was never released."""
     world = World(tmp_path, services=SERVICES)
-    with pytest.raises(GatewayError, match="does not run"):
+    with pytest.raises(StackctlError, match="the gateway of `shop` does not run"):
         pause(world.house, ["notes"], PAGE)
     with pytest.raises(ConfigurationError, match="nothing"):
         pause(world.house, ["nothing"], PAGE)
