@@ -14,6 +14,7 @@ from orchestrator.certificates.table import (
     find_uncovered,
     warn_of_ends,
 )
+from orchestrator.release.observe import observe
 from orchestrator.stack.arrival import list_hosts
 
 if TYPE_CHECKING:
@@ -37,12 +38,16 @@ class Certification:
 NOTHING = Certification()
 
 
-def gather_certificates(house: House, snapshot: Snapshot) -> Certification:
-    """Return what stack.yaml names, read and checked. Raises ConfigurationError."""
+def gather_certificates(house: House, snapshot: Snapshot | None = None) -> Certification:
+    """Return what stack.yaml names, read and checked. Raises ConfigurationError.
+
+    Without a `snapshot` the stack is looked at, but only where there is TLS.
+    """
     tls, now = house.stack.gateway.tls, house.clock.now()
     if tls is None:
         return NOTHING
-    over = [one.id for one in snapshot.certificates.certificates]
+    served = (snapshot or observe(house)).certificates
+    over = [one.id for one in served.certificates]
     pairs = tuple(read_own(tls.certificates, house.folder, now, over))
     table = CertificateTable(tuple(pair.certificate for pair in pairs))
     warnings = [text for pair in pairs for text in pair.warnings]

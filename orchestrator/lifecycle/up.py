@@ -113,7 +113,7 @@ def _bring_up_parts(
     """Bring up all but the services; return what that took, and what is to be told."""
     specs = {name: spec_of_accessory(house, name) for name in house.stack.accessories}
     findings = Findings(_look_first(house, specs, images, allow_downtime=allow_downtime))
-    certification = gather_certificates(house, observe(house))
+    certification = gather_certificates(house)
     findings.warnings += certification.warnings
     _ensure_networks(house)
     snapshot = observe(house)
