@@ -9,6 +9,7 @@ from orchestrator.gateway.admin import TLS_PORT
 from orchestrator.gateway.files import certificate_folder
 from orchestrator.gateway.sites import OTHERWISE
 from orchestrator.stack.hosts import find_closeness
+from orchestrator.stack.quantities import HTTPS, write_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from orchestrator.certificates.table import Certificate, CertificateTable
     from orchestrator.gateway.sites import Site
     from orchestrator.stack.tls import Tls
-
-USUAL_PORT = 443  # which no URL names
 
 
 class Secured(NamedTuple):
@@ -32,7 +31,7 @@ class Secured(NamedTuple):
     @property
     def suffix(self) -> str:
         """Return what follows the host in a URL."""
-        return "" if self.port == USUAL_PORT else f":{self.port}"
+        return write_port(self.port, HTTPS)
 
 
 def secure(tls: Tls | None) -> Secured | None:

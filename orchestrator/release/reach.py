@@ -20,7 +20,7 @@ from orchestrator.gateway.container import gateway_spec
 from orchestrator.release.observe import observe
 from orchestrator.sockets import SOCKETS, listens
 from orchestrator.stack.arrival import choose_host
-from orchestrator.stack.quantities import Address, write_host
+from orchestrator.stack.quantities import HTTP, HTTPS, Address, write_host, write_port
 
 if TYPE_CHECKING:
     from orchestrator.certificates.table import CertificateTable
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
 
-HTTP, HTTPS = 80, 443  # ports that no address names
 LINES = 200  # of the log's end are looked through
 SHOWN = 3  # lines
 CLIENT = ", client: "  # from here on a line of NGINX's error log is about who asked for what
@@ -136,9 +135,9 @@ def find_url(house: House, service: str, certificates: CertificateTable) -> str:
     path = wanted.routes[0].path
     named, tls = choose_host(wanted, path), house.stack.gateway.tls
     if tls is not None and named and certificates.of(named):
-        return f"https://{named}{'' if tls.listen.port == HTTPS else f':{tls.listen.port}'}{path}"
+        return f"https://{named}{write_port(tls.listen.port, HTTPS)}{path}"
     host, port = house.entrance.shown if house.entrance else house.door
-    return f"http://{named or write_host(host)}{'' if port == HTTP else f':{port}'}{path}"
+    return f"http://{named or write_host(host)}{write_port(port, HTTP)}{path}"
 
 
 def require_door(house: House, service: str) -> None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from orchestrator.clock import poll
 from orchestrator.gateway.container import fit_gateway
-from orchestrator.gateway.tls import USUAL_PORT
 from orchestrator.stack import naming
 from orchestrator.stack.arrival import GUEST, choose_host, list_hosts
 from orchestrator.stack.hosts import covers
 from orchestrator.stack.model import WitnessRequest
+from orchestrator.stack.quantities import HTTPS, write_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -93,7 +93,7 @@ def find_free_name(stack: Stack, table: CertificateTable, port: int) -> str | No
     names = [name for one in table.certificates for name in one.names]
     free = (name for name in names if not any(covers(pattern, name) for pattern in claimed))
     name = next(free, "").replace("*", GUEST)
-    return f"{name}{'' if port == USUAL_PORT else f':{port}'}" if name else None
+    return name + write_port(port, HTTPS) if name else None
 
 
 def list_requests(service: Service) -> tuple[WitnessRequest, ...]:

@@ -70,6 +70,14 @@ def write_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+HTTP, HTTPS = 80, 443  # ports that no URL names
+
+
+def write_port(port: int, usual: int) -> str:
+    """Return what follows the host in a URL: nothing where the port is the usual one."""
+    return "" if port == usual else f":{port}"
+
+
 class Address(NamedTuple):
     """An IP address and a TCP port on the Docker host."""
 
