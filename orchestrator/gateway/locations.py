@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.stack.arrival import list_hosts
-from orchestrator.stack.quantities import is_loopback
 from orchestrator.stack.routes import Route
 
 if TYPE_CHECKING:
@@ -73,25 +72,20 @@ def match_path(path: str) -> tuple[str, ...]:
 class Guests(NamedTuple):
     """Clients that some routes let in, and nobody else."""
 
-    variable: str  # 1 of all others
+    variable: str  # its name in the config; 1 of all others
     networks: tuple[Networks, ...]
-
-    @property
-    def host(self) -> bool:
-        """Whether programs on the host are among them, which call themselves 127.0.0.1."""
-        return any(map(is_loopback, self.networks))
 
 
 def list_guests(stack: Stack) -> list[Guests]:
     """Return each list of clients that a route has in `allow`, once."""
     routes = (route for service in stack.services.values() for route in service.routes)
     lists = dict.fromkeys(route.allow for route in routes if route.allow)
-    return [Guests(f"$stackctl_unlisted_{n}", networks) for n, networks in enumerate(lists)]
+    return [Guests(f"stackctl_unlisted_{n}", networks) for n, networks in enumerate(lists)]
 
 
 def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iterator[Location]:
     """Yield the routes of all services, callers named as `name_callers` names them."""
-    unlisted = {guests.networks: guests.variable for guests in list_guests(stack)}
+    unlisted = {guests.networks: f"${guests.variable}" for guests in list_guests(stack)}
     for name, service in stack.services.items():
         for position, route in enumerate(service.routes):
             place = f"{name}_{position}"

@@ -24,6 +24,7 @@ from orchestrator.gateway.sites import list_leads, list_sites
 from orchestrator.gateway.tls import certify, list_files, secure
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
+from orchestrator.stack.quantities import hold_host
 from orchestrator.stack.routes import Buffering
 
 if TYPE_CHECKING:
@@ -157,6 +158,7 @@ def load_templates() -> Environment:
     )
     environment.bytecode_cache = keep_compiled(environment)
     environment.filters["ms"] = _to_milliseconds
+    environment.filters["hold_host"] = hold_host
     environment.filters["files"] = list_files  # of a certificate
     environment.globals |= GIVEN
     return environment

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
 
 from orchestrator.stack.fields import STRICT, Image
 from orchestrator.stack.part import Resources
-from orchestrator.stack.quantities import Address, Bytes, HostAddress, Peers, Seconds, is_loopback
+from orchestrator.stack.quantities import Address, Bytes, HostAddress, Peers, Seconds, hold_host
 from orchestrator.stack.tls import Tls
 
 
@@ -36,11 +36,6 @@ class Pause(_Strict):
     retry_after: Annotated[Seconds, Field(ge=1, le=86400, multiple_of=1)] = 60.0
     allow: tuple[Peers, ...] = ()  # addresses or networks of clients that are let in
 
-    @property
-    def allows_host(self) -> bool:
-        """Whether programs on the host are let in, which call themselves 127.0.0.1."""
-        return any(map(is_loopback, self.allow))
-
 
 class Gateway(_Strict):
     """The NGINX in front of everything: the only container with published ports."""
@@ -63,7 +58,7 @@ class Gateway(_Strict):
     @property
     def trusts_host(self) -> bool:
         """Whether a proxy on the host is trusted, which calls itself 127.0.0.1."""
-        return any(map(is_loopback, self.trusted_proxies))
+        return hold_host(self.trusted_proxies)
 
     @property
     def kept(self) -> float:

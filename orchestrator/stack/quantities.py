@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BeforeValidator, Field
 
@@ -23,6 +23,9 @@ from orchestrator.stack.forms import (
     SMALLEST,
     SUBNET,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
@@ -209,6 +212,11 @@ def parse_network(value: object) -> object:
     if network is None or not network.prefixlen or "%" in str(network):
         raise ValueError(f"expected {FORMS[NETWORK]}")
     return network
+
+
+def hold_host(networks: Iterable[Networks]) -> bool:
+    """Whether programs on the host are among clients, which call themselves 127.0.0.1."""
+    return any(map(is_loopback, networks))
 
 
 def is_loopback(network: Networks) -> bool:
