@@ -8,8 +8,11 @@ is `apart`.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import tempfile
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import docker
@@ -22,9 +25,10 @@ from orchestrator.shell import run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 PATIENCE = 120.0  # seconds for an engine to come or to go; a killed one first ends what it had
+# A socket's path has 106 bytes at most for containerd, and pytest's folders are long. As it is root's:
+SOCKETS = Path("/run")
 
 
 class OwnEngine:
@@ -36,13 +40,14 @@ class OwnEngine:
         With `apart` a namespace is made for it; else the caller is in one.
         """
         self._folder = folder
+        self._sockets = Path(tempfile.mkdtemp(prefix="own-engine-", dir=SOCKETS))
         self._images = images
         self._prefix = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")[
             : 6 if apart else 0
         ]
         self._machine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
         self._process: subprocess.Popen[bytes] | None = None
-        self.address = f"unix://{folder}/docker.sock"
+        self.address = f"unix://{self._sockets}/docker.sock"
 
     def __enter__(self) -> Self:
         self.start()
@@ -54,9 +59,9 @@ class OwnEngine:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-        # An engine mounts its data on themselves; each one that was killed leaves that behind.
-        while run(("umount", str(self._folder / "data")), os.environ).code == 0:
-            pass
+        for place in self._mounts():
+            run(("umount", place), os.environ)
+        shutil.rmtree(self._sockets)
         self._machine.close()
 
     def start(self) -> None:
@@ -67,7 +72,7 @@ class OwnEngine:
                     *self._prefix,
                     "dockerd",
                     f"--data-root={self._folder}/data",
-                    f"--exec-root={self._folder}/run",
+                    f"--exec-root={self._sockets}/run",
                     f"--pidfile={self._folder}/pid",
                     f"--host={self.address}",
                 ),
@@ -96,15 +101,24 @@ class OwnEngine:
             self._process.kill()
             self._process.wait(PATIENCE)
             self._process = None
-            (self._folder / "run" / "containerd" / "containerd.pid").unlink(missing_ok=True)
+            (self._sockets / "run" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
     def restart(self) -> None:
         """Stop it and start it again."""
         self.stop()
         self.start()
 
+    def _mounts(self) -> list[str]:
+        """Return what it left mounted, the last first: its data on themselves once for each kill."""
+        places = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        own = (f"{self._folder}/", f"{self._sockets}/")
+        return [place for place in reversed(places) if place.startswith(own)]
+
     def _answers(self) -> bool | None:
-        if not (self._folder / "docker.sock").exists():
+        """Tell whether it answers: nothing while it may still come, False when it has ended."""
+        if self._process is None or self._process.poll() is not None:
+            return False
+        if not (self._sockets / "docker.sock").exists():
             return None  # docker-py leaves a socket open that finds nobody
         with suppress(docker.errors.DockerException, requests.exceptions.RequestException):
             client = docker.APIClient(base_url=self.address, version="auto")
