@@ -50,11 +50,12 @@ class OwnEngine:
         self.address = f"unix://{self._sockets}/docker.sock"
 
     def __enter__(self) -> Self:
-        self.start()
-        client = docker.APIClient(base_url=self.address, version="auto", timeout=300)
-        for image in self._images:
-            client.load_image(b"".join(self._machine.get_image(image)))  # type: ignore[no-untyped-call]
-        client.close()
+        try:
+            self.start()
+            self._load()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,6 +108,12 @@ class OwnEngine:
         """Stop it and start it again."""
         self.stop()
         self.start()
+
+    def _load(self) -> None:
+        client = docker.APIClient(base_url=self.address, version="auto", timeout=300)
+        for image in self._images:
+            client.load_image(b"".join(self._machine.get_image(image)))  # type: ignore[no-untyped-call]
+        client.close()
 
     def _mounts(self) -> list[str]:
         """Return what it left mounted, the last first: its data on themselves once for each kill."""
