@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 PATIENCE = 120.0  # seconds for an engine to come or to go; a killed one first ends what it had
 # A socket's path has 106 bytes at most for containerd, and pytest's folders are long. As it is root's:
 SOCKETS = Path("/run")
+APART = ("unshare", "--net", "--mount", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")
 
 
 class OwnEngine:
@@ -37,14 +38,13 @@ class OwnEngine:
     def __init__(self, folder: Path, images: Sequence[str], *, apart: bool = False) -> None:
         """Take an empty folder, and images of the machine's engine that it is to have.
 
-        With `apart` a namespace is made for it; else the caller is in one.
+        With `apart` namespaces are made for it; else the caller is in one. What it mounts ends with it
+        then, even where nobody is left to put things in order.
         """
         self._folder = folder
         self._sockets = Path(tempfile.mkdtemp(prefix="own-engine-", dir=SOCKETS))
         self._images = images
-        self._prefix = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh")[
-            : 6 if apart else 0
-        ]
+        self._prefix = APART if apart else ()
         self._machine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
         self._process: subprocess.Popen[bytes] | None = None
         self.address = f"unix://{self._sockets}/docker.sock"
