@@ -4,7 +4,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip c
 	--universal --generate-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo check test properties benchmark reports prove faults soak hostile audit package lock down clean
+.PHONY: help setup venv demo check test thorough properties benchmark reports prove faults soak hostile audit package lock down clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -27,7 +27,10 @@ check: venv ## format, lint, types and unit tests
 
 test: setup check ## all of `check`, then every test, those on real Docker too
 	$(BIN)/pytest tests/properties tests/contract services -n 3
-	$(BIN)/pytest tests/e2e -n 3 --dist loadgroup
+	$(BIN)/pytest tests/e2e -n 3 --dist loadgroup -m "not thorough"
+
+thorough: setup ## the end-to-end tests that `test` leaves out
+	$(BIN)/pytest tests/e2e -m thorough
 
 properties: setup ## 10,000 new examples of each property test; takes an hour or more
 	HYPOTHESIS_PROFILE=long $(BIN)/pytest tests/properties -n 2

@@ -34,7 +34,7 @@ BY_KEY = {fault.key: fault for fault in MATRIX}
 KILLED = [
     boundary
     for boundary in list_boundaries("deploy", migrates=True)
-    if boundary.phase in (Phase.START, Phase.PREVIEW, Phase.PROMOTE, Phase.CONFIRM, Phase.DRAIN)
+    if boundary.phase in (Phase.START, Phase.PROMOTE, Phase.DRAIN)
 ]
 PICKED = [
     ("deploy", "after promote", "interrupt"),

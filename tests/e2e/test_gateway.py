@@ -765,7 +765,7 @@ def test_replicas_that_are_back_are_asked_at_once(gateway: Operator) -> None:
     for name in names:
         gateway.engine.kill(name)
     wait_until(lambda: ask(gateway, "/app/").status == 502 or None)
-    for _ in range(20):  # NGINX puts both aside for 5 s
+    for _ in range(4):  # NGINX puts both aside for 5 s
         assert ask(gateway, "/app/").status in (502, 504)
     for name in names:
         gateway.engine.start(name)

@@ -90,6 +90,7 @@ def test_a_release_whose_connection_ends_is_put_right_by_the_next_command(
     wait_until(lambda: not list(place.iterdir()) or None)
 
 
+@pytest.mark.thorough
 def test_a_stack_is_measured_and_a_copy_broken_over_ssh(far: Operator) -> None:
     """A load test, logs as they come, and a drill, whose releases are killed on this side."""
     far.write_stack()
@@ -102,6 +103,7 @@ def test_a_stack_is_measured_and_a_copy_broken_over_ssh(far: Operator) -> None:
     assert far.serving() == "v1"
 
 
+@pytest.mark.thorough
 def test_a_slow_line_takes_longer_and_no_more(far: Operator, outside: Outside, sshd: Sshd) -> None:
     """A release goes well, loses nothing, and says how far it is."""
     far.write_stack()
