@@ -51,6 +51,6 @@ class DockerConversation:
 
     def _read(self, count: int) -> bytes:
         taken = read_exactly(self._socket, count)
-        if taken is None:
+        if len(taken) < count:
             raise EngineError(f"{self._doing}: it has ended")
         return taken

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.clock import SystemClock, poll
 from orchestrator.engine.connection import translated
 from orchestrator.engine.plain import to_plain
-from orchestrator.engine.streams import HEADER, length_of, open_socket, read_exactly
-from orchestrator.engine.values import ERROR, OUT
+from orchestrator.engine.streams import open_socket, read_frames, read_plain
 from orchestrator.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     import docker
 
-MOST = 65_536  # bytes that are taken at once
 ENDING = 5.0  # seconds
 # What the engine prints in place of a command's output where there is no such command.
 NOT_STARTED = b"OCI runtime exec failed"
@@ -45,9 +43,7 @@ class DockerSession(ABC):
         # Its streams may end a moment before the engine says that it has.
         code = poll(self._find_code, clock=SystemClock(), every=0.02, within=ENDING)
         if code is None:
-            raise EngineError(
-                f"{self._doing}: the connection to the engine has ended, and the command may run on"
-            )
+            raise self._cut()
         return code
 
     @abstractmethod
@@ -69,22 +65,24 @@ class DockerSession(ABC):
 
         Raises EngineError where the engine goes.
         """
+        read = read_plain if self._terminal else read_frames
         with translated(self._doing):
-            if self._terminal:
-                while data := self._socket.recv(MOST):
-                    yield OUT, data
-                return
-            while header := read_exactly(self._socket, HEADER):
-                left = length_of(header)
-                while left and (data := self._socket.recv(min(left, MOST))):
-                    left -= len(data)
-                    yield (ERROR if header[0] == ERROR else OUT), data
+            try:
+                yield from read(self._socket)
+            except (ConnectionError, EOFError) as error:
+                raise self._cut() from error
 
     def close(self) -> None:
         """Leave the process; what reads its input finds the end of it."""
         with translated(self._doing):
             self._stream.close()
             self._socket.close()
+
+    def _cut(self) -> EngineError:
+        return EngineError(
+            f"{self._doing}: the connection to the engine has ended, and the command may run on",
+            "what it printed may not be whole; see whether the engine answers: `docker info`",
+        )
 
     def _take(self, stream: Any) -> None:
         """Have the connection."""
