@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from orchestrator.console import Console
     from orchestrator.jobs.installation import Installed, Place
+    from orchestrator.jobs.listing import Running
     from orchestrator.jobs.timers import Caller
     from orchestrator.settings import Settings
     from orchestrator.stack.model import Stack
@@ -44,7 +45,6 @@ def jobs(
     """
     from orchestrator.console import Console
     from orchestrator.jobs.installation import find_caller, find_place, remove
-    from orchestrator.jobs.listing import list_jobs
     from orchestrator.stack.load import load_stack
 
     _refuse_options(action, given=dry_run or cron)
@@ -54,7 +54,7 @@ def jobs(
     place = find_place(os.environ, user=os.geteuid() != 0 if user is None else user)
     with Console(settings) as console:
         if action == "list":
-            return _list(console, list_jobs(stack, place, caller, _find_reports(settings)))
+            return _list(settings, console, stack, place, caller)
         if action == "remove":
             return _print_installed(console, remove(place, stack.name, caller), place)
         return _install(console, stack, place, caller, cron=cron, dry_run=dry_run)
@@ -115,11 +115,15 @@ def _print_installed(console: Console, done: Installed, place: Place) -> int:
     return 0
 
 
-def _list(console: Console, rows: list[dict[str, Any]]) -> int:
-    if not rows:
+def _list(settings: Settings, console: Console, stack: Stack, place: Place, caller: Caller) -> int:
+    from orchestrator.jobs.listing import list_jobs
+
+    if not stack.jobs:
         console.print_either({"jobs": []}, "stack.yaml has no `jobs`\n")
         return 0
-    head = ("job", "service", "schedule", "next", "last")
+    running = _look(settings, console)
+    rows = list_jobs(stack, place, caller, _find_reports(settings), running)
+    head = ("job", "service", "schedule", "now", "next", "last")
     table = [head, *(tuple(row["told"][key] for key in head) for row in rows)]
     widths = [max(len(line[at]) for line in table) for at in range(len(head))]
     lines = [
@@ -130,3 +134,16 @@ def _list(console: Console, rows: list[dict[str, Any]]) -> int:
         del row["told"]
     console.print_either({"jobs": rows}, "\n".join(lines) + "\n")
     return 0
+
+
+def _look(settings: Settings, console: Console) -> Running | None:
+    """Return what runs now; None where the engine does not say: all else is known without it."""
+    from orchestrator.errors import EngineError
+    from orchestrator.jobs.listing import find_running
+    from orchestrator.wiring import open_house
+
+    try:
+        return find_running(open_house(settings.file, console, reports=settings.reports))
+    except EngineError as error:
+        console.print_note(f"whether jobs run now is not known: {error.message}")
+        return None

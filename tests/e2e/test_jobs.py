@@ -36,6 +36,12 @@ def runs_of(operator: Operator) -> list[str]:
     ]
 
 
+def listed(operator: Operator) -> list[dict[str, Any]]:
+    """Return what `jobs list` says."""
+    rows = operator.run("jobs", "list", "--user", "--output", "json").document["jobs"]
+    return list(rows)
+
+
 @contextmanager
 def run_by_timer(operator: Operator, job: str) -> Iterator[subprocess.Popen[str]]:
     """Run a job as systemd does: by the unit that is written, with nothing else in the environment."""
@@ -53,8 +59,7 @@ def run_by_timer(operator: Operator, job: str) -> Iterator[subprocess.Popen[str]
     with running_beside(shlex.split(told["ExecStart"]), place, around) as process:
         yield process
     assert {"job": job, "installed": True} in [
-        {key: row[key] for key in ("job", "installed")}
-        for row in operator.run("jobs", "list", "--user", "--output", "json").document["jobs"]
+        {key: row[key] for key in ("job", "installed")} for row in listed(operator)
     ]
     assert operator.run("jobs", "remove", "--user").code in (0, 1)
     assert list(folder.glob("*.*")) == []
@@ -76,6 +81,10 @@ def test_a_job_runs_beside_a_release_and_leaves_a_record(operator: Operator) -> 
     with run_by_timer(operator, "sweep") as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "sweeping there in v1\n"
+        (row,) = (row for row in listed(operator) if row["running"])
+        assert (row["job"], row["run"]["version"]) == ("sweep", "v1")
+        text = operator.run("jobs", "list").stdout
+        assert f"runs since {row['run']['since']}" in text
         second = operator.run("run", "--job", "sweep")
         assert (second.code, "holds the lock of `sweep` since" in second.stderr) == (5, True)
         assert operator.deploy("v2").code == 0
@@ -87,6 +96,7 @@ def test_a_job_runs_beside_a_release_and_leaves_a_record(operator: Operator) -> 
     assert (record["outcome"], record["exit_code"], record["version"]) == ("failed", 3, "v1")
     assert record["output"] == ["sweeping there in v1"]
     assert runs_of(operator) == []
+    assert [row["running"] for row in listed(operator)] == [False, False]
 
     assert operator.run("exec", "app", "--", "rm", "/data/end").code == 0
     with operator.running("run", "--job", "sweep") as killed:

@@ -9,8 +9,11 @@ import pytest
 
 from orchestrator.errors import ConfigurationError, Interrupted, LockedError, StackctlError
 from orchestrator.jobs.conclusion import record_left
+from orchestrator.jobs.installation import Place
+from orchestrator.jobs.listing import Running, find_running, list_jobs
 from orchestrator.jobs.record import KEPT, JobRun, add_run, list_runs
 from orchestrator.jobs.supervision import run_job
+from orchestrator.jobs.timers import Caller
 from orchestrator.release.lock import hold_lock
 from orchestrator.release.observe import observe
 from tests.fakes.apps import App
@@ -48,6 +51,14 @@ def kept(world: World) -> list[tuple[str, int | None, str]]:
 def containers(world: World) -> tuple[Container, ...]:
     """Return the containers of jobs."""
     return observe(world.house).runs
+
+
+def listed(world: World, running: Running | None) -> tuple[bool | None, object, str]:
+    """Return what the list says of now, for scripts and for people."""
+    place = Place(world.folder / "units", user=True)
+    caller = Caller(("stackctl",), world.folder / "stack.yaml")
+    (row,) = list_jobs(world.house.stack, place, caller, world.folder / "reports", running)
+    return row["running"], row["run"], row["told"]["now"]
 
 
 def leave(world: World, method: str = "begin", *, late: bool = True) -> None:
@@ -113,6 +124,20 @@ def test_never_two_at_a_time(world: World) -> None:
         assert world.deploy("v2").outcome == "deployed"
         assert observe(world.house).strangers == ()
     assert kept(world) == []
+
+
+def test_the_list_says_what_runs_now_and_since_when(world: World) -> None:
+    """Not what has ended and is not recorded yet; where nobody can say, it says that."""
+    assert listed(world, find_running(world.house)) == (False, None, "-")
+    assert listed(world, None) == (None, None, "unknown")
+    leave(world)
+    running, run, told = listed(world, find_running(world.house))
+    assert isinstance(run, dict)
+    assert (running, run["service"], run["version"]) == (True, "notes", "v1")
+    assert run["since"] == "2030-01-01T" + run["since"][11:]
+    assert told == f"runs since {run['since']}"
+    world.engine.stop(containers(world)[0].id, 0)
+    assert listed(world, find_running(world.house)) == (False, None, "-")
 
 
 def test_a_run_that_takes_too_long_is_ended(world: World) -> None:

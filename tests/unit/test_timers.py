@@ -172,7 +172,7 @@ def test_the_list_has_the_next_time_and_the_last_run(tmp_path: Path) -> None:
     now = datetime(2026, 11, 29, 9, tzinfo=UTC)
     rows = {
         row["job"]: row["told"]
-        for row in list_jobs(stack, place, caller, tmp_path / "reports", now)
+        for row in list_jobs(stack, place, caller, tmp_path / "reports", {}, now)
     }
     assert (rows["nightly"]["next"], rows["nightly"]["last"]) == ("no timer", "never")
     assert rows["by-hand"]["schedule"] == "by hand"
@@ -182,7 +182,7 @@ def test_the_list_has_the_next_time_and_the_last_run(tmp_path: Path) -> None:
         tmp_path / "reports",
         JobRun("nightly", "failed", 3, "too little memory", "2026-11-29T03:15:00"),
     )
-    row = list_jobs(stack, place, caller, tmp_path / "reports", now)[0]
+    row = list_jobs(stack, place, caller, tmp_path / "reports", {}, now)[0]
     assert row["next"].startswith("2026-11-30T03:15")
     assert row["told"]["last"] == "2026-11-29T03:15:00 failed with 3: too little memory"
 
