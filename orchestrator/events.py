@@ -117,6 +117,17 @@ class Noticed(Event):
 
 
 @dataclass(frozen=True)
+class BackedUp(Event):
+    """What an accessory holds was kept, before a migration."""
+
+    kind = "backup"
+    accessory: str
+    file: str  # relative to stack.yaml's folder
+    size: int  # bytes
+    seconds: float
+
+
+@dataclass(frozen=True)
 class ReplicaStarted(Event):
     """A container of the candidate runs."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.announce.markers import choose_markers
 from orchestrator.announce.quoting import say
 from orchestrator.events import (
+    BackedUp,
     Closed,
     Ended,
     Event,
@@ -56,7 +57,7 @@ class Narration:
 
     def show(self, event: Event) -> None:
         """Show an event; where stderr is a terminal, what is going on as well."""
-        if not (self._tell_work(event) or self._tell_door(event)):
+        if not (self._tell_work(event) or self._tell_deed(event)):
             self._tell_past(event)
 
     def still(self, *, over: bool = False) -> None:
@@ -99,9 +100,12 @@ class Narration:
                 return False
         return True
 
-    def _tell_door(self, event: Event) -> bool:
-        """Say that users are told to come back, and until when; return whether it was that."""
+    def _tell_deed(self, event: Event) -> bool:
+        """Say what a phase has done on its way; return whether it was that."""
         match event:
+            case BackedUp():
+                told = f"{event.accessory}: {event.size:,} bytes in {event.seconds:.1f} s"
+                self._line(f"  [green]backup[/] {plain(f'{told}, {event.file}')}")
             case Closed():
                 self._line("  [yellow]closed[/] users are told to come back")
             case Idle() if event.closed:

@@ -44,6 +44,6 @@ def backup(
             require_backup(house, name)
         show = Screen(sys.stderr).show
         with hold_lock(house, f"backup {' '.join(names)}", wait):
-            files = [str(back_up(house, name, complain=show)) for name in names]
+            files = [str(back_up(house, name, complain=show).file) for name in names]
         console.print_either({"backups": files}, "".join(f"wrote {file}\n" for file in files))
         return 0

@@ -51,7 +51,7 @@ def summarize(
             events, "probe", "at", "replica", "attempt", "healthy", "status", "ms", "detail"
         ),
         "configs": _pick(events, "switched", "at", "config", "sha256"),
-        **(_pick_moves(events) | _pick_gaps(events)),
+        **(_pick_backups(events) | _pick_moves(events) | _pick_gaps(events)),
         "drain": _pick_drain(events),
         "witness": witness,
         "traffic": traffic,
@@ -165,6 +165,12 @@ def _pick_record(events: Sequence[Event]) -> dict[str, object]:
         "adopted": adopted[0] if adopted else None,
         "warnings": warnings,
     }
+
+
+def _pick_backups(events: Sequence[Event]) -> dict[str, object]:
+    """Return what was kept before a migration; most releases keep nothing, and have no such list."""
+    backups = _pick(events, "backup", "at", "accessory", "file", "size", "seconds")
+    return {"backups": backups} if backups else {}
 
 
 def _pick_moves(events: Sequence[Event]) -> dict[str, object]:

@@ -36,8 +36,8 @@ def back_up(
     name: str,
     tell: Callable[[str, float], None] = lambda *_: None,
     complain: Complain = lambda _: None,
-) -> Path:
-    """Keep what an accessory's `backup` prints, and return the file. The caller holds the lock.
+) -> Dump:
+    """Keep what an accessory's `backup` prints. The caller holds the lock.
 
     It is there whole, or not at all; then the oldest beyond `keep` go. Raises ConfigurationError,
     CandidateError where the command fails, EngineError.
@@ -54,15 +54,15 @@ def back_up(
         with opened_folder(folder) as place:
             kept = _Place(place)
             kept.remove_partial()
+            begin, file = house.clock.monotonic(), house.clock.now().strftime(FORM)
             session = house.engine.attend(found.id, wanted.command)
-            file = house.clock.now().strftime(FORM)
-            _write(house, kept, session, _Order(name, wanted, file, complain))
+            size = _write(house, kept, session, _Order(name, wanted, file, complain))
             kept.remove_old(wanted.keep)
     except OSError as error:
         raise CandidateError(
             f"the backup of `{name}` cannot be written: {error.strerror}", HINT.format(name)
         ) from error
-    return folder / file
+    return Dump(folder / file, size, house.clock.monotonic() - begin)
 
 
 def require_backup(house: House, name: str) -> Backup:
@@ -76,6 +76,15 @@ def require_backup(house: House, name: str) -> Backup:
 
 
 @dataclass(frozen=True)
+class Dump:
+    """What was kept of an accessory."""
+
+    file: Path
+    size: int  # bytes
+    seconds: float  # that it took
+
+
+@dataclass(frozen=True)
 class _Order:
     name: str
     wanted: Backup
@@ -83,8 +92,8 @@ class _Order:
     complain: Complain
 
 
-def _write(house: House, kept: _Place, session: Session, order: _Order) -> None:
-    """Write what a command prints. Raises CandidateError, OSError; then nothing is left of it."""
+def _write(house: House, kept: _Place, session: Session, order: _Order) -> int:
+    """Write what a command prints, and return how many bytes. Raises CandidateError, OSError; then nothing is left of it."""
     partial = order.file + PARTIAL
     try:
         with closing(session), kept.create(partial) as file:
@@ -109,6 +118,7 @@ def _write(house: House, kept: _Place, session: Session, order: _Order) -> None:
             file.flush()
             os.fsync(file.fileno())
         kept.rename(partial, order.file)
+        return intake.taken
     finally:
         kept.remove(partial)
 

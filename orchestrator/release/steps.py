@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import GatewayError
-from orchestrator.events import DrainEnded, Planned, Switched, Warned
+from orchestrator.events import BackedUp, DrainEnded, Planned, Switched, Warned
 from orchestrator.evidence.record import hash_text
 from orchestrator.release.backup import back_up
 from orchestrator.release.candidate import (
@@ -138,7 +138,9 @@ def migrate(run: Run, candidate: Candidate) -> Candidate:
     if spec is not None and wanted is not None:
         with run.phase(Phase.MIGRATE):
             for name in candidate.plan.backups:
-                back_up(run.house, name, run.tell)
+                dump = back_up(run.house, name, run.tell)
+                file, seconds = run.house.shorten(dump.file), round(dump.seconds, 3)
+                run.emit(BackedUp(name, file, dump.size, seconds))
             run.tell("until the database is migrated", wanted.deadline)
             migrate_database(run.house, spec, wanted.deadline)
     return candidate

@@ -35,9 +35,13 @@ def test_a_database_is_kept_before_it_is_migrated(operator: Operator) -> None:
 
     restore = ("exec", "--no-tty", "db", "--", "sh", "-c", "cat >/data/rows")
     assert operator.pipe(*restore, given=EVERY_BYTE).returncode == 0
-    assert operator.deploy("v2").code == 0
+    released = operator.deploy("v2")
+    assert released.code == 0
     kept = dumps(operator)
     assert kept[-1].read_bytes() == EVERY_BYTE
+    (named,) = operator.evidence(released)["backups"]
+    assert operator.folder / named["file"] == kept[-1]
+    assert (named["accessory"], named["size"]) == ("db", len(EVERY_BYTE))
 
     assert operator.run("exec", "db", "--", "touch", "/data/broken").code == 0
     failed = operator.deploy("v3")

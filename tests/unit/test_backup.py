@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.errors import ConfigurationError, StackctlError
+from orchestrator.evidence.audit import Audit
 from orchestrator.release.backup import back_up
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
@@ -55,6 +56,31 @@ def test_a_release_keeps_the_data_before_it_migrates(world: World) -> None:
     assert dumps(world) == [name]
 
 
+def test_the_evidence_names_what_was_kept(world: World) -> None:
+    """Where the migration failed as well: there it is needed; a release that keeps nothing names nothing."""
+    world.host.apps["migrate"] = App(ends=3)
+    failed = world.deploy("v2")
+    (name,) = dumps(world)
+    evidence = world.evidence(failed)
+    (backup,) = evidence["backups"]
+    assert evidence["failure"]["reason"] == "the migration ended with exit code 3"
+    assert {key: backup[key] for key in ("accessory", "file", "size")} == {
+        "accessory": "db",
+        "file": f"backups/db/{name}",
+        "size": len("rows"),
+    }
+    assert backup["seconds"] >= 0
+    page = world.house.releases / failed.release
+    for each in ("evidence.md", "report.html"):
+        assert f"backups/db/{name}" in (page / each).read_text()
+
+    del world.document["accessories"]["db"]["backup"]
+    del world.host.apps["migrate"]
+    assert "backups" not in world.evidence(world.deploy("v2"))
+    audit = Audit(world.house.releases)
+    assert {finding.state for finding in audit.check_all()} == {"sound"}
+
+
 def test_a_backup_that_fails_ends_the_release_before_the_migration(world: World) -> None:
     """Nothing is started, nothing is left, and the backups of before stay."""
     before = dumps(world)
@@ -76,7 +102,7 @@ def test_only_the_newest_are_kept(world: World) -> None:
     (folder / "1999.dump").touch()
     files = []
     for _ in range(4):
-        files.append(back_up(world.house, "db").name)
+        files.append(back_up(world.house, "db").file.name)
         world.clock.sleep(1)
     assert dumps(world) == ["1999.dump", *files[2:]]
 
