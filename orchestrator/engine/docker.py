@@ -161,10 +161,18 @@ class DockerEngine:
         return DockerConversation(self._client, container, argv, user)
 
     def attend(
-        self, container: str, argv: tuple[str, ...], *, user: str = "", terminal: bool = False
+        self,
+        container: str,
+        argv: tuple[str, ...],
+        *,
+        user: str = "",
+        terminal: bool = False,
+        environment: Mapping[str, str] = {},
     ) -> Session:
         """Start a command inside a container that somebody sits at."""
-        return JoinedSession(self._client, container, argv, user=user, terminal=terminal)
+        return JoinedSession(
+            self._client, container, argv, user=user, terminal=terminal, environment=environment
+        )
 
     def begin(self, container: str, program: str, *, terminal: bool) -> Session:
         """Start a container; somebody sits at its first process."""

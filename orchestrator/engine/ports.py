@@ -149,9 +149,18 @@ class Inside(Protocol):
         """Start a command inside a container that is asked line by line."""
 
     def attend(
-        self, container: str, argv: tuple[str, ...], *, user: str = "", terminal: bool = False
+        self,
+        container: str,
+        argv: tuple[str, ...],
+        *,
+        user: str = "",
+        terminal: bool = False,
+        environment: Mapping[str, str] = {},
     ) -> Session:
-        """Start a command inside a container that somebody sits at, with a `terminal` or without."""
+        """Start a command inside a container that somebody sits at, with a `terminal` or without.
+
+        `environment` is what it has beside the container's own.
+        """
 
     def begin(self, container: str, program: str, *, terminal: bool) -> Session:
         """Start a container that was created to take input; somebody sits at its first process.

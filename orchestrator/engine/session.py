@@ -13,7 +13,7 @@ from orchestrator.engine.streams import open_socket, read_frames, read_plain
 from orchestrator.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import docker
 
@@ -102,11 +102,19 @@ class JoinedSession(DockerSession):
         *,
         user: str,
         terminal: bool,
+        environment: Mapping[str, str] = {},
     ) -> None:
         super().__init__(client, f"running `{argv[0]}` in a container", terminal=terminal)
         self._argv = argv
         with translated(self._doing):
-            made = client.exec_create(container, list(argv), stdin=True, tty=terminal, user=user)
+            made = client.exec_create(
+                container,
+                list(argv),
+                stdin=True,
+                tty=terminal,
+                user=user,
+                environment=dict(environment),
+            )
             self._id: str = made["Id"]
             self._take(client.exec_start(self._id, socket=True, tty=terminal))
 

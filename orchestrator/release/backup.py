@@ -6,15 +6,17 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO
 
 from orchestrator.clock import poll
 from orchestrator.engine.values import OUT
 from orchestrator.errors import CandidateError, ConfigurationError, StackctlError
+from orchestrator.release.beside import Beside
 from orchestrator.release.observe import observe
 from orchestrator.reports import make_folder, opened_folder
+from orchestrator.signals import put_off
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +57,9 @@ def back_up(
             kept = _Place(place)
             kept.remove_partial()
             begin, file = house.clock.monotonic(), house.clock.now().strftime(FORM)
-            session = house.engine.attend(found.id, wanted.command)
-            size = _write(house, kept, session, _Order(name, wanted, file, complain))
+            grace = house.stack.accessories[name].stop_grace
+            command = Beside(house.engine, house.clock, found.id, wanted.command, grace)
+            size = _write(kept, command, _Order(name, wanted, file, complain))
             kept.remove_old(wanted.keep)
     except OSError as error:
         raise CandidateError(
@@ -92,23 +95,25 @@ class _Order:
     complain: Complain
 
 
-def _write(house: House, kept: _Place, session: Session, order: _Order) -> int:
+def _write(kept: _Place, command: Beside, order: _Order) -> int:
     """Write what a command prints, and return how many bytes. Raises CandidateError, OSError; then nothing is left of it."""
     partial = order.file + PARTIAL
     try:
-        with closing(session), kept.create(partial) as file:
+        with command.begun() as session, kept.create(partial) as file:
             session.end_input()
             intake = _Intake(session, file, order.complain)
             threading.Thread(target=intake.run, daemon=True).start()
             within = order.wanted.deadline
             ended = poll(
                 lambda: intake.over.is_set() or None,
-                clock=house.clock,
+                clock=command.clock,
                 every=LOOK_EVERY,
                 within=within,
             )
             if ended is None:
-                raise _failed(order.name, f"did not end within {within:g} s")
+                with put_off():
+                    left = "" if command.end(session) else "; it may run on in its container"
+                raise _failed(order.name, f"did not end within {within:g} s{left}")
             if intake.error is not None:
                 raise intake.error
             if code := session.exit_code():

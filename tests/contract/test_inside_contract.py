@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.errors import EngineError, NotFound
+from orchestrator.release.beside import Beside
 from orchestrator.release.symptoms import explain_listeners
 from orchestrator.sockets import SOCKETS
 from tests.contract.bench import DATA, SECLUDED, SLEEPER, Bench, archive
@@ -111,6 +112,16 @@ def test_a_program_that_a_container_does_not_have_is_not_found(bench: Bench) -> 
     with pytest.raises(NotFound, match=r"`no-such-program` cannot be run there"):
         list(session.output())
     session.close()
+
+
+def test_a_command_beside_others_is_ended_by_its_mark(bench: Bench) -> None:
+    """The container's first process, which has the same name, goes on."""
+    container = bench.run("app")
+    command = Beside(bench.engine, bench.clock, container, SLEEPER)
+    with command.begun() as session:
+        assert command.end(session)
+        assert session.exit_code() == 143
+    assert bench.look(container).running
 
 
 def test_who_sits_at_a_first_process_has_all_that_it_prints(bench: Bench) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 DUMP = "echo noise >&2; test -e /data/rows || echo empty; cat /data/rows; test ! -e /data/broken"
 
 
+LATE = "trap '' TERM; echo half of it; sleep 600 | cat"
+
+
 def dumps(operator: Operator) -> list[Path]:
     """Return the backups that there are, the newest last."""
     return sorted((operator.folder / "backups" / "db").iterdir())
@@ -59,3 +62,25 @@ def test_a_database_is_kept_before_it_is_migrated(operator: Operator) -> None:
     assert (by_hand.code, by_hand.stdout) == (0, f"wrote {dumps(operator)[-1]}\n")
     assert len(dumps(operator)) == 2
     assert dumps(operator)[-1].read_bytes() == EVERY_BYTE
+
+
+def test_a_backup_whose_time_is_up_leaves_nothing(operator: Operator) -> None:
+    """No half file, and nobody at work in the container, however stubborn and many they are."""
+    operator.write_stack()
+    database = {
+        "image": "${IMAGE_PREFIX:-}python:3.13-slim",
+        "command": ["tail", "-f", "/dev/null"],
+        "init": True,
+        "stop_grace": "1s",
+        "backup": {"command": ["sh", "-c", LATE], "deadline": "2s"},
+    }
+    operator.write({**operator.read(), "accessories": {"db": database}})
+    operator.up()
+    late = operator.run("backup", "db", "--output", "json")
+    assert (late.code, late.document["error"]["message"]) == (
+        1,
+        "the backup of `db` did not end within 2 s",
+    )
+    assert dumps(operator) == []
+    left = str(operator.engine.top(f"{operator.name}-db"))
+    assert ("tail" in left, "sleep" in left, "cat" in left) == (True, False, False)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tests.fakes.apps import App
     from tests.fakes.nginx import FakeNginx
+    from tests.fakes.session import FakeSession
 
 HEADER = "  sl  local_address rem_address   st"
 ANYBODY = "00000000:0000"
@@ -46,6 +47,7 @@ class Box:
     ended: int | None = None  # with which code, the last time
     persistent: bool = False
     restarts: int = 0
+    beside: dict[str, FakeSession] = field(default_factory=dict)  # by a variable that it has
 
     def __post_init__(self) -> None:
         self.persistent = self.spec.persistent
@@ -142,6 +144,9 @@ class Box:
                 return self._print_lanes(folder)
             case ("sh", "-c", script, folder) if "key.pem" in script:
                 return self._print_certificates(folder)
+            case ("sh", "-c", script, _, mark, name) if "environ" in script and not self.app.bare:
+                found = self.beside.get(mark)
+                return Output(0, "7\n" if found and found.signal(name) else "")
             case ("find", place, "-type", "f", "-delete"):
                 return self._empty(place)
             case ("rm", "-rf", "--", *paths):
@@ -153,6 +158,10 @@ class Box:
                 return self._list(folder)
             case _:
                 return Output(127, f"{argv[0]}: executable file not found in $PATH")
+
+    def at_work(self) -> list[str]:
+        """Return the programs beside its first process that have not ended."""
+        return [session.program for session in self.beside.values() if not session.ended]
 
     def say(self, now: datetime, *lines: str) -> None:
         """Print lines."""

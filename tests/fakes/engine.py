@@ -226,10 +226,11 @@ class FakeEngine:
         *,
         user: str = "",  # noqa: ARG002
         terminal: bool = False,  # noqa: ARG002
+        environment: Mapping[str, str] = {},
     ) -> Session:
         """Start a command in a running container that somebody sits at."""
         with self.called("attend", container):
-            return FakeSession(self, self.host.running(container), argv)
+            return FakeSession(self, self.host.running(container), argv, environment)
 
     def begin(self, container: str, program: str, *, terminal: bool) -> Session:  # noqa: ARG002
         """Start a container; somebody sits at its first process."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.fakes.box import Box
     from tests.fakes.engine import FakeEngine
@@ -16,15 +17,46 @@ NOT_FOUND = 127
 
 
 class FakeSession:
-    """`cat` gives back what it is told; any other process is one that the box knows how to run."""
+    """`cat` gives back what it is told, and `sleep` goes on until it is ended.
 
-    def __init__(self, engine: FakeEngine, box: Box, argv: tuple[str, ...]) -> None:
+    Any other process is one that the box knows how to run.
+    """
+
+    def __init__(
+        self,
+        engine: FakeEngine,
+        box: Box,
+        argv: tuple[str, ...],
+        environment: Mapping[str, str] = {},
+    ) -> None:
         self._engine = engine
         self._box = box
         self._argv = argv
         self._told: list[bytes] = []
         self._over = False
         self._code: int | None = None
+        self._ended = threading.Event()
+        if argv[0] == "sleep":
+            box.beside |= {f"{name}={value}": self for name, value in environment.items()}
+
+    @property
+    def program(self) -> str:
+        """Return what it runs."""
+        return self._argv[0]
+
+    @property
+    def ended(self) -> bool:
+        """Whether a signal has ended it."""
+        return self._ended.is_set()
+
+    def signal(self, name: str) -> bool:
+        """Take a signal; return whether it was still there. A stubborn one ends by KILL only."""
+        if self._ended.is_set():
+            return False
+        if name == "KILL" or (name == "TERM" and "stubborn" not in self._argv):
+            self._code = 137 if name == "KILL" else 143
+            self._ended.set()
+        return True
 
     def send(self, data: bytes) -> None:
         """Take input."""
@@ -41,6 +73,10 @@ class FakeSession:
 
     def output(self) -> Iterator[tuple[int, bytes]]:
         """Yield what it prints."""
+        if self._argv[0] == "sleep":
+            yield 1, b"half of it"
+            self._ended.wait()
+            return
         with self._engine.called("attend", self._box.id):
             if self._argv == ("cat",):
                 self._code = 0

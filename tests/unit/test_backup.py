@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import ConfigurationError, StackctlError
+from orchestrator.errors import CandidateError, ConfigurationError, Interrupted, StackctlError
 from orchestrator.evidence.audit import Audit
 from orchestrator.release.backup import back_up
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
 from tests.fakes.disk import join
-from tests.fakes.faults import Fault
+from tests.fakes.faults import Fault, listening, press
 from tests.fakes.world import MONGO, NOTES, World
 
 if TYPE_CHECKING:
@@ -105,6 +105,41 @@ def test_only_the_newest_are_kept(world: World) -> None:
         files.append(back_up(world.house, "db").file.name)
         world.clock.sleep(1)
     assert dumps(world) == ["1999.dump", *files[2:]]
+
+
+@pytest.mark.parametrize(
+    ("command", "app", "seconds", "told"),
+    [
+        (["sleep", "600"], App(port=27017), 0, "within 60 s"),
+        (["sleep", "600", "stubborn"], App(port=27017), 10, "within 60 s"),
+        (["sleep", "600"], App(bare=True), 0, "within 60 s; it may run on in its container"),
+    ],
+    ids=["obedient", "stubborn", "without a shell"],
+)
+def test_a_backup_whose_time_is_up_is_ended(
+    world: World, command: list[str], app: App, seconds: float, told: str
+) -> None:
+    """In its container, as a job is; what it printed by then is no backup."""
+    before = dumps(world)
+    world.document["accessories"]["db"]["backup"] = {"command": command, "deadline": "60s"}
+    world.host.box("shop-db").app = app
+    begin = world.clock.monotonic()
+    with pytest.raises(CandidateError) as caught:
+        back_up(world.house, "db")
+    assert caught.value.message == f"the backup of `db` did not end {told}"
+    assert world.host.box("shop-db").at_work() == (["sleep"] if app.bare else [])
+    assert world.clock.monotonic() - begin == pytest.approx(60 + seconds, abs=0.5)
+    assert dumps(world) == before
+
+
+def test_whoever_stops_a_backup_ends_it(world: World) -> None:
+    """Ctrl-C does not leave it at work in its container."""
+    world.document["accessories"]["db"]["backup"]["command"] = ["sleep", "600"]
+    world.engine.fail(Fault("attend", late=True, error=press))
+    with listening(), pytest.raises(Interrupted):
+        back_up(world.house, "db")
+    assert world.host.box("shop-db").at_work() == []
+    assert dumps(world) == []
 
 
 @pytest.mark.parametrize(
