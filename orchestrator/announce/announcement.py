@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Announcement:
-    """A release that is over, and whoever may want to know of it."""
+    """A release that is over, and whoever may want to know of it.
+
+    `everything` is what the command has released, in its order, where that was more than this one.
+    """
 
     def __init__(
         self,
@@ -38,7 +41,9 @@ class Announcement:
         result: Result,
         environment: Mapping[str, str],
         transport: httpx.BaseTransport | None = None,
+        everything: Sequence[Result] = (),
     ) -> None:
+        self._everything = _list_releases(everything or (result,))
         self._house = house
         self._result = result
         self._environment = environment
@@ -47,19 +52,20 @@ class Announcement:
     def tell(self, junit: Path | None = None) -> None:
         """Tell everybody: the CI system, the JUnit file, the metrics file, the webhook.
 
-        Of a unit each release is told of, in the order in which they took place.
+        Each release is told of, in the order in which they took place; in JUnit's file this one, and of a
+        unit each of it.
         """
-        releases = self._result.members or (self._result,)
-        for one in releases:
+        for one in self._everything:
             self._annotate(one)
         self._try("the step's outputs", self._write_outputs)
-        left = [one for one in releases if one.evidence is not None]
+        left = [one for one in self._everything if one.evidence is not None]
         if not left:  # nothing was released
             return
         for one in left:
             self._try("the step's summary", partial(self._write_summary, one))
-        if junit is not None:
-            self._try("the JUnit report", lambda: self._write_junit(junit, left))
+        own = [one for one in _list_releases((self._result,)) if one.evidence is not None]
+        if junit is not None and own:
+            self._try("the JUnit report", lambda: self._write_junit(junit, own))
         self._try("the metrics", self._write_metrics)
         for one in left:
             self._try("the webhook's message", partial(self._send_message, one))
@@ -83,7 +89,7 @@ class Announcement:
         annotate(self._environment, f"{what}\n{result.evidence}/report.html shows when")
 
     def _write_outputs(self) -> None:
-        write_outputs(self._environment, self._result, self._house.folder)
+        write_outputs(self._environment, self._result, self._everything, self._house.folder)
 
     def _write_summary(self, result: Result) -> None:
         if self._environment.get("GITHUB_STEP_SUMMARY"):
@@ -109,3 +115,8 @@ class Announcement:
 
     def _read(self, result: Result, name: str) -> bytes:
         return read_own(self._house.folder / str(result.evidence) / name)
+
+
+def _list_releases(results: Sequence[Result]) -> list[Result]:
+    """Return single releases, also of units."""
+    return [release for one in results for release in one.members or (one,)]

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import StackctlError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.release.result import Result
 
 LARGEST_SUMMARY = 1_000_000  # bytes; GitHub refuses a step's summary from 1 MiB
 
 
-def write_outputs(environment: Mapping[str, str], result: Result, folder: Path) -> None:
-    """Append the step's outputs; the `folder` is stack.yaml's. Raises StackctlError."""
+def write_outputs(
+    environment: Mapping[str, str], result: Result, releases: Sequence[Result], folder: Path
+) -> None:
+    """Append the step's outputs; the `folder` is stack.yaml's. Raises StackctlError.
+
+    `releases` are all that took place, in their order: the `result`, or what led to it, is of them.
+    """
+    folders = [str(folder / one.evidence) for one in releases if one.evidence]
+    seals = [one.seal for one in releases if one.seal]
     values = {
         "outcome": result.outcome,
         "version": result.version,
         "release": result.release,
         "evidence": str(folder / result.evidence) if result.evidence else "",
-        "head": result.head or "",
+        "head": seals[-1] if seals else "",
     }
     lines = "".join(f"{name}={value}\n" for name, value in values.items())
+    end = secrets.token_hex(
+        16
+    )  # GitHub's form for more than one line; no folder has it in its name
+    lines += "\n".join([f"folders<<{end}", *folders, f"{end}\n"])
     _append(environment.get("GITHUB_OUTPUT"), lines)
 
 

@@ -64,18 +64,19 @@ def deploy(  # noqa: PLR0913, PLR0917  one argument an option
             require_service(house, service)
             refit(house, wait)
         load_ahead(house)
-        result, others = _release(house, order, wait, up=up)
-        return conclude(house, console, result, junit, others)
+        result, everything = _release(house, order, wait, up=up)
+        return conclude(house, console, result, junit, everything)
 
 
 def _release(
     house: House, order: Order, wait: float, *, up: bool
 ) -> tuple[Result, tuple[Result, ...]]:
-    """Return what came of the release, and of those of other services where the stack was brought up."""
+    """Return what came of the release, and all releases: more than one where the stack was brought up."""
     if up:
         from orchestrator.lifecycle.first import deploy_or_bring_up
 
         return deploy_or_bring_up(house, order, wait)
     from orchestrator.release.rollout import deploy as release
 
-    return release(house, order, wait), ()
+    result = release(house, order, wait)
+    return result, (result,)

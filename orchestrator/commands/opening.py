@@ -52,17 +52,16 @@ def conclude(
     console: Console,
     result: Result,
     junit: Path | None,
-    others: Sequence[Result] = (),
+    everything: Sequence[Result] = (),
 ) -> int:
-    """Tell people, CI and webhooks what came of a release, and of `others` that were needed for it.
+    """Tell people, CI and webhooks what came of a release, and of `everything` that was needed for it.
 
     Return the exit code: the worst of theirs. `junit` is the file that gets this release as JUnit XML.
     """
-    console.print_beside(others)
+    everything = everything or (result,)
+    console.print_beside([one for one in everything if one is not result])
     console.print_result(result)
     from orchestrator.announce.announcement import Announcement
 
-    for one in others:
-        Announcement(house, one, os.environ).tell()
-    Announcement(house, result, os.environ).tell(junit)
-    return max(one.exit_code for one in (result, *others))
+    Announcement(house, result, os.environ, everything=everything).tell(junit)
+    return max(one.exit_code for one in everything)

@@ -25,10 +25,12 @@ def up(
     from orchestrator.announce.announcement import Announcement
     from orchestrator.commands.opening import opened
     from orchestrator.lifecycle.up import bring_up
+    from orchestrator.release.result import find_gravest
 
     with opened(context.obj, build_here=build_here) as (house, console):
         done = bring_up(house, allow_downtime=allow_downtime, wait=wait)
         console.print_convergence(house.stack, done)
-        for result in done.services:
-            Announcement(house, result, os.environ).tell()
+        if done.services:
+            gravest = find_gravest(done.services)
+            Announcement(house, gravest, os.environ, everything=done.services).tell()
         return done.exit_code

@@ -24,18 +24,19 @@ def deploy_or_bring_up(
 ) -> tuple[Result, tuple[Result, ...]]:
     """Release a version; first bring the stack up where what the service needs is not there.
 
-    Return what came of it, and of the releases of other services. Raises StackctlError.
+    Return what came of it, and all releases in their order. Raises StackctlError.
     """
     require_service(house, order.service)
     missing = tuple(find_missing(house.stack, observe(house), order.service))
     if not missing:
-        return deploy(house, order, wait), ()
+        result = deploy(house, order, wait)
+        return result, (result,)
     what = f"{' and '.join(missing)} not there on {house.whereabouts.told}"
     house.emit(Warned(f"{what}: the stack is brought up with this release"))
     results = bring_up(house, wait=wait, asked=order).services
     # The one that was asked for, or what failed before its turn came.
     own = next((one for one in results if one.service == order.service), results[-1])
-    return own, tuple(one for one in results if one is not own)
+    return own, results
 
 
 def find_missing(stack: Stack, snapshot: Snapshot, service: str) -> Iterator[str]:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 from orchestrator.errors import Interrupted, StackctlError, UnsafeError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from orchestrator.evidence.samples import Figures
 
 Outcome = Literal["deployed", "unchanged", "reverted", "interrupted", "failed_unsafe"]
 SLO_MISSED = 6
+BY_GRAVITY = ("unchanged", "deployed", "reverted", "interrupted", "failed_unsafe")
 
 
 @dataclass(frozen=True)
@@ -46,12 +47,6 @@ class Result:
     def went_through(self) -> bool:
         """Whether users have the version that was asked for."""
         return self.outcome in ("deployed", "unchanged")
-
-    @property
-    def head(self) -> str | None:
-        """Return the hash of the seal that was made last; None where none was made."""
-        seals = [one.seal for one in self.members or (self,) if one.seal]
-        return seals[-1] if seals else None
 
     @property
     def exit_code(self) -> int:
@@ -89,3 +84,8 @@ class Result:
                 {"message": self.error.message, "hint": self.error.hint} if self.error else None
             ),
         }
+
+
+def find_gravest(results: Sequence[Result]) -> Result:
+    """Return the release that went worst; of those that went alike, the last one."""
+    return max(reversed(results), key=lambda one: (BY_GRAVITY.index(one.outcome), one.exit_code))

@@ -16,6 +16,7 @@ import yaml
 
 from tests.e2e.operator import REPOSITORY, Operator
 from tests.e2e.package import TAG, commit, copy_sources
+from tests.outputs import read_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,7 +88,7 @@ class Runner:
     @property
     def outputs(self) -> dict[str, str]:
         """Return what the steps have put out, the last of each."""
-        return dict(line.split("=", 1) for line in self._outputs.read_text().splitlines())
+        return read_outputs(self._outputs)
 
     def _is_done(self, step: Mapping[str, Any]) -> bool:
         """Tell whether another test has installed it here."""
@@ -155,6 +156,8 @@ def test_the_action_releases_and_leaves_what_a_step_leaves(
     assert "\x1b" not in log  # no line is drawn over another
     assert runner.run(command="up")[0] == 0
     assert app.serving() == "v2"
+    assert runner.outputs["outcome"] == "unchanged"
+    assert {runner.outputs[name] for name in ("evidence", "head", "folders")} == {""}
 
 
 def test_the_evidence_of_a_release_is_what_is_uploaded(
@@ -171,15 +174,16 @@ def test_the_evidence_of_a_release_is_what_is_uploaded(
     fetch, upload = [step for step in runner.steps if "uses" in step]
     assert fetch["with"]["key"].endswith("${{ steps.lock.outputs.digest }}")
     assert len(runner.outputs["digest"]) == 32
-    assert upload["if"] == "always() && steps.release.outputs.evidence != ''"
+    assert upload["if"] == "always() && steps.release.outputs.folders != ''"
     first, second = upload["with"]["path"].splitlines()
-    assert first == "${{ steps.release.outputs.evidence }}"
+    assert first == "${{ steps.release.outputs.folders }}"
+    assert runner.outputs["folders"] == runner.outputs["evidence"]
     assert second == "${{ runner.temp }}/stackctl-junit.xml"
     assert (machine / "stackctl-junit.xml").exists()
     names = {path.name for path in Path(runner.outputs["evidence"]).iterdir()}
     assert {"evidence.json", "report.html", "seal.json", "witness.jsonl"} <= names
     outputs = runner.action["outputs"]
-    assert {"outcome", "release", "evidence", "head"} <= set(outputs)
+    assert {"outcome", "release", "evidence", "head", "folders"} <= set(outputs)
     for name, facts in outputs.items():
         assert facts["value"] == f"${{{{ steps.release.outputs.{name} }}}}"
         assert name in runner.outputs

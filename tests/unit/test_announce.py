@@ -24,12 +24,15 @@ from orchestrator.announce.metrics import to_metrics
 from orchestrator.announce.objectives import tell_objectives
 from orchestrator.errors import StackctlError
 from orchestrator.events import Warned
+from orchestrator.release.result import find_gravest
 from tests.fakes.apps import App
 from tests.fakes.benches import make_document, make_summary
 from tests.fakes.units import UnitWorld
-from tests.fakes.world import World
+from tests.fakes.world import World, open_pair
+from tests.outputs import read_outputs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from orchestrator.release.result import Result
@@ -65,11 +68,12 @@ def announce(
     result: Result,
     listener: Listener | None = None,
     junit: Path | None = None,
+    everything: Sequence[Result] = (),
     **environment: str,
 ) -> list[str]:
     """Tell of a result; return the warnings that led to."""
     transport = httpx.MockTransport(listener or Listener())
-    Announcement(world.house, result, environment, transport).tell(junit)
+    Announcement(world.house, result, environment, transport, everything).tell(junit)
     return [event.text for event in world.events if isinstance(event, Warned)]
 
 
@@ -215,15 +219,44 @@ def test_a_github_step_gets_outputs_and_a_summary(world: World, tmp_path: Path) 
     result = world.deploy("v2")
     told = announce(world, result, GITHUB_OUTPUT=str(outputs), GITHUB_STEP_SUMMARY=str(summary))
     assert told == []
-    assert outputs.read_text().splitlines() == [
-        "earlier=1",
-        "outcome=deployed",
-        "version=v2",
-        f"release={result.release}",
-        f"evidence={world.folder / str(result.evidence)}",
-        f"head={result.seal}",
-    ]
+    assert outputs.read_text().startswith("earlier=1\n")
+    evidence = str(world.folder / str(result.evidence))
+    assert read_outputs(outputs) == {
+        "earlier": "1",
+        "outcome": "deployed",
+        "version": "v2",
+        "release": result.release,
+        "evidence": evidence,
+        "head": result.seal,
+        "folders": evidence,
+    }
     assert summary.read_text().startswith("# notes v2: ")
+
+
+@pytest.mark.parametrize("failing", ["", "web"])
+def test_the_outputs_of_up_are_those_of_all_services(tmp_path: Path, failing: str) -> None:
+    """Of the release that went worst, else of the last one; one that is unchanged hides none."""
+    world, outputs = open_pair(tmp_path), tmp_path / "outputs"
+    world.up()
+    world.notes["env"] = {"A": "1"}
+    if failing:
+        world.document["services"][failing]["command"] = ["broken"]
+        world.host.apps["broken"] = App(crashes=True)
+    services = world.up().services
+    told = [(one.service, one.outcome) for one in services]
+    assert told == [("notes", "deployed"), ("web", "reverted" if failing else "unchanged")]
+
+    gravest = find_gravest(services)
+    assert announce(world, gravest, everything=services, GITHUB_OUTPUT=str(outputs)) == []
+    found = read_outputs(outputs)
+    decisive = services[1 if failing else 0]
+    assert {key: found[key] for key in ("outcome", "release", "evidence")} == {
+        "outcome": "reverted" if failing else "deployed",
+        "release": decisive.release,
+        "evidence": str(tmp_path / str(decisive.evidence)),
+    }
+    assert found["head"] == decisive.seal
+    assert len(found["folders"].splitlines()) == (2 if failing else 1)
 
 
 @pytest.mark.parametrize(
@@ -386,12 +419,9 @@ def test_each_release_of_a_unit_is_told_of_once(tmp_path: Path) -> None:
     world.begin()
     world.host.apps["jobs"] = App(crashes=True)
     listener, junit, folder = Listener(), tmp_path / "junit.xml", tmp_path
-    environment = {
-        "GITHUB_OUTPUT": str(folder / "out"),
-        "GITHUB_STEP_SUMMARY": str(folder / "summary"),
-    }
     result = world.deploy("v2")
-    announce(world, result, listener, junit, **environment)
+    outputs, summary = str(folder / "out"), str(folder / "summary")
+    announce(world, result, listener, junit, GITHUB_OUTPUT=outputs, GITHUB_STEP_SUMMARY=summary)
 
     told = [f"{one['service']} {one['version']} {one['outcome']}" for one in listener.heard]
     assert told == ["notes v2 deployed", "jobs v2 reverted", "notes v1 deployed"]
@@ -400,7 +430,10 @@ def test_each_release_of_a_unit_is_told_of_once(tmp_path: Path) -> None:
         *("deploy notes v2", "deploy jobs v2", "rollback notes v1")
     ]
     assert [suite.get("failures") for suite in suites] == ["0", "1", "0"]
-    outputs = (folder / "out").read_text().splitlines()
-    assert outputs.count("outcome=reverted") == 1
-    assert len(outputs) == 5
+    found = read_outputs(folder / "out")
+    assert found["outcome"] == "reverted"
+    assert found["head"] == result.members[-1].seal
+    assert found["folders"].splitlines() == [
+        str(world.folder / str(one.evidence)) for one in result.members
+    ]
     assert (folder / "summary").read_text().count("\n# ") + 1 >= 3

@@ -23,7 +23,7 @@ WEB = Order("web", "v7")
 def test_a_stack_that_is_not_there_is_brought_up_with_the_release(tmp_path: Path) -> None:
     """Gateway, database and what the service needs come first, at the versions of stack.yaml."""
     world = open_pair(tmp_path)
-    own, others = deploy_or_bring_up(world.house, WEB)
+    own, everything = deploy_or_bring_up(world.house, WEB)
 
     first = next(event for event in world.events if isinstance(event, Warned))
     assert first.text == (
@@ -31,8 +31,9 @@ def test_a_stack_that_is_not_there_is_brought_up_with_the_release(tmp_path: Path
         " the stack is brought up with this release"
     )
     assert (own.service, own.outcome, own.version) == ("web", "deployed", "v7")
-    assert [(one.service, one.version, one.outcome) for one in others] == [
-        ("notes", "v1", "deployed")
+    assert [(one.service, one.version, one.outcome) for one in everything] == [
+        ("notes", "v1", "deployed"),
+        ("web", "v7", "deployed"),
     ]
     assert (world.serving("web"), world.serving()) == ({"v7"}, {"v1"})
     assert world.states()["db"] == "running"
@@ -46,9 +47,9 @@ def test_a_stack_that_is_there_is_left_as_it_is(tmp_path: Path) -> None:
     world.notes["env"] = {"A": "1"}
     world.engine.remove("shop-db")
     world.changes()
-    own, others = deploy_or_bring_up(world.house, Order("web", "v8"))
+    own, everything = deploy_or_bring_up(world.house, Order("web", "v8"))
 
-    assert (own.outcome, own.previous, others) == ("deployed", "v7", ())
+    assert (own.outcome, own.previous, everything) == ("deployed", "v7", (own,))
     assert not any("notes" in what or "db" in what for _, what in world.changes())
 
 
@@ -56,12 +57,12 @@ def test_what_a_first_pipeline_could_not_bring_up_the_next_one_does(tmp_path: Pa
     """The failure of what the service needs is the result; the service has had no turn."""
     world = open_pair(tmp_path)
     world.host.apps["v1"] = App(crashes=True)
-    own, others = deploy_or_bring_up(world.house, WEB)
-    assert (own.service, own.exit_code, others) == ("notes", 1, ())
+    own, everything = deploy_or_bring_up(world.house, WEB)
+    assert (own.service, own.exit_code, everything) == ("notes", 1, (own,))
     assert world.serving("web") == set()
 
     del world.host.apps["v1"]
-    own, (notes,) = deploy_or_bring_up(world.house, Order("web", "v8"))
+    own, (notes, _) = deploy_or_bring_up(world.house, Order("web", "v8"))
     assert (own.service, own.outcome, notes.outcome) == ("web", "deployed", "deployed")
     assert (world.serving("web"), world.serving()) == ({"v8"}, {"v1"})
 
@@ -69,10 +70,11 @@ def test_what_a_first_pipeline_could_not_bring_up_the_next_one_does(tmp_path: Pa
 def test_those_that_go_with_it_get_its_version(tmp_path: Path) -> None:
     """On their first day as well."""
     world = UnitWorld(tmp_path / "unit")
-    own, others = deploy_or_bring_up(world.house, Order("notes", "v5"))
+    own, everything = deploy_or_bring_up(world.house, Order("notes", "v5"))
 
     assert own.service == "notes"
-    assert {one.service for one in others} == {"jobs", "clock"}
+    assert everything[0] is own
+    assert {one.service for one in everything[1:]} == {"jobs", "clock"}
     assert world.find_version() == "v5"
 
 
