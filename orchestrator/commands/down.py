@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.console import Console
+    from orchestrator.whereabouts import Whereabouts
 
 
 def down(
@@ -37,7 +38,7 @@ def down(
         _require_somebody()
     with opened(context.obj) as (house, console):
         if ask and (names := house.engine.volumes(house.stack.name)):
-            _ask(console, names)
+            _ask(console, house.whereabouts, names)
         console.print_removed(take_down(house, volumes=volumes, wait=wait))
         _tell_of_timers(console, house.stack.name, context.obj.file)
         return 0
@@ -68,11 +69,12 @@ def _require_somebody() -> None:
         )
 
 
-def _ask(console: Console, names: Sequence[str]) -> None:
-    """Raise StackctlError unless a person wants the data to go."""
+def _ask(console: Console, engine: Whereabouts, names: Sequence[str]) -> None:
+    """Raise StackctlError unless a person wants the data to go, of this engine."""
     from orchestrator.errors import StackctlError
 
-    if not console.ask(f"remove {', '.join(names)}, and all data in there, for good?", sys.stdin):
+    what = f"{', '.join(names)}, and all data in there"
+    if not console.ask(f"on {engine.told}: remove {what}, for good?", sys.stdin):
         raise StackctlError(
             "nothing was removed", "without its data the stack goes by `stackctl down`"
         )

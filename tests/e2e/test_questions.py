@@ -1,4 +1,4 @@
-"""Whoever is asked by `init` at a terminal, and ends it there."""
+"""Whoever is asked at a terminal, and says no, or ends it there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from tests.e2e.operator import REPOSITORY, STACKCTL
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.e2e.operator import Operator
 
 QUESTIONS = ("port that it listens at [80]:", "path that answers 200 when it is well [/]:")
 
@@ -40,3 +42,21 @@ def test_questions_that_are_broken_off_leave_nothing(
         keyboard.await_text(f"\nerror: {said}\r\n")
         assert keyboard.process.wait(60) == code
     assert [file.name for file in tmp_path.iterdir()] == ["Dockerfile"]
+
+
+def test_whoever_is_to_remove_data_is_told_where(operator: Operator) -> None:
+    """By the machine's name, and by who has named its engine; only a yes is one."""
+    operator.write_stack()
+    data = f"{operator.name}-data"
+    operator.engine.create_volume(data, labels={"io.stackctl.stack": operator.name})
+    facts = operator.engine.info()
+    around = {**operator.environment, "DOCKER_HOST": "unix:///var/run/docker.sock", "COLUMNS": "80"}
+    command = (*operator.stackctl, "down", "--volumes")
+    for answer, code in (("\n", 1), ("yes\n", 0)):
+        with at_terminal(command, operator.folder, around) as keyboard:
+            keyboard.await_text(f"on {facts['Name']} at unix:///var/run/docker.sock (DOCKER_HOST)")
+            keyboard.await_text(f": remove {data}, and all data in there, for good? [y/N] ")
+            assert operator.engine.inspect_volume(data)
+            keyboard.type(answer)
+            assert keyboard.process.wait(60) == code
+    assert operator.engine.volumes(filters={"name": data})["Volumes"] == []
