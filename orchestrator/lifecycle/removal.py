@@ -167,11 +167,14 @@ def find_old_images(
 
 
 def _is_built(house: House, image: Image) -> bool:
-    """Whether an image has no name but ours: one that was built upon it inherits its labels."""
+    """Whether an image has no name but ours: one that was built upon it inherits its labels.
+
+    It says itself what it was called in its registry, which stack.yaml may name no more.
+    """
     service = image.labels.get(naming.SERVICE, "")
     ours = naming.image_tag(house.stack.name, service, "")
-    published = name_published(house.stack, service, "") or ours
-    return all(tag.startswith((ours, published)) for tag in image.tags)
+    published = image.labels.get(naming.PUBLISHED)
+    return all(tag.startswith(ours) or tag == published for tag in image.tags)
 
 
 def _removed(house: House, image: Image) -> bool:

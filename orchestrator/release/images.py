@@ -154,17 +154,19 @@ def _to_order(house: House, service: str, version: str) -> BuildOrder:
     if build is None:
         raise ConfigurationError(f"services.{service}: has no `build`")
     _require_login(house)
+    published = name_published(stack, service, version)
     return BuildOrder(
         context=folder / build.context,
         left_out=_leave_out(stack, folder, folder / build.context),
         dockerfile=build.dockerfile,
         tag=naming.image_tag(stack.name, service, version),
         arguments={**build.args, "VERSION": version},
-        labels=naming.labels(stack.name, "service", service=service, version=version),
+        labels=naming.labels(stack.name, "service", service=service, version=version)
+        | ({naming.PUBLISHED: published} if published else {}),
         target=build.target,
         secrets=pick_secrets(build.secrets, house.secrets, f"services.{service}.build"),
         ssh=build.ssh,
-        published=name_published(stack, service, version),
+        published=published,
     )
 
 

@@ -22,6 +22,7 @@ ADDRESS, PORT = PREFIX + "address", PREFIX + "port"
 LAYOUT = PREFIX + "layout"  # of the gateway's volume and network
 DRILL_OF = PREFIX + "drill-of"  # the stack whose copy this is a part of: a drill may remove it
 JOB = PREFIX + "job"  # of a container that runs one, and of its lock
+PUBLISHED = PREFIX + "published"  # of an image: what it is called in its registry
 RESOURCES = PREFIX + "resources"  # that the gateway's container has
 TLS = PREFIX + "tls"  # where the gateway's container publishes its door for TLS
 SPEC = PREFIX + "spec"  # hash of what a container was made from: tells 'unchanged' from 'changed'

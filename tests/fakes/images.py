@@ -91,6 +91,11 @@ class FakeImages:
         content = self.pushed.get(reference, reference)
         return "sha256:" + hashlib.sha256(content.encode()).hexdigest()
 
+    def tag(self, reference: str, name: str) -> None:
+        """Give an image another name."""
+        image = self.find(reference)
+        self._images[self._images.index(image)] = replace(image, tags=(*image.tags, name))
+
     def remove(self, reference: str) -> None:
         """Take a tag from an image; the last one takes the image with it."""
         image = self.find(reference)

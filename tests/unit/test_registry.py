@@ -95,6 +95,43 @@ def test_what_was_pushed_is_pruned_by_both_names(tmp_path: Path) -> None:
     assert f"{PUBLISHED}:v1" in world.host.shelf.registry
 
 
+def test_what_was_pushed_elsewhere_before_is_pruned_as_well(tmp_path: Path) -> None:
+    """Once stack.yaml names another registry, or none; a name that somebody else gave keeps its image."""
+    world = World(tmp_path, registry=REGISTRY).begin()
+    for version in ("v2", "v3"):
+        world.deploy(version)
+    world.document["registry"] = {"repository": "other.example"}
+    world.deploy("v4")
+    del world.document["registry"]
+    for version in ("v5", "v6"):
+        world.deploy(version)
+    world.host.shelf.tag("shop-notes:v2", "mirror.example/shop-notes:v2")
+
+    removed = {*world.prune(keep=1).images}
+
+    assert {f"{PUBLISHED}:v1", f"{PUBLISHED}:v3", "other.example/shop-notes:v4"} <= removed
+    assert f"{PUBLISHED}:v2" not in removed
+
+
+def test_a_rollback_fetches_what_the_engine_has_no_more(tmp_path: Path) -> None:
+    """From the registry, where each version stays; without one it says what is missing."""
+    world = World(tmp_path, registry=REGISTRY).begin()
+    for version in ("v2", "v3"):
+        world.deploy(version)
+    for name in ("shop-notes:v1", f"{PUBLISHED}:v1"):
+        world.engine.remove_image(name)
+    world.host.shelf.registry.remove(f"{PUBLISHED}:v1")
+    refused = world.rollback("v1")
+    assert refused.error is not None
+    assert refused.error.message == f"pulling `{PUBLISHED}:v1`: no registry has it"
+    assert world.serving() == {"v3"}
+
+    world.host.shelf.registry.add(f"{PUBLISHED}:v1")
+    world.host.apps[f"{PUBLISHED}:v1"] = App(answers="v1")
+    assert world.rollback("v1").outcome == "deployed"
+    assert world.serving() == {"v1"}
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
