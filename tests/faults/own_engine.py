@@ -104,6 +104,11 @@ class OwnEngine:
             self._process = None
             (self._sockets / "run" / "containerd" / "containerd.pid").unlink(missing_ok=True)
 
+    def within(self, *command: str) -> tuple[str, ...]:
+        """Return a command as it runs where the ports are that the engine publishes."""
+        assert self._process is not None
+        return ("nsenter", f"--net=/proc/{self._process.pid}/ns/net", *command)
+
     def restart(self) -> None:
         """Stop it and start it again."""
         self.stop()
