@@ -73,7 +73,8 @@ def find_built(engine: Images, stack: Stack, service: str, version: str, emit: E
         published = name_published(stack, service, version)
         if not published:
             raise ImageError(
-                f"there is no image `{tag}` on this engine", "build it: leave `--no-build` out"
+                f"there is no image `{tag}` on this engine",
+                f"build it: `stackctl deploy {service} --version {version}`",
             ) from error
         found = ensure_image(engine, published, emit)
     _require_own(stack, tag, found)

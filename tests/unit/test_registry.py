@@ -114,7 +114,7 @@ def test_what_was_pushed_elsewhere_before_is_pruned_as_well(tmp_path: Path) -> N
 
 
 def test_a_rollback_fetches_what_the_engine_has_no_more(tmp_path: Path) -> None:
-    """From the registry, where each version stays; without one it says what is missing."""
+    """From the registry, where each version stays."""
     world = World(tmp_path, registry=REGISTRY).begin()
     for version in ("v2", "v3"):
         world.deploy(version)
@@ -130,6 +130,20 @@ def test_a_rollback_fetches_what_the_engine_has_no_more(tmp_path: Path) -> None:
     world.host.apps[f"{PUBLISHED}:v1"] = App(answers="v1")
     assert world.rollback("v1").outcome == "deployed"
     assert world.serving() == {"v1"}
+
+
+def test_a_rollback_whose_image_is_gone_says_how_it_is_built(tmp_path: Path) -> None:
+    """No registry has it; `rollback` itself builds nothing."""
+    world = World(tmp_path).begin()
+    for version in ("v2", "v3"):
+        world.deploy(version)
+    world.engine.remove_image("shop-notes:v1")
+    error = world.rollback("v1").error
+    assert error is not None
+    assert (error.message, error.hint) == (
+        "there is no image `shop-notes:v1` on this engine",
+        "build it: `stackctl deploy notes --version v1`",
+    )
 
 
 @pytest.mark.parametrize(
