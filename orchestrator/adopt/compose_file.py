@@ -75,13 +75,13 @@ def read_compose(path: Path, shown: str) -> dict[str, Any]:
     return {str(key): value for key, value in document.items()}
 
 
-def read_text(path: Path, shown: str, most: int) -> str:
+def read_text(path: Path, shown: str, most: int, mend: str = MEND) -> str:
     """Return a text file of at most so many bytes. Raises ConfigurationError."""
     try:
         return read_file(path, most).decode("utf-8-sig")
     except FileNotFoundError as error:
-        raise ConfigurationError(f"`{shown}` does not exist", MEND) from error
+        raise ConfigurationError(f"`{shown}` does not exist", mend) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "reason", None) or "no text"
         what = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else "cannot be read"
-        raise ConfigurationError(f"`{shown}` {what}: {reason}", MEND) from error
+        raise ConfigurationError(f"`{shown}` {what}: {reason}", mend) from error

@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchestrator.adopt.commentary import comment
+from orchestrator.adopt.compose_file import MEND
 from orchestrator.adopt.doors import plan_doors
-from orchestrator.adopt.findings import Findings, Unfit
+from orchestrator.adopt.findings import Findings, Unfit, shorten
 from orchestrator.adopt.health import put_image_health, put_unknown_health
 from orchestrator.adopt.keys import put_key
 from orchestrator.adopt.limits import read_command
 from orchestrator.adopt.names import LONGEST_STACK, make_name, make_names
 from orchestrator.adopt.origin import NOTHING
 from orchestrator.adopt.parts import Part, Setting
-from orchestrator.adopt.roles import choose_roles
+from orchestrator.adopt.roles import ONCE, OTHER_PORTS, choose_roles
 from orchestrator.adopt.routing import put_port, put_routes
 from orchestrator.adopt.stack_text import write_yaml
 from orchestrator.adopt.storage import put_image_volumes
@@ -35,6 +36,7 @@ ORDER = (
     *("health", "deadline", "stop_signal", "stop_grace", "routes"),
 )
 
+NO_PORT = "give one a port with `ports` or `expose`, or EXPOSE in its Dockerfile"
 KEPT = ("services", "worker", "accessories")  # kinds of roles that are in stack.yaml
 
 
@@ -67,10 +69,7 @@ def make_draft(source: Source) -> Draft:
     services = {part.name: _order(part) for part in parts if part.group == "services"}
     accessories = {part.name: _order(part) for part in parts if part.group == "accessories"}
     if not services:
-        raise ConfigurationError(
-            f"{source.told} has no service that stackctl could release: {_say_why(setting)}",
-            "give one a port with `ports` or `expose`, or EXPOSE in its Dockerfile",
-        )
+        raise _find_obstacle(setting, source.told)
     data: dict[str, Any] = {"version": 1, "name": setting.name, "gateway": make_gateway(setting)}
     data["services"] = services
     data |= {"accessories": accessories} if accessories else {}
@@ -143,7 +142,7 @@ def _make_part(setting: Setting, written: str) -> Part | str:
     for key, value in part.source.items():
         put_key(part, key, value)
     if not {"build", "image"} & part.keys.keys():
-        return f"its image cannot be taken over: {part.todos[0] if part.todos else 'it is empty'}"
+        return f"its image cannot be taken over: {_find_misfit_of_image(part)}"
     if part.group == "services":
         _finish_service(part)
     for name in part.unset:
@@ -211,6 +210,22 @@ def _order(part: Part) -> dict[str, Any]:
     return {key: part.keys[key] for key in ORDER if key in part.keys}
 
 
-def _say_why(setting: Setting) -> str:
-    first = next(iter(setting.findings.of("left")), None)
-    return f"{first.key} {first.text}" if first else "nothing listens"
+def _find_misfit_of_image(part: Part) -> str:
+    """Return what was said of `image` or `build`, which need not be the first that was left out."""
+    left = part.setting.findings.of("left")
+    for key in (part.at("image"), part.at("build")):
+        for finding in left:
+            if finding.key == key or finding.key.startswith(f"{key}."):
+                return finding.text
+    return "it is empty"
+
+
+def _find_obstacle(setting: Setting, told: str) -> ConfigurationError:
+    """Return what is to be raised where nothing can be released: the first that stood in the way, and its mend."""
+    own = {shorten(f"services.{name}") for name in setting.roles}
+    first = next((each for each in setting.findings.of("left") if each.key in own), None)
+    reason = f"{first.key}: {first.text}" if first else "nothing listens"
+    no_port = first is None or first.text in (OTHER_PORTS, ONCE)
+    return ConfigurationError(
+        f"{told} has no service that stackctl could release: {reason}", NO_PORT if no_port else MEND
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.adopt.findings import Unfit
 from orchestrator.adopt.images import split_image
 from orchestrator.adopt.paths import is_remote
+from orchestrator.adopt.references import find_unset
 from orchestrator.adopt.short_forms import to_list, to_mapping, to_pairs, to_text
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ def put_image(part: Part, value: object) -> None:
     tag = image.tag or "latest"
     reason = part.fits("version", tag) or part.fits("image", f"{image.name}:{{version}}")
     if reason:
-        part.leave("image", reason)
+        unset = find_unset(to_text(value), part.setting.variables)
+        empty = f"`${{{unset[0]}}}` has no value: set it in .env" if unset else ""
+        part.leave("image", empty or reason)
         return
     part.keys["image"], part.keys["version"] = f"{image.name}:{{version}}", tag
     part.changed("image", "the tag is `version`: `deploy --version` brings another")

@@ -85,7 +85,13 @@ class _Reader:
         return {str(key): strip_tags(value) for key, value in document.items()}
 
     def _read_one(self, file: Path, folder: Path) -> dict[str, Any]:
-        path = file.resolve()
+        try:
+            path = file.resolve()
+        except (OSError, RuntimeError) as error:
+            reason = "its links go in a circle"
+            raise ConfigurationError(
+                f"`{self._show(file)}` leads nowhere: {reason}", MEND
+            ) from error
         if path in self._open:
             raise ConfigurationError(f"`{self._show(file)}` includes itself", MEND)
         self._open.append(path)

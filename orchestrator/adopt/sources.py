@@ -169,7 +169,7 @@ def _find_build(place: Place, dockerfile: Path | None) -> object:
 
 def read_stage(dockerfile: Path) -> Stage:
     """Return the last stage of a Dockerfile. Raises ConfigurationError."""
-    text = read_text(dockerfile, dockerfile.name, LARGEST)
+    text = read_text(dockerfile, dockerfile.name, LARGEST, "name another with `--from`")
     stage = parse_dockerfile(text).find(None)
     if stage is None:
         raise ConfigurationError(

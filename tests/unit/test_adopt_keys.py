@@ -342,10 +342,34 @@ def test_names_that_collide_are_one_clear_line() -> None:
         draft({"services": {"a_b": web, "a-b": web}})
 
 
-def test_a_project_without_a_service_to_release_is_one_clear_line() -> None:
-    """It says what stood in the way."""
-    with pytest.raises(ConfigurationError, match=r"services\.w its ports speak no HTTP"):
-        draft({"services": {"w": {"build": ".", "ports": ["25:25"]}}})
+@pytest.mark.parametrize(
+    ("web", "reason", "mend"),
+    [
+        ({"build": ".", "ports": ["25:25"]}, "services.web: its ports speak no HTTP", "a port"),
+        ({"image": "postgres"}, "nothing listens", "a port"),
+        ({"ports": ["80:80"]}, "services.web: has neither `image` nor `build`", "mend the"),
+        (
+            {"labels": ["a=b"], "image": "a:${NO}", "ports": ["80:80"]},
+            "services.web: its image cannot be taken over: `${NO}` has no value",
+            "mend the",
+        ),
+        (
+            {"build": "https://x.org/r.git", "image": "", "expose": [80]},
+            "cannot be taken over: the context is not on this machine",
+            "mend the",
+        ),
+        ({"image": "a", "expose": ["x"], "profiles": ["p"]}, "`--profile p`", "mend the"),
+    ],
+)
+def test_a_project_without_a_service_to_release_is_one_clear_line(
+    web: dict[str, Any], reason: str, mend: str
+) -> None:
+    """It says what stood in the way, and how that is mended; what is left out elsewhere is not meant."""
+    with pytest.raises(ConfigurationError) as raised:
+        draft({"services": {"web": web}, "volumes": {"data": {"driver": "nfs"}}})
+    assert reason in raised.value.message
+    assert "\n" not in raised.value.message
+    assert mend in str(raised.value.hint)
 
 
 def test_the_dockerfile_fills_in_what_compose_leaves_open() -> None:

@@ -81,10 +81,11 @@ def test_what_is_no_compose_file_is_refused_in_one_line(
 
 
 def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
-    """A folder, a pipe, a link to a device: none of these is waited for."""
+    """A folder, a pipe, a link to a device or to itself: none of these is waited for."""
     (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "circle.yaml").symlink_to("circle.yaml")
     (tmp_path / "folder.yaml").mkdir()
-    for name in ("zero", "folder", "missing"):
+    for name in ("zero", "folder", "missing", "circle"):
         with pytest.raises(ConfigurationError, match=f"`{name}.yaml`"):
             read_project([tmp_path / f"{name}.yaml"], {}, outside=False)
 
