@@ -9,6 +9,7 @@ from orchestrator.adopt.findings import Unfit
 from orchestrator.adopt.images import OTHER_PROTOCOLS, split_image
 from orchestrator.adopt.references import fill, rewrite
 from orchestrator.adopt.short_forms import Port, to_list, to_pairs, to_port, to_text
+from orchestrator.stack.hosts import check_host
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -21,6 +22,12 @@ KNOWN = {"nginx": "80", "httpd": "80", "caddy": "80", "nginx-unprivileged": "808
 _TRAEFIK_PORT = re.compile(r"traefik\.http\.services\.[^.]+\.loadbalancer\.server\.port")
 _TRAEFIK_RULE = re.compile(r"traefik\.http\.routers\.[^.]+\.rule")
 _PREFIX = re.compile(r"PathPrefix\(\s*[`'\"](/[A-Za-z0-9._~/-]*)[`'\"]\s*\)")
+_QUOTED = re.compile(r"[`'\"]([^`'\"]+)[`'\"]")
+_HOSTS = re.compile(r"Host\(([^()]*)\)")
+_ANY_HOST = rf"{_HOSTS.pattern}(?:\s*\|\|\s*{_HOSTS.pattern})*"
+_HOST_RULE = re.compile(
+    rf"\s*(?:{_ANY_HOST}|(?:{_HOSTS.pattern}|\(\s*{_ANY_HOST}\s*\))\s*&&\s*{_PREFIX.pattern})\s*"
+)
 
 
 class Found(NamedTuple):
@@ -37,6 +44,7 @@ class Doors(NamedTuple):
     opener: str  # the key that says so
     owner: str  # the service that has `/`
     paths: Mapping[str, str]  # of the services that users reach
+    hosts: Mapping[str, list[str]]  # of those that are found by the name of a host
 
 
 def find_port(
@@ -78,6 +86,29 @@ def find_rule(service: Mapping[str, Any]) -> str | None:
     )
 
 
+def find_hosts(service: Mapping[str, Any], variables: Mapping[str, str]) -> list[str]:
+    """Return the hosts by which Traefik finds a service, as stack.yaml says them. Raises Unfit.
+
+    None where a rule says more than a list of hosts and a path, or two rules have two paths.
+    """
+    rules = [value for key, value in list_labels(service) if _TRAEFIK_RULE.fullmatch(key)]
+    paths = {tuple(_PREFIX.findall(rule)) for rule in rules}
+    if len(paths) != 1 or not all(map(_HOST_RULE.fullmatch, rules)):
+        return []
+    hosts = dict.fromkeys(
+        rewrite(name, variables)
+        for rule in rules
+        for listed in _HOSTS.findall(rule)
+        for name in _QUOTED.findall(listed)
+    )
+    for host in hosts:
+        try:
+            check_host(fill(host, variables))
+        except ValueError as error:
+            raise Unfit(str(error)) from error
+    return [*hosts]
+
+
 def _speaks_http(port: str, variables: Mapping[str, str]) -> bool:
     try:
         text = fill(port.partition("/")[0], variables)
@@ -101,17 +132,36 @@ def plan_doors(
     asked = [need for _, proxy in proxies for need in _list_needs(proxy) if need in kept]
     reached = published or asked or [*kept]
     ranked = sorted(reached, key=lambda name: _rank(name, kept[name], variables))
-    owner = next((name for name in ranked if not _find_prefix(kept[name])), "")
+    prefixes = {name: _find_prefix(kept[name]) for name in kept}
+    hosts = _choose_hosts(kept, prefixes, variables)
+    owner = next((name for name in ranked if not prefixes[name] and name not in hosts), "")
     paths = {
-        name: "/" if name == owner else _find_prefix(kept[name]) or f"/{names[name]}/"
+        name: prefixes[name] or ("/" if name in hosts or name == owner else f"/{names[name]}/")
         for name in dict.fromkeys([*published, *asked, owner])
         if name
     }
     if not paths:
-        paths = {name: _find_prefix(kept[name]) or "/" for name in ranked[:1]}
+        paths = {name: prefixes[name] or "/" for name in ranked[:1]}
     openers = [*proxies, *((name, kept[name]) for name in ranked)]
     listen, opener = _find_listen(openers, variables)
-    return Doors(listen, opener, owner, paths)
+    return Doors(listen, opener, owner, paths, hosts)
+
+
+def _choose_hosts(
+    services: Mapping[str, Mapping[str, Any]],
+    prefixes: Mapping[str, str | None],
+    variables: Mapping[str, str],
+) -> dict[str, list[str]]:
+    """Return the hosts of each service that Traefik finds by them, unless another has one at the same path."""
+    chosen: dict[str, list[str]] = {}
+    taken: set[tuple[str, str | None]] = set()
+    for name, service in services.items():
+        written = _try(find_hosts, service, variables) or []
+        places = {(fill(each, variables), prefixes[name]) for each in written}
+        if written and not places & taken:
+            chosen[name] = written
+            taken |= places
+    return chosen
 
 
 def _list_needs(service: Mapping[str, Any]) -> list[str]:

@@ -134,7 +134,7 @@ LEFT = {
     "domainname": "stackctl names containers by itself",
     "group_add": "has no key in stack.yaml",
     "hostname": "stackctl names containers by itself",
-    "links": "accessories are known by their names",
+    "links": "each part is known by its own name, and by no other",
     "logging": "logs are kept by the engine, 5 files of 10 MB: see `stackctl logs`",
     "mem_reservation": "only limits are known",
     "mem_swappiness": "only limits are known",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.adopt.doors import Found, find_port, list_labels, list_ports
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
     from orchestrator.adopt.parts import Part
 
 MOST_BODY = "100m"  # of an upload: compose had no limit
+RULE = re.compile(r"traefik\.http\.routers\.[^.]+\.rule")
+TLS = re.compile(r"traefik\.http\.routers\.[^.]+\.tls(\.|$)")
+TAKEN = re.compile(
+    r"traefik\.(enable|docker\.network|http\.routers\.[^.]+\.(rule|service|entrypoints)"
+    r"|http\.services\.[^.]+\.loadbalancer\.server\.port)",
+    re.IGNORECASE,
+)
+PATH_ONLY = re.compile(r"\s*PathPrefix\([^()]*\)\s*")
 NO_ROUTE = "nobody reaches it from outside, as in compose"
 
 
@@ -63,6 +72,9 @@ def put_routes(part: Part) -> None:
         part.comments["routes"] = [
             "It had a port of its own; here it shares the gateway's. Choose a path that it likes."
         ]
+    hosts = part.setting.doors.hosts.get(part.written)
+    if hosts:
+        route = {"path": path, "host": hosts if len(hosts) > 1 else hosts[0], **route}
     part.keys["routes"] = [route]
 
 
@@ -72,9 +84,25 @@ def _has_prefix(part: Part, path: str) -> bool:
 
 def tell_labels(part: Part) -> None:
     """Say what became of the labels."""
-    labels = [key for key, _ in list_labels(part.source)]
-    if any(key.startswith("traefik.") for key in labels):
-        text = "Traefik's rules are `routes`, and its port is `port`; names of hosts and TLS are left out"
-        part.changed("labels", text)
-    else:
+    labels = dict(list_labels(part.source))
+    if not any(key.startswith("traefik.") for key in labels):
         part.leave("labels", "nobody reads them: containers have the labels of stackctl")
+        return
+    part.changed("labels", "Traefik's rules are `routes`, and its port is `port`")
+    for key, value in labels.items():
+        reason = _find_misfit(key, value, hosts=part.written in part.setting.doors.hosts)
+        if reason:
+            part.leave(f"labels.{key}", reason)
+
+
+def _find_misfit(key: str, value: str, *, hosts: bool) -> str:
+    """Return why a label beside those of Traefik's rules is left out; nothing where it is not."""
+    if RULE.fullmatch(key) and not (hosts or PATH_ONLY.fullmatch(value)):
+        return "names of hosts could not be taken over: see `host` of a route"
+    if TAKEN.fullmatch(key):
+        return ""
+    if TLS.match(key):
+        return "the gateway has certificates of its own: see `gateway.tls`"
+    if key.startswith("traefik."):
+        return "see what a route and the gateway have keys for"
+    return "nobody reads it: containers have the labels of stackctl"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from orchestrator.adopt.calls import lead_calls, rename_hosts
 from orchestrator.adopt.findings import Unfit
 from orchestrator.adopt.origin import shorten_path
 from orchestrator.adopt.references import escape, find_lone
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from orchestrator.adopt.parts import Part
 
 SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
-
-HOST = re.compile(r"(?:HOST|HOSTNAME|SERVER|ADDR|ADDRESS|ENDPOINT)S?$", re.IGNORECASE)
 
 
 def put_environment(part: Part, value: object) -> None:
@@ -51,13 +50,12 @@ def _put_one(part: Part, name: str, value: object) -> str:
         ):
             entry = f"{entry}?"  # compose leaves it out where nobody sets it
         return _try(part, "secrets", [*part.keys.get("secrets", []), entry])
-    written = rename_hosts(part, name, part.write(value))
+    written = lead_calls(part, name, rename_hosts(part, name, part.write(value)))
     made = _try(part, "env", {**part.keys.get("env", {}), escape(name): written})
     if SECRET.search(name) and "$" not in written and written:
         part.todos.append(
             f"env.{name} looks like a secret: set it in .env, and name it in `secrets`"
         )
-    _warn_of_services(part, name, written)
     return made
 
 
@@ -68,35 +66,6 @@ def _try(part: Part, key: str, value: list[str] | dict[str, str]) -> str:
         raise Unfit(reason)
     part.keys[key] = value
     return key
-
-
-def rename_hosts(part: Part, variable: str, text: str) -> str:
-    """Return a text in which parts of the stack have their new names, where it is an address."""
-    for written, name in part.setting.names.items():
-        if written == name or written not in text:
-            continue
-        renamed = re.sub(_host(written), rf"\g<begin>{name}", text)
-        if renamed == written and HOST.search(variable):
-            renamed = name
-        if renamed != text:
-            part.todos.append(f"env.{variable}: `{written}` is called `{name}` here")
-        text = renamed
-    return text
-
-
-def _host(name: str) -> str:
-    """Return an expression for a name where an address has its host, and not its user or its path."""
-    return rf"(?P<begin>://(?:[^/@]*@)?|^(?=[^/]*:[0-9]+$)){re.escape(name)}(?=[:/?]|$)(?![^/]*@)"
-
-
-def _warn_of_services(part: Part, name: str, text: str) -> None:
-    """Say that only accessories have names that others can resolve."""
-    for service, role in part.setting.roles.items():
-        known = part.setting.names.get(service)
-        if role.kind == "services" and known and re.search(_host(known), text):
-            part.todos.append(
-                f"TODO env.{name}: services cannot call `{known}` by its name, only accessories can be"
-            )
 
 
 def put_env_files(part: Part, value: object) -> None:

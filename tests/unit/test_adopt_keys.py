@@ -335,6 +335,101 @@ def test_names_are_made_to_fit_and_addresses_follow() -> None:
     }
 
 
+CALLS = [  # an address in `environment` as compose has it, and as it is here; None: it is told
+    ("http://api_v1:8000/x", "http://api-v1/x"),
+    ("http://api_v1:${NO:-8000}", "http://api-v1"),
+    ("ws://me:word@api_v1:8000?x", "ws://me:word@api-v1?x"),
+    ("http://api_v1:8000,http://api_v1:8000/x", "http://api-v1,http://api-v1/x"),
+    ("http://api_v1/x", "http://api-v1/x"),
+    ("api_v1:8000", "api-v1:80"),
+    ("postgres://api_v1:8000@db:5432/x", "postgres://api_v1:8000@db:5432/x"),
+    ("http://api_v1:9000", None),
+    ("https://api_v1", None),
+    ("grpc://api_v1:8000", None),
+    ("aws://api_v1:8000", None),
+    ("api_v1", None),
+]
+
+
+@pytest.mark.parametrize(("written", "wanted"), CALLS)
+def test_calls_of_a_service_go_to_the_port_of_its_name(written: str, wanted: str | None) -> None:
+    """Which is 80 for each of them; where that cannot be meant, a person is told."""
+    web = {"image": "a", "expose": [80], "environment": {"API_HOST": written}}
+    text = draft({"services": {"web": web, "api_v1": {"image": "b", "expose": [8000]}}}).text
+    made = yaml.safe_load(text)["services"]["web"]["env"]["API_HOST"]
+    assert wanted in (None, made)
+    assert ("# TODO env.API_HOST: `api-v1` is reached as `http://api-v1/`" in text) == (
+        wanted is None
+    )
+
+
+ROUTES: list[tuple[list[str], dict[str, Any] | None]] = [  # Traefik's rules, and the route
+    (["Host(`a.example`)"], {"path": "/", "host": "a.example"}),
+    (["Host(`a.example`, `b.example`)"], {"path": "/", "host": ["a.example", "b.example"]}),
+    (["Host(`a.example`) || Host('b.example')"], {"path": "/", "host": ["a.example", "b.example"]}),
+    (["Host(`a.example`) && PathPrefix(`/x`)"], {"path": "/x", "host": "a.example"}),
+    (["Host(`api.${NO:-example.org}`)"], {"path": "/", "host": "api.${NO:-example.org}"}),
+    (["Host(`a.example`)", "Host(`a.example`)"], {"path": "/", "host": "a.example"}),
+    (["PathPrefix(`/x`)"], {"path": "/x"}),
+    (["Host(`api.${NO}`)"], None),
+    (["Host(`${NO?say}`)"], None),
+    (["HostRegexp(`.*`)"], None),
+    (["!Host(`a.example`)"], None),
+    (["Host(`a.example`) && Headers(`a`, `b`)"], None),
+    (["Host(`a.example`) || Host(`b.example`) && PathPrefix(`/x`)"], None),
+    (["Host(`a.example`)", "Host(`b.example`) && PathPrefix(`/x`)"], None),
+]
+
+
+@pytest.mark.parametrize(("rules", "wanted"), ROUTES)
+def test_a_rule_of_traefik_is_a_route(rules: list[str], wanted: dict[str, Any] | None) -> None:
+    """One that says more than hosts and a path gives none; it is told."""
+    labels = {f"traefik.http.routers.r{n}.rule": rule for n, rule in enumerate(rules)}
+    web = {"image": "a", "expose": [80], "labels": labels}
+    made = draft({"services": {"web": web}})
+    (route,) = yaml.safe_load(made.text)["services"]["web"]["routes"]
+    left = [each.key for each in made.findings.of("left")]
+    del route["max_body"]
+    assert wanted in (None, route)
+    assert ("host" in route, bool(left)) == ("host" in (wanted or {}), wanted is None)
+
+
+def test_hosts_share_a_path_and_no_place_has_two_services() -> None:
+    """The one that comes first has it."""
+    rules = {"one": "Host(`a.example`)", "two": "Host(`b.example`)", "three": "Host(`a.example`)"}
+    services = {
+        name: {"image": "a", "expose": [80], "labels": {"traefik.http.routers.r.rule": rule}}
+        for name, rule in rules.items()
+    }
+    services = {"plain": {"image": "a", "ports": ["8000:80"]}, **services}
+    made = yaml.safe_load(draft({"services": services}).text)["services"]
+    routes = {name: made[name]["routes"][0] for name in made}
+    assert {name: (route["path"], route.get("host")) for name, route in routes.items()} == {
+        "plain": ("/", None),
+        "one": ("/", "a.example"),
+        "two": ("/", "b.example"),
+        "three": ("/three/", None),
+    }
+
+
+def test_no_label_beside_a_rule_is_dropped_in_silence() -> None:
+    """Each of them is named, with where to look."""
+    labels = {
+        "traefik.enable": "true",
+        "traefik.http.routers.web.rule": "Host(`a.example`)",
+        "traefik.http.routers.web.tls": "true",
+        "traefik.http.routers.web.tls.certresolver": "le",
+        "traefik.http.middlewares.auth.basicauth.users": "me:word",
+        "org.example.team": "shop",
+    }
+    web = {"image": "a", "expose": [80], "labels": labels}
+    left = {
+        each.key.partition("labels.")[2]
+        for each in draft({"services": {"web": web}}).findings.of("left")
+    }
+    assert left == {*list(labels)[2:]}
+
+
 def test_names_that_collide_are_one_clear_line() -> None:
     """Nobody can say which of them is meant."""
     web = {"image": "a", "expose": [80]}
