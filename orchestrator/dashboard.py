@@ -146,7 +146,7 @@ def _parts(status: Status) -> Rows:
         for service in status.services
     ]
     beside = [
-        (one.name, f"{one.state} ({one.health})" if one.health else one.state, one.fares)
+        (one.name, one.health if one.health and one.state == "running" else one.state, one.fares)
         for one in status.accessories
     ]
     blank = Text(UNKNOWN)

@@ -50,7 +50,7 @@ def _summarize_unit(result: Result) -> str:
         told = ", ".join(f"{name} has {has or 'none'}" for name, has in result.runs.items())
         head = [f"not whole: {told}; `stackctl up` goes on"]
     elif result.went_through:
-        return "\n".join([summarize(first), *(f"with {_tell_member(one)}" for one in others)])
+        return "\n".join([summarize(first), *(_tell_member(one, "with ") for one in others)])
     elif len(result.members) == 1:
         return summarize(first)
     else:
@@ -63,14 +63,24 @@ def _summarize_unit(result: Result) -> str:
     return "\n".join([*lines, *map(_tell_member, left)])
 
 
-def _tell_member(result: Result) -> str:
-    return "; ".join([_tell_now(result), *_tell_gap(result)])
+def _tell_member(result: Result, lead: str = "") -> str:
+    """Return its line and, where it had a gap, how long that was; behind it where there is room."""
+    line = f"{lead}{_tell_now(result)}"
+    if "gap" not in result.seconds:
+        return line
+    gap = _measure_gap(result)
+    together = f"{line}; {gap}"
+    return together if len(together) < WIDTH else f"{line}\n  {gap}"
 
 
 def _tell_gap(result: Result) -> Iterator[str]:
     if "gap" in result.seconds:
-        what = "closed" if result.closed else "nobody worked"
-        yield f"{what} for {result.seconds['gap']:.1f} s: one had to end before the other"
+        yield f"{_measure_gap(result)}: one had to end before the other"
+
+
+def _measure_gap(result: Result) -> str:
+    what = "closed" if result.closed else "nobody worked"
+    return f"{what} for {result.seconds['gap']:.1f} s"
 
 
 def _tell_witness(result: Result) -> Iterator[str]:

@@ -372,6 +372,24 @@ def test_all_columns_meet(world: World) -> None:
         assert [row[at] != " " for row in rows] == [True] * len(cells.split())
 
 
+@pytest.mark.parametrize(
+    ("state", "health", "told"),
+    [
+        ("running", "healthy", "healthy"),
+        ("running", "starting", "starting"),
+        ("running", "", "running"),
+        ("exited", "unhealthy", "exited"),
+    ],
+)
+def test_of_an_accessory_one_word_is_told(world: World, state: str, health: str, told: str) -> None:
+    """With more, the table of a usual stack had no room on a usual terminal."""
+    status = world.status()
+    (found,) = status.accessories
+    made = replace(status, accessories=(replace(found, state=state, health=health),))
+    (row,) = [line.split() for line in draw_lines(made, 80) if line.startswith("db")]
+    assert row[3] == told
+
+
 def test_nobody_is_ill_whom_nobody_can_ask(world: World) -> None:
     """While the gateway is down it is said what that means, and health is not known."""
     world.engine.stop("shop-gateway", 0)

@@ -36,6 +36,7 @@ DEPLOYED = Result(
     url="http://127.0.0.1:8080/",
     report=f"{FOLDER}/report.html",
 )
+CLOCK = replace(DEPLOYED, service="clock", url="", seconds={"total": 29.68, "gap": 1.24})
 FAILED = replace(DEPLOYED, outcome="reverted", error=CandidateError("it is ill"))
 SHA, OTHER_SHA = "0123456789abcdef" * 2 + "01234567", "fedcba98765432100" * 2 + "fedcba"
 ENDS = {
@@ -106,6 +107,19 @@ report  reports/releases/20261128-102555-web-v3/report.html""",
         """\
 web v3 failed, 29.7 s: it is not known what users have now
 nothing is proven: no request of a witness was sent""",
+    ),
+    "a unit": (
+        replace(
+            DEPLOYED,
+            members=(DEPLOYED, CLOCK, replace(CLOCK, service="a-clock-with-quite-a-long-name")),
+        ),
+        """\
+web v3 serves at http://127.0.0.1:8080/ (was v2), 29.7 s
+0 of 1,642 requests lost, longest gap 630 ms
+report  reports/releases/20261128-102555-web-v3/report.html
+with clock v3 serves (was v2), 29.7 s; nobody worked for 1.2 s
+with a-clock-with-quite-a-long-name v3 serves (was v2), 29.7 s
+  nobody worked for 1.2 s""",
     ),
     "nothing to do": (
         replace(DEPLOYED, outcome="unchanged"),
