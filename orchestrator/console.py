@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from orchestrator.release.result import Result
     from orchestrator.stack.model import Stack
 
-COUNTS = ("sent", "lost", "turned_away")  # of a witness; earlier ones do not say the last
+COUNTS = (
+    "sent",
+    "lost",
+    "turned_away",
+    "unseen",
+)  # of a witness; earlier ones do not say the last two
 
 
 class Console:

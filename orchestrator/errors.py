@@ -4,7 +4,8 @@
     ├── ConfigurationError  2    whoever wrote stack.yaml or the command line
     ├── EngineError         1    whoever runs the Docker Engine
     │   ├── NotFound             …the named thing is not there
-    │   └── Conflict             …another has that name, or the engine is busy with it
+    │   ├── Conflict             …another has that name, or the engine is busy with it
+    │   └── Disconnected         …the way there was cut
     ├── ImageError          1    whoever wrote the Dockerfile
     ├── GatewayError        1    whoever set up NGINX; the config that served still serves
     ├── CandidateError      1    whoever wrote the new version
@@ -56,6 +57,10 @@ class NotFound(EngineError):
 
 class Conflict(EngineError):
     """The engine has another container of that name, or is busy with this one."""
+
+
+class Disconnected(EngineError):
+    """The connection to the engine has ended, or none came about."""
 
 
 class ImageError(StackctlError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -254,6 +254,14 @@ class Testified(Event):
     kind = "testified"
     closed_early: int
     failure: str | None
+
+
+@dataclass(frozen=True)
+class Traced(Event):
+    """The gateway's log knows what became of requests whose answers the witness could not see."""
+
+    kind = "traced"
+    answers: Mapping[str, tuple[int, str]]  # by the name of each: the status, and who was to answer
 
 
 @dataclass(frozen=True)

@@ -88,16 +88,28 @@ def _tell_witness(result: Result) -> Iterator[str]:
     if witness.lost or (witness.sent and not witness.failure):
         gap = f"longest gap {witness.longest_gap_ms:,.0f} ms"
         away = f"{witness.turned_away:,} told to come back, " if witness.turned_away else ""
-        yield f"{witness.lost:,} of {witness.sent:,} requests lost, {away}{gap}"
+        unseen = f"{witness.unseen:,} not seen, " if witness.unseen else ""
+        yield f"{witness.lost:,} of {witness.sent:,} requests lost, {away}{unseen}{gap}"
     elif result.previous is not None and not witness.failure:
         yield "nothing is proven: no request of a witness was sent"
     if witness.failure:
         yield f"the witness failed: {show_controls(witness.failure)}"
+    if witness.blind:
+        proof = "not proven" if witness.unseen else "proven by the gateway's log in part"
+        yield f"{proof}: {tell_blind(witness.blind)}"
     if witness.lost:
         yield f"lost: {tell_reasons(witness.reasons)}"
         if any(re.match("status [34]", reason) for reason in witness.reasons):
             place = f"services.{result.service}.witness"
             yield f"hint: where that answer is right, set `expect` in `{place}`"
+
+
+def tell_blind(blind: Sequence[Mapping[str, float]]) -> str:
+    """Return for how long a witness could not see, and since when, in UTC."""
+    seconds = sum(span["seconds"] for span in blind)
+    first = min((span["at"] for span in blind), default=0.0)
+    since = datetime.fromtimestamp(first, UTC)
+    return f"the way to the gateway was cut for {seconds:.1f} s, from {since:%H:%M:%S} UTC on"
 
 
 def _tell_now(result: Result) -> str:

@@ -17,6 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+AFAR = "tests/contract/test_afar.py"
+
+
 @dataclass(frozen=True)
 class Safeguard:
     """Something that a promise depends on, and how to switch it off."""
@@ -291,6 +294,27 @@ SAFEGUARDS = (
         "and sample.served == CLOSED\n",
         "\n",
         ("tests/unit/test_turned_away.py::test_all_that_is_not_plainly_that_is_lost",),
+    ),
+    Safeguard(
+        "through the engine's connection too, a request is lost where NGINX hangs up",
+        "orchestrator/gateway/passage.py",
+        "        return session.exit_code() == KILLED\n",
+        "        return True\n",
+        (f"{AFAR}::test_a_request_is_lost_by_nginx_only",),
+    ),
+    Safeguard(
+        "a gateway that says nothing is no engine that says nothing",
+        "orchestrator/gateway/passage.py",
+        "            answered.set()\n",
+        "",
+        (f"{AFAR}::test_nginx_that_says_nothing_is_told_from_an_engine_that_does_so",),
+    ),
+    Safeguard(
+        "a request that was not seen is lost where the gateway's log has a wrong answer",
+        "orchestrator/evidence/unseen.py",
+        "    if trace.status in right:\n",
+        "    if trace.status:\n",
+        ("tests/unit/test_unseen.py::test_the_gateways_log_decides_where_it_knows",),
     ),
 )
 

@@ -17,7 +17,7 @@ from orchestrator.events import Warned
 from orchestrator.evidence.archive import read_releases
 from orchestrator.release.result import SLO_MISSED
 from orchestrator.reports import read_own
-from orchestrator.wording import tell_reasons
+from orchestrator.wording import tell_blind, tell_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,7 +84,10 @@ class Announcement:
             return
         lost = f"{witness.lost} of {witness.sent} witness requests were lost"
         lost += f" ({tell_reasons(witness.reasons)})"
-        told = lost if witness.lost else f"its witness failed: {witness.failure}"
+        unseen = f"{witness.unseen} of {witness.sent} witness requests were not seen"
+        unseen += f": {tell_blind(witness.blind)}"
+        failed = f"its witness failed: {witness.failure}" if witness.failure else unseen
+        told = lost if witness.lost else failed
         what = f"{result.service} {result.version} was released, but {told}"
         annotate(self._environment, f"{what}\n{result.evidence}/report.html shows when")
 

@@ -54,6 +54,14 @@ LAST: tuple[tuple[Metric, Callable[[Mapping[str, Any]], float]], ...] = (
     ),
     (
         Metric(
+            "stackctl_release_requests_unseen",
+            "gauge",
+            "Requests of which nobody knows, since the way to the gateway was cut in the last release.",
+        ),
+        lambda evidence: to_number(evidence["witness"].get("unseen")),
+    ),
+    (
+        Metric(
             "stackctl_release_gap_seconds",
             "gauge",
             "How long nobody worked, since one version had to end before the other.",

@@ -21,7 +21,7 @@ from docker.credentials.errors import StoreError
 from orchestrator.engine.credentials import Credentials
 from orchestrator.engine.endpoint import ACCOUNT, Endpoint, find_endpoint
 from orchestrator.engine.tunnel import SOCKET, find_near, open_tunnel
-from orchestrator.errors import Conflict, EngineError, NotFound
+from orchestrator.errors import Conflict, Disconnected, EngineError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +40,7 @@ FOREIGN = (
     StoreError,
     OSError,
 )
+SEVERED = (ConnectionError, TimeoutError, requests.exceptions.Timeout)
 ASKED = threading.local()  # what each thread asks the engine for
 # How engines from 20.10 to 29 say that somebody else has a port of the host.
 TAKEN = re.compile(
@@ -64,11 +65,12 @@ def translated(doing: str) -> Iterator[None]:
             raise Conflict(f"{doing}: {_reason(error)}") from error
         raise _to_refusal(doing, _reason(error)) from error
     except (requests.exceptions.ConnectionError, urllib3.exceptions.ProtocolError) as error:
-        raise EngineError(
+        raise Disconnected(
             f"{doing}: the Docker Engine does not answer", "check that it runs: `docker info`"
         ) from error
     except FOREIGN as error:
-        raise EngineError(f"{doing}: {error}") from error
+        kind = Disconnected if isinstance(error, SEVERED) else EngineError
+        raise kind(f"{doing}: {error}") from error
     finally:
         ASKED.doing = outer
 

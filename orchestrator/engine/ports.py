@@ -58,7 +58,7 @@ class Session(Protocol):
         """
 
     def exit_code(self) -> int:
-        """Return what the process ended with. Raises EngineError where it has not ended."""
+        """Return what the process ended with. Raises Disconnected where it has not ended."""
 
     def close(self) -> None:
         """Leave the process; what reads its input finds the end of it."""

@@ -10,7 +10,7 @@ from orchestrator.clock import SystemClock, poll
 from orchestrator.engine.connection import translated
 from orchestrator.engine.plain import to_plain
 from orchestrator.engine.streams import open_socket, read_frames, read_plain
-from orchestrator.errors import EngineError, NotFound
+from orchestrator.errors import Disconnected, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ class DockerSession(ABC):
         """Say how large the terminal is."""
 
     def exit_code(self) -> int:
-        """Return what the process ended with. Raises EngineError where it has not ended."""
+        """Return what the process ended with. Raises Disconnected where it has not ended."""
         # Its streams may end a moment before the engine says that it has.
         code = poll(self._find_code, clock=SystemClock(), every=0.02, within=ENDING)
         if code is None:
@@ -78,8 +78,8 @@ class DockerSession(ABC):
             self._stream.close()
             self._socket.close()
 
-    def _cut(self) -> EngineError:
-        return EngineError(
+    def _cut(self) -> Disconnected:
+        return Disconnected(
             f"{self._doing}: the connection to the engine has ended, and the command may run on",
             "what it printed may not be whole; see whether the engine answers: `docker info`",
         )

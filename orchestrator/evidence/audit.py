@@ -35,7 +35,12 @@ if TYPE_CHECKING:
 FIRST_SEALED_SCHEMA = 2
 FIRST_CHAINED_SCHEMA = 5
 # What the witness's figures had not before a schema.
-ADDED = {3: {"stale", "closes", "websockets"}, 4: {"reasons"}, 6: {"turned_away"}}
+ADDED = {
+    3: {"stale", "closes", "websockets"},
+    4: {"reasons"},
+    6: {"turned_away"},
+    7: {"unseen", "by_log", "blind"},
+}
 KEPT = ("closed_early", "failure")  # by the first schema nowhere but in its evidence
 # What the first schema could not draw from the raw files, or did not have.
 NOT_DRAWN = {"schema", "traffic", "files", "previous"}

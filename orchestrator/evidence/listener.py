@@ -15,6 +15,7 @@ from orchestrator.evidence.wire import Lost
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
+    from orchestrator.evidence.way import Way
     from orchestrator.evidence.websocket import WebSocket
 
 
@@ -33,6 +34,7 @@ async def hold(
     over: asyncio.Event,
     note: Notes,
     versions: Mapping[str, str],
+    way: Way,
 ) -> None:
     """Hold a WebSocket until somebody closes it, or until it would hold a drain up (`over`)."""
     settled = asyncio.create_task(over.wait())
@@ -49,7 +51,8 @@ async def hold(
     await asyncio.wait([websocket.end, settled], return_when=FIRST_COMPLETED)
     idle = time.monotonic() - websocket.quiet_since
     if websocket.end.done():
-        note("closed", WEBSOCKET, path, idle, websocket.end.result())
+        ended: What = "cut" if await way.was_cut(websocket.connection) else "closed"
+        note(ended, WEBSOCKET, path, idle, websocket.end.result())
     elif await websocket.leave():
         note("left", WEBSOCKET, path, idle, "it was still open")
     else:

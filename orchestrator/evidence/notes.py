@@ -12,6 +12,7 @@ What = Literal[
     "opened",  # a WebSocket
     "refused",  # a WebSocket did not open
     "closed",  # by the other side: a kept connection or a WebSocket
+    "cut",  # on its way to the gateway, by neither side: one of these
     "left",  # by the witness: a WebSocket
     "promised",  # from here on, once this version has answered, no other may
     "answered",  # the promised version, for the first time

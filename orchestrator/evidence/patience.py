@@ -19,6 +19,9 @@ FAREWELL = 5.0
 KEPT_CLIENTS = 20
 SHORTEST_IDLE = 0.05  # seconds
 LONGEST_IDLE = 60.0
+BREATH = 1.0  # seconds that a client with shorter gaps idles every other time
+FRESH_EVERY = 0.2  # seconds between two connections for one request each
+SLOW_LASTS = 2.0  # seconds that a half-sent request takes
 # Seconds that a client which woke up late still uses a connection that has idled for as long as is
 # announced. The gateway keeps it for one more second, or longer.
 OVERDUE = 0.5

@@ -13,6 +13,7 @@ from orchestrator.evidence.view import (
     count_connections,
     explain_witness,
     list_attempts,
+    list_blind,
     list_closes,
     list_losses,
     list_phases,
@@ -104,6 +105,7 @@ def _view(evidence: Mapping[str, Any], diff: str) -> dict[str, object]:
         "attempts": list_attempts(evidence),
         "losses": list_losses(evidence),
         "reasons": evidence["witness"].get("reasons"),  # older evidence does not count them
+        "blind": list_blind(evidence),
         "closings": list_closes(evidence),
         "connections": count_connections(evidence),
         "sockets": tell_websockets(evidence),

@@ -20,6 +20,7 @@ STALE = "answered by "  # how the reason of a stale answer begins
 CLOSED = (
     "closed"  # as who has served: the gateway's mark of a service that takes no requests for now
 )
+APART = 1.0  # seconds between two requests that were not seen, in which the witness could see again
 ROUNDED = 0.001  # seconds: times of events are cut to milliseconds
 Span = tuple[float, float]  # Unix times, from and to
 
@@ -36,6 +37,7 @@ class Sample:
     status: int | None
     served: str  # `<service>_<color>/<version>`, as the gateway says
     lost: str | None  # why it counts as lost; None where the answer was the expected one
+    unseen: str = ""  # by what name the gateway's log may have it, where the way there was cut
 
     @property
     def done(self) -> float:
@@ -54,7 +56,10 @@ class Sample:
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
-        return asdict(self)
+        found = asdict(self)
+        if not self.unseen:
+            del found["unseen"]
+        return found
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,9 @@ class Figures:
     closes: Mapping[str, object] = field(default_factory=dict)  # by the gateway
     websockets: Sequence[Mapping[str, object]] = ()
     turned_away: int = 0  # told to come back, while the service was closed on purpose
+    unseen: int = 0  # nobody knows what became of them: the way to the gateway was cut
+    by_log: int = 0  # of the ok: only the gateway's log says so, for the same reason
+    blind: Sequence[Mapping[str, float]] = ()  # when that was, and for how long
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
@@ -110,6 +118,9 @@ def merge(told: Sequence[Figures]) -> Figures:
         closes=told[0].closes,
         websockets=[socket for one in told for socket in one.websockets],
         turned_away=sum(one.turned_away for one in told),
+        unseen=sum(one.unseen for one in told),
+        by_log=sum(one.by_log for one in told),
+        blind=[span for one in told for span in one.blind],
     )
 
 
@@ -122,21 +133,20 @@ def count(
 ) -> Figures:
     """Return the figures of a release's samples, and of what else its witness noted.
 
-    `closed` is when the release had closed the service on purpose.
+    `closed` is when the service was, on purpose. What was not seen is resolved: see `unseen`.
     """
     let_in = [sample for sample in samples if not is_turned_away(sample, closed)]
-    good = [sample for sample in let_in if sample.lost is None]
-    ends = sorted(sample.done for sample in good)
-    woke = [note.at for note in notes if note.note == "stood"]  # nobody looked before
-    gaps = (b - a for a, b in pairwise(ends) if not any(a <= at <= b for at in woke))
+    good = [sample for sample in let_in if sample.lost is None and not sample.unseen]
+    by_log = sum(sample.lost is None for sample in let_in) - len(good)
+    blind = list_blind(samples)
     times = sorted(sample.ms for sample in good if sample.client != "slow")
-    lost = [sample for sample in let_in if sample.lost is not None]
+    lost = [sample for sample in let_in if sample.lost is not None and not sample.unseen]
     stale = sum(sample.stale for sample in lost)
     return Figures(
         sent=len(samples),
-        ok=len(good),
+        ok=len(good) + by_log,
         lost=len(lost),
-        longest_gap_ms=round(max(gaps, default=0.0) * 1000, 1),
+        longest_gap_ms=_find_longest_gap(good, notes, blind),
         p50_ms=percentile(times, 50),
         p99_ms=percentile(times, 99),
         closed_early=closed_early,
@@ -150,7 +160,32 @@ def count(
         closes=list_closes(notes),
         websockets=list_websockets(notes),
         turned_away=len(samples) - len(let_in),
+        unseen=len(let_in) - len(good) - by_log - len(lost),
+        by_log=by_log,
+        blind=blind,
     )
+
+
+def _find_longest_gap(
+    good: Iterable[Sample], notes: Iterable[Note], blind: Iterable[Mapping[str, float]]
+) -> float:
+    """Return the milliseconds between two good answers, unless nobody looked in between."""
+    woke = [note.at for note in notes if note.note == "stood"]
+    woke += [span["at"] + span["seconds"] for span in blind]
+    ends = sorted(sample.done for sample in good)
+    gaps = (b - a for a, b in pairwise(ends) if not any(a <= at <= b for at in woke))
+    return round(max(gaps, default=0.0) * 1000, 1)
+
+
+def list_blind(samples: Sequence[Sample]) -> list[dict[str, float]]:
+    """Return when the way to the gateway was cut: Unix times, and for how many seconds."""
+    spans: list[list[float]] = []
+    for sample in sorted((one for one in samples if one.unseen), key=lambda one: one.at):
+        if spans and sample.at <= spans[-1][1] + APART:
+            spans[-1][1] = max(spans[-1][1], sample.done)
+        else:
+            spans.append([sample.at, sample.done])
+    return [{"at": since, "seconds": round(until - since, 3)} for since, until in spans]
 
 
 def is_turned_away(sample: Sample, closed: Iterable[Span]) -> bool:
@@ -182,7 +217,10 @@ def tell_unexpected(status: int, right: Sequence[int]) -> str:
 def draw_samples(
     samples: Sequence[Sample], start: float, end: float, closed: Sequence[Span] = ()
 ) -> dict[str, object]:
-    """Return the requests over time, by version. How long a slow one took was its client's doing."""
+    """Return the requests over time, by version. How long a slow one took was its client's doing.
+
+    Those that were not seen are left out.
+    """
     answers = (
         Answer(
             at=sample.done,
@@ -191,6 +229,7 @@ def draw_samples(
             failed=sample.lost is not None and not is_turned_away(sample, closed),
         )
         for sample in samples
+        if not sample.unseen
     )
     return draw_series(answers, start, end)
 
@@ -222,6 +261,7 @@ def parse_entry(line: str) -> Sample | Note:
         sample = Sample(**fields)
         float(sample.at + sample.ms + sample.idle)
         sample.served.rpartition("/")
+        sample.unseen.rpartition("/")
     except (TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
     return sample

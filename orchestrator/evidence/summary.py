@@ -9,12 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.evidence.samples import Sample, Span, count, draw_samples
+from orchestrator.evidence.unseen import find_traces, resolve
 from orchestrator.outline import tell_done
 
 if TYPE_CHECKING:
     from orchestrator.evidence.notes import Note
 
-SCHEMA = 6  # since it is told who was told to come back
+SCHEMA = 7  # since it is told what a witness could not see
 
 WHO = ("operator", "host", "ci", "stackctl")  # the last one is not told by earlier ones
 
@@ -73,7 +74,7 @@ def testify(
 ) -> dict[str, object]:
     """Return what the evidence says of the witness: its figures, and its requests over time."""
     told = _last(events, "testified")
-    closed = find_closed(events)
+    closed, samples = find_closed(events), resolve(samples, find_traces(events))
     figures = count(samples, told.get("closed_early", 0), told.get("failure"), notes, closed)
     return figures.facts() | {"series": draw_samples(samples, *read_span(events), closed)}
 
@@ -112,7 +113,8 @@ def judge(
 ) -> dict[str, object]:
     """Return the verdict: was a request lost, and what that rests on.
 
-    What died may have lost requests that it did not come to write down. A worker has none to lose.
+    What died may have lost requests that it did not come to write down. A worker has none to lose. Where a
+    request was not seen, nobody knows.
     """
     sent, lost = int(str(witness["sent"])), int(str(witness["lost"]))
     if witness.get("failure") and not lost:
@@ -127,13 +129,22 @@ def judge(
         else outcome.replace("_", " ")
     )
     away = witness.get("turned_away", 0)  # earlier ones do not say it
-    back = f", {away} told to come back" if away else ""
+    back = (f", {away} told to come back" if away else "") + _tell_unseen(witness)
+    text = f"{what}, {lost} of {sent} witness requests lost{back}"
     if lost:
-        return {"lossless": False, "text": f"{what}, {lost} of {sent} witness requests lost{back}"}
+        return {"lossless": False, "text": text}
     if adopted:
-        text = f"{what}, 0 of {sent} witness requests lost{back} before it died"
-        return {"lossless": None, "text": text}
-    return {"lossless": True, "text": f"{what}, 0 of {sent} witness requests lost{back}"}
+        return {"lossless": None, "text": f"{text} before it died"}
+    return {"lossless": None if witness.get("unseen") else True, "text": text}
+
+
+def _tell_unseen(witness: Mapping[str, Any]) -> str:
+    """Return what the witness could not see; earlier ones do not say it."""
+    unseen, by_log = witness.get("unseen", 0), witness.get("by_log", 0)
+    seconds = sum(span["seconds"] for span in witness.get("blind", ()))
+    why = f"the way to the gateway was cut for {seconds:.1f} s"
+    told = f", {by_log} answered by the gateway's log alone" if by_log else ""
+    return f"{told}, {unseen} not seen: {why}" if unseen else told
 
 
 def _last(events: Sequence[Event], kind: str) -> Event:

@@ -90,6 +90,10 @@ def tell_verdict(evidence: Evidence) -> Headline:
     if lossless is None:
         return Headline(*sign, f"{what}: {evidence['verdict']['text']}")
     closed = sum_gaps(evidence, closed=True)
+    by_log = evidence["witness"].get("by_log")
+    if by_log:
+        text = f"{what}: no request lost, {by_log:,} answered by the gateway's log alone"
+        return Headline(*sign, text)
     return Headline(
         *sign, f"{what}: no request lost" + (f", closed for {closed:.1f} s" if closed else "")
     )
@@ -113,6 +117,12 @@ def explain_witness(evidence: Evidence) -> str:
         f"{text} After users moved, the version before still answers those who were connected"
         " already, until the drain is over."
     )
+
+
+def list_blind(evidence: Evidence) -> list[tuple[float, float]]:
+    """Return when the way to the gateway was cut, in seconds from the start, and for how long."""
+    start = to_start(evidence)
+    return [(span["at"] - start, span["seconds"]) for span in evidence["witness"].get("blind", ())]
 
 
 def tell_engine(evidence: Evidence) -> str:
@@ -202,6 +212,8 @@ def _tell_websocket(evidence: Evidence, websocket: Mapping[str, Any]) -> str:
         return "opened; how it ended is not known"
     after = websocket["at"] - to_start(evidence)
     lasted = f"open for {websocket['seconds']:.1f} s"
+    if websocket["end"] == "cut":
+        return f"{lasted}, cut on its way to the gateway after {after:.1f} s"
     if websocket["end"] == "closed":
         return f"{lasted}, {websocket['text']} after {after:.1f} s"
     return f"{lasted}, left by the witness after {after:.1f} s: {websocket['text']}"

@@ -10,11 +10,11 @@ import struct
 import time
 from typing import TYPE_CHECKING
 
-from orchestrator.evidence.wire import CHUNK, Connection, Lost, introduce
+from orchestrator.evidence.wire import CHUNK, Lost, introduce
 
 if TYPE_CHECKING:
-    from orchestrator.evidence.secure import SecureDoor
-    from orchestrator.stack.quantities import Address
+    from orchestrator.evidence.way import Way
+    from orchestrator.evidence.wire import Connection
 
 MAGIC = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SWITCHING = 101
@@ -33,15 +33,13 @@ class WebSocket:
     def __init__(self, connection: Connection, served: str) -> None:
         self.served = served
         self.quiet_since = time.monotonic()  # when the last frame came
-        self._connection = connection
+        self.connection = connection
         self.end = asyncio.create_task(self._listen())  # how the other side closed it, in words
 
     @classmethod
-    async def open(
-        cls, address: Address, path: str, host: str, token: str, secure: SecureDoor | None = None
-    ) -> WebSocket:
+    async def open(cls, way: Way, path: str, host: str, token: str) -> WebSocket:
         """Connect and shake hands. Raises Lost, in words, where it does not open."""
-        connection = await Connection.open(address, host, secure)
+        connection = await way.open(host)
         try:
             return await cls._shake_hands(connection, path, host, token)
         except (Lost, asyncio.CancelledError):
@@ -75,7 +73,7 @@ class WebSocket:
     def close(self) -> None:
         """Close its connection."""
         self.end.cancel()
-        self._connection.close()
+        self.connection.close()
 
     async def _listen(self) -> str:
         """Answer pings until the other side closes it."""
@@ -94,15 +92,15 @@ class WebSocket:
 
     async def _read_frame(self) -> tuple[int, bytes]:
         """Return the opcode and, of a control frame, what it holds; other frames are not kept."""
-        first, second = await self._connection.reader.readexactly(2)
+        first, second = await self.connection.reader.readexactly(2)
         length = second & ~MASKED
         if length == TWO_BYTES:
-            (length,) = struct.unpack("!H", await self._connection.reader.readexactly(2))
+            (length,) = struct.unpack("!H", await self.connection.reader.readexactly(2))
         elif length == EIGHT_BYTES:
-            (length,) = struct.unpack("!Q", await self._connection.reader.readexactly(8))
+            (length,) = struct.unpack("!Q", await self.connection.reader.readexactly(8))
         payload = b""
         while length:
-            piece = await self._connection.reader.readexactly(min(length, CHUNK))
+            piece = await self.connection.reader.readexactly(min(length, CHUNK))
             length -= len(piece)
             payload = (payload + piece)[:LONGEST_CONTROL]
         return first & 0xF, payload
@@ -111,7 +109,7 @@ class WebSocket:
         mask = os.urandom(4)
         masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
         head = bytes([LAST_FRAME | opcode, MASKED | len(payload)])
-        self._connection.writer.write(head + mask + masked)
+        self.connection.writer.write(head + mask + masked)
 
 
 def accept(key: str) -> str:

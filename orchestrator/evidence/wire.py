@@ -41,7 +41,13 @@ class Errand:
     @cached_property
     def head(self) -> h11.Request:
         """Return its request line and headers."""
+        return self.name_as("")
+
+    def name_as(self, name: str) -> h11.Request:
+        """Return its request line and headers, with a name for the gateway's log unless that is empty."""
         headers = [("Host", self.host), *introduce(self.token)]
+        if name:
+            headers += [("X-Request-ID", name)]
         if self.body:
             headers += [("Content-Type", "application/json")]
         if self.body or self.method in ("POST", "PUT", "PATCH"):
@@ -132,6 +138,12 @@ class Connection:
         return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     @property
+    def port(self) -> int:
+        """Return the port that it comes from."""
+        number: int = self.writer.get_extra_info("sockname")[1]
+        return number
+
+    @property
     def closed(self) -> bool:
         """Whether the other side has closed it, as a client can tell before it sends."""
         return self.gone.is_set() or self.writer.transport.is_closing()
@@ -148,13 +160,17 @@ class Connection:
         self.close()
         return None
 
-    async def ask(self, errand: Errand, pause: Pause | None = None) -> tuple[int, str]:
+    async def ask(
+        self, errand: Errand, pause: Pause | None = None, name: str = ""
+    ) -> tuple[int, str]:
         """Send a request, its last bytes one by one with a `pause` before each.
+
+        The gateway's log has it under its `name`, where it has one.
 
         Returns the status and who served. Raises Lost where the connection ends before the answer.
         """
         try:
-            await self._send(errand, pause)
+            await self._send(errand, pause, name)
             return await self._receive()
         except (OSError, h11.ProtocolError) as error:
             raise Lost(f"connection closed: {error}") from error
@@ -195,8 +211,8 @@ class Connection:
         """Close it."""
         self.writer.close()
 
-    async def _send(self, errand: Errand, pause: Pause | None) -> None:
-        wire = self._state.send(errand.head) or b""
+    async def _send(self, errand: Errand, pause: Pause | None, name: str) -> None:
+        wire = self._state.send(errand.name_as(name) if name else errand.head) or b""
         head = len(wire)
         if errand.body:
             wire += self._state.send(h11.Data(data=errand.body)) or b""

@@ -19,9 +19,12 @@ from orchestrator.evidence.expectation import Expectation
 from orchestrator.evidence.listener import hold
 from orchestrator.evidence.notes import Note, What
 from orchestrator.evidence.patience import (
+    BREATH,
+    FRESH_EVERY,
     OVERDUE,
     PATIENCE,
     SHORTEST_IDLE,
+    SLOW_LASTS,
     Patience,
     idle_gaps,
     rest,
@@ -30,6 +33,7 @@ from orchestrator.evidence.promise import Promise, find_version, name_version
 from orchestrator.evidence.pulse import BEAT, Pulse, read_awake
 from orchestrator.evidence.samples import Client, Figures, Sample, tell_stale, tell_unexpected
 from orchestrator.evidence.testimony import Testimony
+from orchestrator.evidence.way import Way
 from orchestrator.evidence.websocket import WebSocket
 from orchestrator.evidence.wire import SLOW_PIECES, Connection, Errand, Lost, Pause, to_errand
 
@@ -40,10 +44,7 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import WitnessRequest
     from orchestrator.stack.quantities import Address
 
-BREATH = 1.0  # seconds that a client with shorter gaps idles every other time
 STRANGER = "1"  # the token of a witness that is counted as a user is
-FRESH_EVERY = 0.2
-SLOW_LASTS = 2.0
 
 
 class Witness:
@@ -64,14 +65,13 @@ class Witness:
         on_note: Callable[[Note], None] | None = None,
         awake: Callable[[], float] = read_awake,  # goes on while this process stands still
         secure: SecureDoor | None = None,  # for the hosts that are served with TLS
+        cut: Callable[[int], bool] | None = None,  # see Way
     ) -> None:
         """Prepare. `versions` are those of NGINX's upstreams, such as `notes_green`.
         A `token` that the gateway was told of keeps the requests out of its limits.
         """
-        self._address, self._secure = address.reachable, secure
-        self._host = (secure and secure.host) or str(self._address)
-        self._token = token
-        self._errands = [to_errand(request, self._host, token) for request in requests]
+        self._way, self._token = Way(address, secure, cut), token
+        self._errands = [to_errand(request, self._way.host, token) for request in requests]
         self._expectation = Expectation()
         self._keepalive = keepalive
         self._now = now  # Unix time, as all else in the record has it
@@ -178,11 +178,12 @@ class Witness:
         await rest(gap, self._over, connection.gone)
         if not connection.closed:
             return connection.fresh(self._keepalive + OVERDUE)
-        idle = connection.idle
-        early = idle < self._keepalive and not self._pulse.missed(self._pulse.look() - idle)
+        idle, cut = connection.idle, await self._way.was_cut(connection)
+        missed = self._pulse.missed(self._pulse.look() - idle)
+        early = idle < self._keepalive and not missed and not cut
         self._testimony.closed_early += early
         told = "while idle, before its time" if early else "while idle"
-        self._note("closed", "keepalive", errand.name, idle, told)
+        self._note("cut" if cut else "closed", "keepalive", errand.name, idle, told)
         connection.close()
         return None
 
@@ -207,9 +208,9 @@ class Witness:
 
     async def _listen(self, wanted: WitnessRequest) -> None:
         """Hold a WebSocket until somebody closes it, or until it would hold a drain up."""
-        host = wanted.host or self._host
-        opened = WebSocket.open(self._address, wanted.path, host, self._token, self._secure)
-        await hold(opened, wanted.where, self._settled, self._note, self._versions)
+        host = wanted.host or self._way.host
+        opened = WebSocket.open(self._way, wanted.path, host, self._token)
+        await hold(opened, wanted.where, self._settled, self._note, self._versions, self._way)
 
     async def _watch_itself(self) -> None:
         """Look at the clock, so that a standstill is noticed."""
@@ -235,13 +236,11 @@ class Witness:
         at, started = self._now(), time.monotonic()
         idle = connection.idle if connection else 0.0
         since = self._pulse.look() - idle
-        status, served, lost = None, "", None
+        status, served, lost, name = None, "", None, self._way.name_request()
         try:
             async with self._patience.bounded():
-                connection = connection or await Connection.open(
-                    self._address, errand.host, self._secure
-                )
-                status, served = await connection.ask(errand, pause)
+                connection = connection or await self._way.open(errand.host)
+                status, served = await connection.ask(errand, pause, name)
             served = name_version(served, self._versions)
             lost = self._judge(errand, connection, status, served)
         except Lost as error:
@@ -253,7 +252,8 @@ class Witness:
                 connection.close()
             return None
         ms = round((time.monotonic() - started) * 1000, 2)
-        sample = Sample(at, client, errand.name, round(idle, 3), ms, status, served, lost)
+        unseen = name if status is None and await self._way.was_cut(connection) else ""
+        sample = Sample(at, client, errand.name, round(idle, 3), ms, status, served, lost, unseen)
         self._testimony.add(sample)
         if client != "slow" and status is not None:
             self._patience.learn(ms / 1000)
@@ -266,10 +266,11 @@ class Witness:
         if sample.status is not None and connection.reusable:
             connection.recycle()
             return connection
-        if sample.client == "keepalive" and sample.status is not None:
-            self._note("closed", sample.client, sample.request, sample.idle, "as it was announced")
-        elif sample.client == "keepalive" and connection.closed:
-            self._note("closed", sample.client, sample.request, sample.idle, "during a request")
+        answered = sample.status is not None
+        if sample.client == "keepalive" and (answered or connection.closed):
+            told = "as it was announced" if answered else "during a request"
+            what: What = "cut" if sample.unseen else "closed"
+            self._note(what, sample.client, sample.request, sample.idle, told)
         connection.close()
         return None
 

@@ -12,7 +12,7 @@ from orchestrator.gateway.admin import CLOSED
 from orchestrator.series import Answer, draw_series
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 
 STATUS = re.compile(r"[0-9]{3}")
@@ -66,6 +66,17 @@ def count_traffic(
     failed = sum(request.failed for request in requests)
     series, away = _draw(requests, start, end), len(found) - len(requests)
     return Traffic(len(requests), failed, counted, series, away)
+
+
+def find_answers(log: str, names: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Return what the access log has of requests by their names: the status, and who was to answer."""
+    found: dict[str, tuple[int, str]] = {}
+    for line in log.split("\n"):
+        entry = _parse(line) or {}
+        name, status = str(entry.get("request_id", "")), str(entry.get("status", ""))
+        if name in names and STATUS.fullmatch(status):
+            found[name] = (int(status), str(entry.get("target", "")))
+    return found
 
 
 def _draw(requests: Sequence[Request], start: float, end: float) -> dict[str, object]:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from orchestrator.certificates.table import NO_CERTIFICATES
 from orchestrator.errors import EngineError, StackctlError
-from orchestrator.events import Ended, Testified, Warned
+from orchestrator.events import Ended, Testified, Traced, Warned
 from orchestrator.evidence.closing import close_record
+from orchestrator.evidence.samples import count
 from orchestrator.evidence.seal import FILE
-from orchestrator.evidence.summary import read_span
-from orchestrator.gateway.traffic import count_traffic
+from orchestrator.evidence.summary import find_closed, read_span
+from orchestrator.evidence.unseen import find_traces, resolve
+from orchestrator.gateway.traffic import count_traffic, find_answers
 from orchestrator.release.reach import find_url
 from orchestrator.release.result import Outcome, Result
 
@@ -51,10 +53,9 @@ def conclude(
     if ending.outcome == "unchanged":
         record.discard()
     else:
-        try:
-            warnings += _write_evidence(house, record, plan, figures, ending)
-        except StackctlError as error:
-            warnings.append(error.message)
+        log = _read_log(house, record, plan)
+        figures = look_up(record, figures, log)
+        warnings += _write_evidence(house, record, plan, figures, ending, log)
     if record.trouble:
         warnings.append(f"the evidence is not whole: {record.trouble}")
     for warning in warnings:
@@ -101,15 +102,35 @@ def _find_seal(record: Record) -> str | None:
     return None
 
 
+def look_up(record: Record, figures: Figures, log: str | None) -> Figures:
+    """Record what the gateway's log knows of requests whose answers were not seen; return the figures then."""
+    names = {sample.unseen for sample in record.samples if sample.unseen}
+    answers = find_answers(log or "", names)
+    if not answers:
+        return figures
+    record.emit(Traced(answers))
+    samples = resolve(record.samples, find_traces(record.events))
+    closed = find_closed(record.events)
+    return count(samples, figures.closed_early, figures.failure, record.notes, closed)
+
+
 def _write_evidence(
-    house: House, record: Record, plan: Plan | None, figures: Figures, ending: Ending
+    house: House,
+    record: Record,
+    plan: Plan | None,
+    figures: Figures,
+    ending: Ending,
+    log: str | None,
 ) -> list[str]:
     """Write it; return what could not be shown."""
     ended = Ended(ending.outcome, round(ending.seconds["total"], 3))
     record.emit(Testified(figures.closed_early, figures.failure))
     record.emit(ended)
-    texts, traffic = _compare_configs(plan, ending), _read_traffic(house, record, plan)
-    return close_record(record, texts, traffic, house.evidence_key, house.clock)
+    texts, traffic = _compare_configs(plan, ending), _count_traffic(record, plan, log)
+    try:
+        return close_record(record, texts, traffic, house.evidence_key, house.clock)
+    except StackctlError as error:
+        return [error.message]
 
 
 def _compare_configs(plan: Plan | None, ending: Ending) -> dict[str, str]:
@@ -134,14 +155,21 @@ def _compare_configs(plan: Plan | None, ending: Ending) -> dict[str, str]:
     }
 
 
-def _read_traffic(house: House, record: Record, plan: Plan | None) -> dict[str, object] | None:
+def _read_log(house: House, record: Record, plan: Plan | None) -> str | None:
+    """Return the gateway's log since the release began; None where it has none of its own, or none is read."""
     if plan is None or plan.service.is_worker:
         return None
-    start, end = read_span(record.events)
+    start, _ = read_span(record.events)
     try:
-        log = house.engine.logs(plan.gateway.id, since=start)
+        return house.engine.logs(plan.gateway.id, since=start)
     except EngineError as error:
         house.emit(Warned(f"real traffic is not in the evidence: {error.message}"))
         return None
+
+
+def _count_traffic(record: Record, plan: Plan | None, log: str | None) -> dict[str, object] | None:
+    if plan is None or log is None:
+        return None
+    start, end = read_span(record.events)
     versions = {str(color): version for color, version in plan.versions.items()}
     return count_traffic(log, plan.order.service, versions, start, end).facts()

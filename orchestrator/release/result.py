@@ -57,7 +57,8 @@ class Result:
             return self.error.exit_code
         if self.outcome in ("reverted", "interrupted"):
             return self.error.exit_code if self.error else StackctlError.exit_code
-        return SLO_MISSED if self.witness.lost or self.witness.failure else 0
+        witness = self.witness
+        return SLO_MISSED if witness.lost or witness.unseen or witness.failure else 0
 
     def facts(self) -> dict[str, object]:
         """Return the result as JSON values."""

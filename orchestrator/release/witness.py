@@ -165,6 +165,7 @@ def start_witness(  # noqa: PLR0913  what a witness is told
         websockets=list_websockets(wanted),
         on_note=on_note,
         secure=secure,
+        cut=house.entrance.cut if house.entrance else None,
     )
     witness.start()
     return witness

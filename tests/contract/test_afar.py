@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -16,10 +18,13 @@ import pytest
 
 from orchestrator.asking import Unanswered
 from orchestrator.engine.plain import to_plain
-from orchestrator.errors import EngineError, GatewayError
+from orchestrator.errors import Conflict, Disconnected, EngineError, GatewayError, NotFound
+from orchestrator.evidence.witness import Witness
 from orchestrator.gateway.afar import Relay
 from orchestrator.gateway.passage import Passage
+from orchestrator.stack.model import WitnessRequest
 from tests.e2e.afar import write_certificates
+from tests.fakes.server import GOOD, Request, serving
 from tests.ports import free_port
 
 if TYPE_CHECKING:
@@ -27,10 +32,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from orchestrator.engine.ports import Inside
+    from orchestrator.evidence.samples import Sample
 
 BOUND = 30  # seconds after which something counts as hanging
 MUCH = b"x" * 3_000_000  # bytes, which no buffer on the way takes at once
 LAST = MUCH[:420_000]  # which all of them take, if only just
+ENOUGH = 60  # requests of a witness, until something happens
 NARROW = 8192  # bytes of a buffer
 
 
@@ -43,6 +50,7 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PATH": path},
+            start_new_session=True,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -51,7 +59,7 @@ class Shell:
     def ask(self, line: str, within: float = BOUND) -> str:
         """Return the next line of it."""
         del within
-        with suppress(OSError, ValueError):  # ValueError: its input has been closed
+        with suppress(EngineError):
             self.send(line.encode() + b"\n")
         answer = self._printed.readline()
         if not answer:
@@ -60,18 +68,31 @@ class Shell:
 
     def send(self, data: bytes) -> None:
         """Give it input."""
-        self._given.write(data)
-        self._given.flush()
+        try:
+            self._given.write(data)
+            self._given.flush()
+        except (OSError, ValueError) as error:  # ValueError: its input has been closed
+            raise EngineError("it has ended") from error
 
     def end_input(self) -> None:
         """End its input."""
-        self._given.close()
+        with suppress(OSError):  # what was still to be written
+            self._given.close()
 
     def output(self) -> Iterator[tuple[int, bytes]]:
         """Yield what it prints."""
         with suppress(ValueError):  # closed by who waited for its end
             while data := self._printed.read1(65_536):  # type: ignore[attr-defined]
                 yield 1, data
+
+    def exit_code(self) -> int:
+        """Return what it ended with."""
+        code = self._process.wait(BOUND)
+        return code if code >= 0 else 128 - code
+
+    def kill(self) -> None:
+        """End it as the engine does where its container ends."""
+        os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Wait for its end."""
@@ -85,14 +106,30 @@ class Container:
     def __init__(self) -> None:
         self.started: list[Shell] = []
         self.path = os.environ["PATH"]
+        self.there = threading.Event()  # a command
+        self.refusal: EngineError | None = None  # of whatever is asked for
+        self.speaks = threading.Event()
+        self.speaks.set()
 
     def start(self, container: str, argv: tuple[str, ...], **_: object) -> Shell:
         """Start one."""
         assert container == "shop-gateway"
-        self.started.append(Shell(argv, self.path))
-        return self.started[-1]
+        if self.refusal is not None:
+            raise self.refusal
+        shell = Shell(argv, self.path)
+        self.started.append(shell)
+        self.there.set()
+        return shell
 
     converse = attend = start
+
+    def processes(self, container: str) -> dict[int, str]:
+        """Refuse as all else is; say nothing until it speaks."""
+        assert container == "shop-gateway"
+        self.speaks.wait(BOUND)
+        if self.refusal is not None:
+            raise self.refusal
+        return {}
 
 
 class Answering(BaseHTTPRequestHandler):
@@ -207,6 +244,63 @@ def test_whoever_leaves_is_missed_by_the_other_side(container: Container, leaves
     container.started[0].close()
 
 
+@contextmanager
+def watched(container: Container) -> Iterator[tuple[Passage, socket.socket, socket.socket]]:
+    """Give a passage and both ends of a connection through it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(BOUND)
+        passage = Passage(cast("Inside", container), "shop-gateway", server.getsockname()[1])
+        with closing(passage), socket.create_connection(passage.address, BOUND) as client:
+            accepted, _ = server.accept()
+            assert container.there.wait(BOUND)
+            with accepted:
+                yield passage, client, accepted
+
+
+@pytest.mark.parametrize("who", ["the way", "nginx", "the container"])
+def test_a_connection_that_was_cut_is_told_from_one_that_nginx_has_closed(
+    container: Container, who: str
+) -> None:
+    """Where the engine's connection ends, so does the input of the command; nothing else ends it so."""
+    with watched(container) as (passage, client, server):
+        end = {
+            "the way": container.started[0].end_input,
+            "nginx": server.close,
+            "the container": container.started[0].kill,
+        }
+        end[who]()
+        assert client.recv(1) == b""
+        assert passage.cut(client.getsockname()[1]) is (who == "the way")
+
+
+def test_who_cannot_be_reached_has_not_hung_up(container: Container) -> None:
+    """An engine that is away, and no NGINX that listens, nor a container that does not run."""
+    for refusal, cut in (
+        (Disconnected("the engine does not answer"), True),
+        (Conflict("the container does not run"), False),
+        (None, False),
+    ):
+        container.refusal = refusal
+        passage = Passage(cast("Inside", container), "shop-gateway", free_port())
+        with closing(passage), socket.create_connection(passage.address, BOUND) as client:
+            assert client.recv(1) == b""
+            assert passage.cut(client.getsockname()[1]) is cut
+
+
+def test_nginx_that_says_nothing_is_told_from_an_engine_that_does_so(container: Container) -> None:
+    """As long as the engine answers, whatever it says, the silence is NGINX's."""
+    with watched(container) as (passage, client, _):
+        port = client.getsockname()[1]
+        assert not passage.cut(port)
+        container.refusal = NotFound("no such container")
+        assert not passage.cut(port)
+        container.refusal = Disconnected("the engine does not answer")
+        assert passage.cut(port)
+        container.speaks.clear()
+        assert passage.cut(port)
+        container.speaks.set()
+
+
 def test_one_direction_of_tls_may_end_before_the_other(tmp_path: Path) -> None:
     """Bytes that come meanwhile are not lost, and both directions are used at once."""
     write_certificates(tmp_path, "127.0.0.1")
@@ -278,3 +372,55 @@ def read(taker: socket.socket, count: int | None = None) -> bytes:
     while (count is None or len(taken) < count) and (data := taker.recv(65_536)):
         taken += data
     return taken
+
+
+@pytest.mark.parametrize("by", ["the way", "nginx"])
+def test_a_request_is_lost_by_nginx_only(container: Container, by: str) -> None:
+    """What was cut on its way is not seen, under the name that the gateway's log has it by."""
+    struck, over = threading.Event(), threading.Event()
+    samples: list[Sample] = []
+
+    def behave(request: Request) -> bool:
+        if struck.is_set() or len(samples) < ENOUGH:
+            return request.answer(GOOD)
+        struck.set()
+        if by == "nginx":
+            return False
+        for shell in list(container.started):
+            shell.end_input()
+        return True  # no answer comes, and nobody hangs up here
+
+    def take(sample: Sample) -> None:
+        samples.append(sample)
+        if sample.lost is not None:
+            over.set()
+
+    with serving(behave) as server:
+        passage = Passage(cast("Inside", container), "shop-gateway", server.address.port)
+        with closing(passage):
+            read = WitnessRequest(path="/")
+            witness = Witness(passage.address, [read], 5, take, cut=passage.cut)
+            witness.start()
+            assert over.wait(BOUND)
+            figures = witness.stop()
+        named = {name for request in server.requests if (name := find_name(request.head))}
+    unseen = [sample for sample in samples if sample.unseen]
+    assert figures.failure is None
+    assert (figures.unseen, figures.lost) == (len(unseen), len(losses(samples)) - len(unseen))
+    assert figures.ok == len(samples) - len(losses(samples))
+    assert (figures.lost > 0, figures.unseen > 0) == (by == "nginx", by == "the way")
+    assert bool(figures.blind) == (by == "the way")
+    assert figures.closed_early == 0
+    if by == "the way":
+        assert named & {sample.unseen for sample in unseen}
+
+
+def losses(samples: list[Sample]) -> list[Sample]:
+    """Return those that got no answer."""
+    return [sample for sample in samples if sample.lost is not None]
+
+
+def find_name(head: str) -> str:
+    """Return what a request calls itself."""
+    found = re.search(r"^X-Request-ID: ([\w-]{8,64})\r?$", head, re.MULTILINE | re.IGNORECASE)
+    return found[1] if found else ""

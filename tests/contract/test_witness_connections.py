@@ -11,6 +11,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from orchestrator.evidence.patience import KEPT_CLIENTS, OVERDUE
+from orchestrator.evidence.way import Way
 from orchestrator.evidence.websocket import WebSocket
 from orchestrator.evidence.wire import Connection
 from orchestrator.evidence.witness import STRANGER, Witness
@@ -284,7 +285,7 @@ def test_it_is_a_websocket_to_others_too() -> None:
     async def meet() -> str:
         async with serve(talk, "127.0.0.1", 0) as server:
             address = Address(*next(iter(server.sockets)).getsockname())
-            websocket = await WebSocket.open(address, LIVE, "localhost", STRANGER)
+            websocket = await WebSocket.open(Way(address), LIVE, "localhost", STRANGER)
             told = await websocket.end
             websocket.close()
         return told
@@ -303,7 +304,7 @@ def test_a_goodbye_is_understood_by_others() -> None:
     async def meet() -> bool:
         async with serve(talk, "127.0.0.1", 0) as server:
             address = Address(*next(iter(server.sockets)).getsockname())
-            websocket = await WebSocket.open(address, LIVE, "localhost", STRANGER)
+            websocket = await WebSocket.open(Way(address), LIVE, "localhost", STRANGER)
             answered = await websocket.leave()
             websocket.close()
         return answered

@@ -38,11 +38,12 @@ class Releases:
         self.folder = folder / "reports" / "releases"
         self.clock = FakeClock()
 
-    def leave(
+    def leave(  # noqa: PLR0913  all that a release may leave
         self,
         version: str = "v2",
         *,
         lost: Sequence[int] = (),
+        unseen: Sequence[int] = (),
         key: bytes | None = None,
         more: Sequence[Event] = (),
         traffic: Mapping[str, object] | None = None,
@@ -51,7 +52,7 @@ class Releases:
     ) -> Path:
         """Release a version of `web` before which v1 served; the `lost` requests fail.
 
-        The times of `notes` are seconds from the start.
+        The `unseen` ones are cut on their way, named `unseen-7` and so on. The times of `notes` are seconds from the start.
         """
         self.clock.sleep(60)
         record = Record.begin(self.folder, "web", version, self.clock, key)
@@ -60,7 +61,9 @@ class Releases:
         for attempt, healthy in enumerate((False, False, True), start=1):
             record.emit(Probed("web-green-1", attempt, healthy, 200, 2.5, ""))
         for number in range(40):
-            record.sample(self._sample(number, version, number in lost))
+            sample = self._sample(number, version, number in {*lost, *unseen})
+            named = f"unseen-{number}" if number in unseen else ""
+            record.sample(replace(sample, unseen=named))
         for note in notes:
             record.note(replace(note, at=self.clock.now().timestamp() + note.at))
         for phase in ("start", "promote", "confirm", "drain"):

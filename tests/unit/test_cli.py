@@ -223,7 +223,7 @@ def test_the_history_is_one_line_a_release(folder: Path) -> None:
     assert found["release"] == EVIDENCE["release"]
     assert (found["who"], found["witness"]) == (
         {"operator": "ops"},
-        {"sent": 1, "lost": 0, "turned_away": 0},
+        {"sent": 1, "lost": 0, "turned_away": 0, "unseen": 0},
     )
 
 

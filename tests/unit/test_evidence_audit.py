@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = b"of the tests"
+BLIND = ("unseen", "by_log", "blind")
 
 
 @pytest.fixture
@@ -170,7 +171,7 @@ def test_a_release_that_lost_its_seal_is_no_old_one(releases: Releases) -> None:
     for version in ("v2", "v4"):
         folder = place(releases, version)
         (folder / "seal.json").unlink()
-        tamper(folder / "evidence.json", '"schema": 6', '"schema": 1')
+        tamper(folder / "evidence.json", '"schema": 7', '"schema": 1')
 
     assert problems(releases) == {"v2": "file missing", "v3": "chain broken", "v4": "file missing"}
 
@@ -363,15 +364,16 @@ def test_the_last_seal_is_found_without_checking_all(
 @pytest.mark.parametrize(
     ("schema", "missing"),
     [
-        (2, ("stale", "closes", "websockets", "reasons", "turned_away")),
-        (3, ("reasons", "turned_away")),
-        (5, ("turned_away",)),
+        (2, ("stale", "closes", "websockets", "reasons", "turned_away", *BLIND)),
+        (3, ("reasons", "turned_away", *BLIND)),
+        (5, ("turned_away", *BLIND)),
+        (6, BLIND),
     ],
 )
 def test_evidence_from_before_the_witness_told_more_is_sound(
     releases: Releases, schema: int, missing: tuple[str, ...]
 ) -> None:
-    """It says nothing of closes, stale answers, reasons or who was turned away; nobody asks it to."""
+    """It says nothing of closes, stale answers, reasons, who was turned away or what was not seen; nobody asks it to."""
     folder = place(releases, "v4")
     facts = json.loads((folder / "evidence.json").read_text())
     for name in missing:

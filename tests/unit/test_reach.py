@@ -10,7 +10,7 @@ import pytest
 from orchestrator.asking import Answer, Unanswered
 from orchestrator.errors import GatewayError
 from orchestrator.gateway.admin import Admin
-from orchestrator.gateway.passage import find_entrance
+from orchestrator.gateway.passage import Entrance, find_entrance
 from orchestrator.release.observe import observe
 from orchestrator.release.reach import Door, look_at_door, pick_complaints
 from orchestrator.stack.quantities import Address
@@ -126,4 +126,4 @@ def test_from_another_machine_a_door_is_at_its_machines_name(world: World) -> No
         (Address("10.0.0.7", 80), Address("10.0.0.7", 80)),
     ):
         found = find_entrance(listen, "vps.example", world.engine, "shop-gateway")
-        assert found == (door, door)
+        assert found == Entrance(door, door)

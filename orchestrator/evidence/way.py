@@ -1,0 +1,51 @@
+"""How a witness comes to the public door, and whether that way was cut."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from itertools import count
+from typing import TYPE_CHECKING
+
+from orchestrator.evidence.wire import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from orchestrator.evidence.secure import SecureDoor
+    from orchestrator.stack.quantities import Address
+
+
+class Way:
+    """One for all clients of a witness."""
+
+    def __init__(
+        self,
+        address: Address,
+        secure: SecureDoor | None = None,
+        cut: Callable[[int], bool] | None = None,
+    ) -> None:
+        """Take where it leads; `cut` says of a connection, by the port here, whether it was cut on its way.
+
+        Without that nothing is between: who hangs up is the gateway.
+        """
+        self._address, self._secure, self._cut = address.reachable, secure, cut
+        self._names = (f"{secrets.token_hex(8)}-{number}" for number in count())
+        self.host = (secure and secure.host) or str(self._address)  # of a request that names none
+
+    async def open(self, host: str) -> Connection:
+        """Connect, as clients of that host do. Raises Lost where nobody listens."""
+        return await Connection.open(self._address, host, self._secure)
+
+    def name_request(self) -> str:
+        """Return a name by which the gateway's log knows a request; empty where none is needed."""
+        return next(self._names) if self._cut else ""
+
+    async def was_cut(self, connection: Connection | None) -> bool:
+        """Whether a connection that has ended, or over which no answer comes, was cut on its way.
+
+        To be asked before it is closed here; it may take some seconds.
+        """
+        if self._cut is None or connection is None:
+            return False
+        return await asyncio.to_thread(self._cut, connection.port)
