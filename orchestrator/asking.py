@@ -87,6 +87,36 @@ def ask_once(
         return ask_over(link, where, path, method=method, headers=headers, largest=largest)
 
 
+def ask_securely(
+    where: tuple[str, int],
+    name: str,
+    path: str,
+    timeout: float,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] = {},
+    largest: int = LARGEST,
+) -> Answer:
+    """Ask over TLS, of whom a certificate for this name is shown that this machine trusts.
+
+    Raises Unanswered; with `CertificateError` where it is another one.
+    """
+    import ssl
+
+    deadline = time.monotonic() + timeout
+    context = ssl.create_default_context()
+    with _connect(where, timeout) as opened:
+        try:
+            secured = context.wrap_socket(opened, server_hostname=name)
+        except ssl.SSLCertVerificationError as error:
+            raise Unanswered("CertificateError") from error
+        except OSError as error:  # ssl.SSLError and TimeoutError are some
+            raise Unanswered("TLSError") from error
+        with secured:
+            link = _Link(secured, deadline, largest + FRAMING)
+            return ask_over(link, where, path, method=method, headers=headers, largest=largest)
+
+
 def ask_over(
     link: Any,
     where: tuple[str, int],

@@ -18,7 +18,8 @@ from orchestrator.engine.silence import Silence
 from orchestrator.engine.transfer import find_workshop, open_workshop
 from orchestrator.events import Unanswered
 from orchestrator.evidence.key import take_key
-from orchestrator.gateway.admin import Admin
+from orchestrator.gateway.admin import SERVED, Admin
+from orchestrator.gateway.outside import Outside
 from orchestrator.release.house import House
 from orchestrator.reports import find_reports
 from orchestrator.stack import naming
@@ -81,13 +82,16 @@ def _open_gateway(
     stack: Stack, engine: Engine, endpoint: Endpoint
 ) -> tuple[Admin, Entrance | None]:
     """Return how the gateway is asked, and how its public door is reached from another machine."""
-    admin, listen = stack.gateway.admin, stack.gateway.listen
+    admin, listen, url = stack.gateway.admin, stack.gateway.listen, stack.gateway.url
+    outside = Outside(url, SERVED) if url else None
     if not endpoint.away:
-        return Admin(admin, listen), None
+        return Admin(admin, listen, outside=outside), None
     from orchestrator.gateway.afar import Relay
     from orchestrator.gateway.passage import find_entrance
 
     container = naming.part_name(stack.name, "gateway")
+    if outside is not None:
+        return Admin(admin, listen, inside=Relay(engine, container).ask, outside=outside), None
     entrance = find_entrance(listen, endpoint.name, engine, container)
     return Admin(admin, entrance.door, inside=Relay(engine, container).ask), entrance
 

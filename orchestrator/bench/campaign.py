@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from orchestrator.bench.session import Tick
     from orchestrator.clock import Clock
     from orchestrator.stack.quantities import Address
+    from orchestrator.stack.url import PublicUrl
 
 # Where sets of runs are compared: longer runs are hardly steadier than short ones, more of them are.
 RUNS, DURATION = 12, "3s"
@@ -74,6 +75,7 @@ class Campaign:
         around: Mapping[str, str],
         clock: Clock,
         reports: Path | None = None,
+        public: PublicUrl | None = None,  # where clients come, if that is through a proxy
     ) -> None:
         self._archive = Archive(folder, reports)
         self._folder = folder
@@ -89,12 +91,12 @@ class Campaign:
             else None
         )
         self._overrides = choose_load(wish, self._baseline)
-        url = f"http://{gateway.reachable}"
+        url = str(public or f"http://{gateway.reachable}")
         environment = make_environment(around, url, self._overrides)
         inspected = inspect(k6, script, environment)
         runs = 2 * wish.turns if wish.alternate else wish.turns
-        self._task = Task(k6, script, inspected, environment, gateway, runs)
-        ask_gateway(gateway)
+        self._task = Task(k6, script, inspected, environment, gateway, runs, public)
+        ask_gateway(gateway, public)
 
     @property
     def length(self) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.bench.script import Script
     from orchestrator.clock import Clock
     from orchestrator.stack.quantities import Address
+    from orchestrator.stack.url import PublicUrl
 
 LOOK = 0.1  # seconds between two looks at k6
 PATIENCE = 5.0  # seconds for the gateway's first answer
@@ -50,6 +51,7 @@ class Task:
     environment: Mapping[str, str]
     gateway: Address
     runs: int = 1
+    public: PublicUrl | None = None  # where clients come, if that is through a proxy
     silence: float = SILENCE
 
     @property
@@ -87,7 +89,7 @@ def run_session(
             session.points.append(points)
             try:
                 prepare(number)
-                ask_gateway(task.gateway)
+                ask_gateway(task.gateway, task.public)
                 _run(task, session, Path(folder), clock, (number, show, beside))
             except StackctlError as error:
                 session.error = error
@@ -100,20 +102,22 @@ def run_session(
     return session
 
 
-def ask_gateway(address: Address) -> None:
-    """Raise GatewayError unless the public listener answers something.
+def ask_gateway(address: Address, public: PublicUrl | None = None) -> None:
+    """Raise GatewayError unless the public listener answers something; by its URL, where it has one.
 
     NGINX answers this by itself, also where it closes out whoever names no host that it knows.
     """
     address = address.reachable
-    connection = http.client.HTTPConnection(*address, timeout=PATIENCE)
+    secure = public is not None and public.secure
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    connection = kind(*address, timeout=PATIENCE)
     try:
         connection.request("TRACE", "/")
         connection.getresponse().read()
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise GatewayError(
-            f"the gateway does not answer at `{address}`: {reason.lower()}",
+            f"the gateway does not answer at `{public or address}`: {reason.lower()}",
             "look at it with `stackctl status`; `stackctl up` starts it",
         ) from error
     finally:

@@ -14,7 +14,7 @@ from orchestrator.commands.completion import offer_released, offer_scripts, offe
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from orchestrator.bench.campaign import Wish
+    from orchestrator.bench.campaign import Campaign, Wish
     from orchestrator.bench.during import ReleaseUnderLoad
     from orchestrator.bench.session import Tick
     from orchestrator.bench.turns import VersionTurns
@@ -82,7 +82,7 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     """Load-test through the gateway with k6; keep a report."""
     from orchestrator.announce.markers import grouped
     from orchestrator.announce.objectives import tell_objectives
-    from orchestrator.bench.campaign import Campaign, Wish, find_exit_code
+    from orchestrator.bench.campaign import Wish, find_exit_code
     from orchestrator.bench.report import summarize
     from orchestrator.bench.script import Overrides
     from orchestrator.commands.opening import opened
@@ -90,7 +90,7 @@ def bench(  # noqa: PLR0913, PLR0917  one argument an option
     wish = Wish(script, Overrides(vus, duration, rate), runs, against, save_baseline, alternate)
     order = _check_release(wish, during_deploy, version)
     with opened(context.obj) as (house, console):
-        campaign = Campaign(house.folder, wish, house.door, os.environ, house.clock, house.reports)
+        campaign = _prepare(house, wish)
         turns = _prepare_turns(house, wish)
         during = _prepare_release(house, order, campaign.length / 3)
         show = Meter(console, house.clock).show
@@ -202,6 +202,15 @@ def _check_release(wish: Wish, service: str | None, version: str | None) -> Orde
     if service is None or version is None:
         return None
     return Order(service, parse_version(version))
+
+
+def _prepare(house: House, wish: Wish) -> Campaign:
+    """Return the load test, at the door by which clients come."""
+    from orchestrator.bench.campaign import Campaign
+
+    public = house.stack.gateway.url
+    door, around = house.door, os.environ
+    return Campaign(house.folder, wish, door, around, house.clock, house.reports, public)
 
 
 def _prepare_release(house: House, order: Order | None, after: float) -> ReleaseUnderLoad | None:

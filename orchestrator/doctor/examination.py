@@ -89,5 +89,6 @@ def _examine_world(view: View, survey: Survey, leads: Leads) -> Iterator[Finding
             holder = ports.find_holder(address, owner, survey.containers, leads.listeners or ())
             seen = leads.listeners is not None
             yield ports.judge_door(door, address, holder, has=leads.own[address.host], seen=seen)
+    yield ports.judge_url(view.stack.gateway.url, leads.miss)
     yield registries.judge_images(find_missing(survey, demand), leads.known, here=leads.here)
     yield registries.judge_nginx(demand.gateway, leads.nginx or survey.images.get(demand.gateway))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from orchestrator.doctor.demand import Door
     from orchestrator.engine.values import Container
     from orchestrator.stack.quantities import Address
+    from orchestrator.stack.url import PublicUrl
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared only
 
@@ -79,6 +80,18 @@ def judge_door(
     if not seen:
         return doubt_door(door, address, "this system does not show who listens")
     return approve(door.check, f"{address} is free")
+
+
+def judge_url(url: PublicUrl | None, miss: str | None) -> Finding | None:
+    """Say whether `gateway.url` leads to this gateway, by what was missed; None where there is none."""
+    if url is None:
+        return None
+    if miss is None:
+        return doubt("url", f"where {url} leads cannot be told: the gateway does not run")
+    if miss:
+        mend = "look at the proxy in front, or correct `gateway.url` in stack.yaml"
+        return fault("url", f"{url} does not lead to this gateway: {miss}", mend)
+    return approve("url", f"{url} leads to this gateway")
 
 
 def doubt_door(door: Door, address: Address, why: str) -> Finding:

@@ -9,13 +9,17 @@ import stat
 from typing import TYPE_CHECKING
 
 from orchestrator.doctor.files import Kept, Rights
+from orchestrator.gateway.admin import SERVED, WITNESS
+from orchestrator.gateway.outside import Outside
 from orchestrator.shell import run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-PATIENCE = 3.0  # seconds for Git
+    from orchestrator.stack.url import PublicUrl
+
+PATIENCE = 3.0  # seconds for Git, or for an answer at a URL
 # What a repository's own config might have Git start.
 UNLED = ("-c", "core.fsmonitor=false")
 
@@ -69,3 +73,8 @@ def is_known(host: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def find_miss(url: PublicUrl | None, *, runs: bool) -> str | None:
+    """Return why a URL does not lead to a gateway that `runs`, in words, empty where it does; None: not asked."""
+    return Outside(url, SERVED).find_miss(PATIENCE, WITNESS) if url and runs else None

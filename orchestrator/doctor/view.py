@@ -15,7 +15,7 @@ from orchestrator.doctor.demand import Demand, find_demand
 from orchestrator.doctor.gathering import gather
 from orchestrator.doctor.listeners import find_listeners
 from orchestrator.doctor.registries import find_proxy, find_registry, needs_lookup
-from orchestrator.doctor.sight import is_known, see_kept, see_rights, see_room
+from orchestrator.doctor.sight import find_miss, is_known, see_kept, see_rights, see_room
 from orchestrator.engine.buildkit import Builder, find_builder
 from orchestrator.engine.credentials import find_missing_helpers
 from orchestrator.engine.endpoint import Endpoint, find_endpoint
@@ -79,6 +79,9 @@ class Leads:
     nginx: str  # version that the running gateway tells of; empty where none runs
     listeners: Sequence[Listener] | None
     own: Mapping[str, bool]  # addresses of doors, and whether this machine has them
+    miss: str | None = (
+        None  # why `gateway.url` leads elsewhere, empty where it does not; None: not asked
+    )
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,7 @@ def _follow(
     clock: Clock,
 ) -> Leads:
     known = stack if isinstance(stack, Stack) else None
+    runs = known is not None and find_gateway(survey, known.name) is not None
     hosts: set[str] = set()
     doors = find_demand(known).doors if known else {}
     if known:
@@ -242,6 +246,7 @@ def _follow(
             "here": (lambda: False) if endpoint.away else partial(_is_here, survey, known),
             "builder": partial(_find_builder, endpoint, environment),
             "nginx": partial(_ask_nginx, endpoint, survey, known),
+            "miss": partial(find_miss, known.gateway.url if known else None, runs=runs),
             "room": partial(see_room, Path(survey.root or "/nowhere")),
             "listeners": partial(find_listeners, {door.port for door in doors.values()}),
             **{f"host {host}": partial(is_known, host) for host in hosts},
@@ -250,8 +255,8 @@ def _follow(
         FOLLOWING,
     )
     builder = answers["builder"]
-    here, nginx, room, listeners = (
-        _drop_error(answers[name]) for name in ("here", "nginx", "room", "listeners")
+    here, nginx, room, listeners, miss = (
+        _drop_error(answers[name]) for name in ("here", "nginx", "room", "listeners", "miss")
     )
     return Leads(
         here=here,
@@ -260,6 +265,7 @@ def _follow(
         known={host: _drop_error(answers[f"host {host}"]) for host in hosts},
         nginx=nginx or "",
         listeners=listeners,
+        miss=miss,
         own={door.host: has_address(door.host) for door in doors.values()},
     )
 

@@ -127,7 +127,10 @@ class Connection:
         protocol = asyncio.StreamReaderProtocol(reader)
         try:
             transport, _ = await loop.create_connection(
-                lambda: protocol, *door.address, ssl=make_context(), server_hostname=name_host(host)
+                lambda: protocol,
+                *door.address,
+                ssl=make_context(trusted=door.trusted),
+                server_hostname=name_host(host),
             )
         except OSError as error:
             raise Lost(f"no TLS: {error.strerror or error}") from error

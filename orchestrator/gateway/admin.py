@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from orchestrator.gateway.lane import Lane
+    from orchestrator.gateway.outside import Outside
     from orchestrator.stack.model import Color
     from orchestrator.stack.quantities import Address
 
@@ -54,15 +55,17 @@ class Admin:
         ask: Ask = ask_once,
         has: Callable[[str], bool] = has_address,
         inside: Ask | None = None,
+        outside: Outside | None = None,
     ) -> None:
         """Take the two addresses; `inside` asks from inside of the gateway's container.
 
-        With that, the engine is on another machine, and the admin address on a loopback that is not ours.
+        `outside` asks at the public door, where a proxy leads there.
+        With `inside`, the engine is on another machine, and the admin address on a loopback that is not ours.
         """
         self.has = has  # whether the machine that asks has an address
         self.afar = inside is not None
         self._ask = partial(inside, (LOOPBACK, ADMIN_PORT)) if inside else partial(ask, address)
-        self._inside = inside
+        self._inside, self._outside = inside, outside
         self._door = door.reachable
         self._knock = ask
 
@@ -152,9 +155,8 @@ class Admin:
         """
         headers = WITNESS | ({"Host": host} if host else {})
         try:
-            said = self._knock(
-                self._door, path, PATIENCE_WITH_SERVICES, method="HEAD", headers=headers
-            ).header(SERVED)
+            come = self._outside.ask if self._outside else partial(self._knock, self._door)
+            said = come(path, PATIENCE_WITH_SERVICES, method="HEAD", headers=headers).header(SERVED)
         except Unanswered:
             return ""
         return "" if said == NOWHERE else said or None
@@ -164,11 +166,23 @@ class Admin:
 
         NGINX answers this by itself, so it does not matter how any service is.
         """
+        if door is None and self._outside:
+            return not self.find_miss()
         try:
             self._knock(door or self._door, "/", PATIENCE, method="TRACE", headers=WITNESS)
         except Unanswered:
             return False
         return True
+
+    def find_miss(self) -> str:
+        """Return why `gateway.url` does not lead to this gateway, in words; empty where it does."""
+        if self._outside is None:
+            return ""
+        return self._outside.find_miss(PATIENCE_WITH_SERVICES, WITNESS)
+
+    def opens_behind(self) -> bool:
+        """Whether NGINX answers at its own public door, whatever proxy leads there."""
+        return self.opens_inside() if self._inside else self.opens(self._door)
 
     def opens_inside(self) -> bool:
         """Whether NGINX answers behind the public door; to be asked from afar only."""

@@ -84,6 +84,7 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
         warnings=(
             *warn_of_unowned(there),
             *_warn_of_accessories(house),
+            *_warn_of_url(house, snapshot),
             *warn_of_ends(snapshot.certificates, house.clock.now(), RENEW),
         ),
         engine=house.whereabouts,
@@ -141,6 +142,12 @@ def _look_at(house: House, plan: Plan) -> Made | None:
     with suppress(NotFound):
         return house.engine.made(plan.outgoing[0].container.id) if plan.outgoing else None
     return None
+
+
+def _warn_of_url(house: House, snapshot: Snapshot) -> Iterator[str]:
+    """Yield that clients do not come to this gateway; nobody can tell while it does not run."""
+    if snapshot.gateway and snapshot.gateway.running and (miss := house.admin.find_miss()):
+        yield f"{house.stack.gateway.url} does not lead to this gateway: {miss}"
 
 
 def _warn_of_accessories(house: House) -> Iterator[str]:

@@ -54,7 +54,9 @@ class House:
 
     @property
     def door(self) -> Address:
-        """Return where this machine finds the public door."""
+        """Return where this machine finds the public door, as clients do."""
+        if self.stack.gateway.url:
+            return self.stack.gateway.url.address
         return self.entrance.door if self.entrance else self.stack.gateway.listen.reachable
 
     @property

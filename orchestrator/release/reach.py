@@ -46,6 +46,7 @@ class Door(StrEnum):
     GONE = "gone"  # the machine does not have its address any more
     DEAF = "deaf"  # NGINX does not answer behind it
     AWAY = "away"  # it is on another machine, and not reached from here
+    ASTRAY = "astray"  # it is open, and `gateway.url` does not lead there
 
 
 @dataclass(frozen=True)
@@ -61,16 +62,24 @@ def look_at_door(house: House, snapshot: Snapshot) -> Door:
     if snapshot.gateway is None or house.admin.opens():
         return Door.OPEN
     listen = house.stack.gateway.listen
+    if house.stack.gateway.url and house.admin.opens_behind():
+        return Door.ASTRAY
     if house.admin.afar:
         return _look_from_afar(house.admin, listen, snapshot.gateway)
+    return _look_from_here(house, snapshot, snapshot.gateway)
+
+
+def _look_from_here(house: House, snapshot: Snapshot, gateway: Container) -> Door:
+    """Tell what is wrong where the engine is on this machine, or should be."""
+    listen = house.stack.gateway.listen
     host = snapshot.network.gateway if snapshot.network else ""  # the engine's own address
     if host and not house.admin.has(host):
         return Door.AWAY
-    if snapshot.gateway.doors.get(PUBLIC_PORT, listen) != listen:
+    if gateway.doors.get(PUBLIC_PORT, listen) != listen:
         return Door.MOVED
     if not listen.everywhere and not house.admin.has(listen.host):
         return Door.GONE
-    return _look_behind(house.admin, listen, snapshot.gateway, host)
+    return _look_behind(house.admin, listen, gateway, host)
 
 
 def _look_from_afar(admin: Admin, listen: Address, gateway: Container) -> Door:
@@ -92,8 +101,12 @@ def _look_behind(admin: Admin, listen: Address, gateway: Container, host: str) -
 
 def describe_door(house: House, snapshot: Snapshot, door: Door) -> Trouble | None:
     """Say what is wrong with the public door; None where nothing is."""
-    listen = house.stack.gateway.listen
-    gateway = snapshot.gateway
+    listen, gateway = house.stack.gateway.listen, snapshot.gateway
+    if door is Door.ASTRAY:
+        return Trouble(
+            f"{house.stack.gateway.url} does not lead to this gateway: {house.admin.find_miss()}",
+            f"the gateway is open at {listen}: look at the proxy in front, or correct `gateway.url`",
+        )
     published = gateway.doors.get(PUBLIC_PORT, listen) if gateway else listen
     return {
         Door.OPEN: None,
@@ -124,7 +137,7 @@ def describe_door(house: House, snapshot: Snapshot, door: Door) -> Trouble | Non
 
 
 def find_url(house: House, service: str, certificates: CertificateTable) -> str:
-    """Return where people find a service: by its name, or on this machine, or on the engine's where that
+    """Return where people find a service: at `gateway.url`, by its name, or on this machine, or on the engine's where that
     is another one. With TLS where one of the certificates, which are served, names it.
 
     Empty where it has no route.
@@ -134,6 +147,8 @@ def find_url(house: House, service: str, certificates: CertificateTable) -> str:
         return ""
     path = wanted.routes[0].path
     named, tls = choose_host(wanted, path), house.stack.gateway.tls
+    if house.stack.gateway.url:
+        return f"{house.stack.gateway.url.of(named)}{path}"
     if tls is not None and named and certificates.of(named):
         return f"https://{named}{write_port(tls.listen.port, HTTPS)}{path}"
     host, port = house.entrance.shown if house.entrance else house.door
@@ -151,7 +166,10 @@ def require_door(house: House, service: str) -> None:
     snapshot = observe(house)
     if snapshot.gateway is None or not snapshot.gateway.running:
         return  # that is told by who needs it
-    trouble = describe_door(house, snapshot, look_at_door(house, snapshot))
+    door, lane = look_at_door(house, snapshot), snapshot.lanes.get(service)
+    if door is Door.ASTRAY and (lane is None or lane.active is None):
+        return  # a proxy may wait for the first version before it leads anybody here
+    trouble = describe_door(house, snapshot, door)
     if trouble is not None:
         raise GatewayError(trouble.text, trouble.hint)
 

@@ -69,10 +69,15 @@ def call_witness(
 def find_secure_door(house: House, gateway: Container, served: Config) -> SecureDoor | None:
     """Return where a witness comes by TLS; None where the gateway has none, or where it is not reached.
 
+    Where a proxy stands in front, by `gateway.url`, its certificate is checked as clients check it.
     Of an engine on another machine only the door without TLS is: it leads a witness nowhere else.
     """
     from orchestrator.evidence.secure import SecureDoor
 
+    url = house.stack.gateway.url
+    if url is not None:
+        door = SecureDoor(url.address, served.certificates, url.named, trusted=True)
+        return door if url.secure else None
     tls = fit_gateway(house.stack, gateway).gateway.tls
     if tls is None or not served.certificates or house.entrance is not None:
         return None

@@ -61,6 +61,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "listen": "The public door: a port of every IPv4 address, or an address and a port; `[::]:80` is every"
         " address of IPv4 and IPv6.",
         "admin": "Where stackctl asks the gateway: a loopback address of the engine's host.",
+        "url": "Where clients come, if a proxy stands in front: `https://shop.example`. The witness, `bench` and"
+        " each check of the public door come there, too.",
         "tls": "The public door for TLS, beside `listen`; without it there is none.",
         "keepalive": "The idle time that clients are told; their connections live a third longer.",
         "drain_timeout": "The longest that a previous version has for its last answers, where its service"

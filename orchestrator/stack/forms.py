@@ -7,8 +7,10 @@ VERSION = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$"  # what an image tag may be
 URL_PATH = r"^/([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*$"
 HOST = r"^([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_PART = _LABEL.replace("(", "(?:")
 HOST_PATTERN = rf"^(\*\.)?({_LABEL}\.)*{_LABEL}$"
 REDIRECTED = r"^([a-z0-9*][a-z0-9*.-]*)?(/[A-Za-z0-9._~/-]*)?$"
+PUBLIC_URL = rf"^(https?)://((?:{_PART}\.)*{_PART}|\[[0-9a-f:.]+\])(?::([0-9]{{1,5}}))?/?$"
 REQUEST = r"^/[A-Za-z0-9._~/?=&%+-]*$"
 IMAGE = r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$"
 VERSIONED_IMAGE = r"^[A-Za-z0-9]([A-Za-z0-9._:/@-]|\{version\})*$"
@@ -52,6 +54,7 @@ FORMS = {  # as faults describe them
     HOST: "a name and perhaps a port, such as `shop.example.org`",
     HOST_PATTERN: "a host's name such as `shop.example` or `*.shop.example`, in lower case",
     REDIRECTED: "a host, a path or both: `www.shop.example`, `/old/` or `old.example/shop/`",
+    PUBLIC_URL: "where clients come, such as `https://shop.example`: without a path",
     REQUEST: "a path such as `/notes/?page=2`",
     IMAGE: "an image such as `mongo:8`",
     VERSIONED_IMAGE: "an image such as `example/notes:{version}`",

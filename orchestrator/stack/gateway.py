@@ -10,6 +10,7 @@ from orchestrator.stack.fields import STRICT, Image
 from orchestrator.stack.part import Resources
 from orchestrator.stack.quantities import Address, Bytes, HostAddress, Peers, Seconds, hold_host
 from orchestrator.stack.tls import Tls
+from orchestrator.stack.url import Url
 
 
 class _Strict(BaseModel):
@@ -43,6 +44,7 @@ class Gateway(_Strict):
     image: Image
     listen: HostAddress = Address("0.0.0.0", 8080)  # noqa: S104  it is the public door
     admin: HostAddress = Address("127.0.0.1", 8081)
+    url: Url | None = None  # where clients come; None: at the doors above
     tls: Tls | None = None
     keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 60.0
     drain_timeout: Annotated[Seconds, Field(ge=2, le=3600)] = 30.0
