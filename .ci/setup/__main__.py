@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import authority
 import browser
 import credentials
 import engine
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".setup"
-NAMES = ("venv", "engine", "images", "secrets", "browser", "ssh", "k6")
+NAMES = ("venv", "engine", "images", "secrets", "browser", "ssh", "authority", "k6")
 
 
 def main(arguments: list[str]) -> int:
@@ -66,6 +67,7 @@ def _set_up(names: list[str]) -> None:
                 "venv": lambda tell: environment.prepare(ROOT, commands, tell),
                 "browser": lambda tell: browser.prepare(commands, tell),
                 "ssh": lambda tell: secure_shell.prepare(commands, tell),
+                "authority": lambda tell: authority.prepare(commands, tell),
             },
         )
         _run(

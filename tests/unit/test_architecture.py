@@ -68,6 +68,8 @@ LAYERS = {  # each imports from below; parts of the world not from each other
 }
 PORTS = {"orchestrator.engine.ports", "orchestrator.engine.values"}  # which a neighbour may know
 OWNERS = {  # of foreign packages: modules, or packages with all that is in them
+    "acme": {"certificates.acme"},
+    "josepy": {"certificates.acme"},
     "cryptography": {"certificates"},
     "docker": {"engine"},
     "requests": {"engine"},
@@ -207,7 +209,7 @@ def test_the_command_line_starts_without_its_libraries() -> None:
     """Importing `orchestrator.cli` loads none of what only some commands need."""
     heavy = (
         *("docker", "rich", "httpx", "pydantic", "jinja2", "yaml", "tenacity", "h11", "dotenv"),
-        *("_hashlib", "importlib.metadata"),
+        *("_hashlib", "importlib.metadata", "acme", "josepy"),
     )
     code = f"import sys, orchestrator.cli; print(*[n for n in {heavy} if n in sys.modules])"
     done = subprocess.run(
@@ -220,7 +222,7 @@ def test_a_release_begins_before_its_later_libraries_are_loaded() -> None:
     """Up to its first event a release needs the engine and stack.yaml: all else is loaded meanwhile."""
     later = (
         *("rich", "httpx", "jinja2", "tenacity", "h11", "asyncio", "dotenv"),
-        *("orchestrator.evidence.report", "orchestrator.catalogue.index"),
+        *("orchestrator.evidence.report", "orchestrator.catalogue.index", "acme", "josepy"),
     )
     commands = "orchestrator.cli, orchestrator.commands.opening, orchestrator.release.rollout"
     code = f"import sys, {commands}; print(*[name for name in {later} if name in sys.modules])"

@@ -1,0 +1,212 @@
+"""A certificate authority that speaks ACME (RFC 8555), asked by certbot's library.
+
+It is convinced that a name leads here by HTTP-01, which the gateway's own config answers: nothing has to
+be put anywhere while it asks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from orchestrator.certificates.account import CHALLENGES, make_key
+from orchestrator.certificates.authority import IssuanceError, ask_within
+from orchestrator.errors import StackctlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.certificates.account import Account
+
+HANDSHAKES = 8  # with a nonce that the authority does not take, before it is believed
+SILENCE = 10.0  # seconds
+LONGEST = 300  # characters of what an authority says
+BUNDLES = (  # of what a machine trusts, where Python's own build looks elsewhere
+    *("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"),
+    "/etc/ssl/cert.pem",
+)
+OWN = ("rateLimited", "unauthorized", "accountDoesNotExist", "userActionRequired")
+HINTS = {
+    "rateLimited": "it asks to be left alone until then; try with `directory: staging`",
+    "externalAccountRequired": "it serves only accounts that it has made itself: take another one",
+    "invalidProfile": "leave out `gateway.tls.acme.profile`, or name one that it has",
+    "invalidContact": "correct `gateway.tls.acme.email`, or leave it out",
+}
+
+
+class AcmeAuthority:
+    """The authority of an account."""
+
+    def __init__(self, account: Account, trusted: str | None = None) -> None:
+        """`trusted` is a file of those who are trusted; without it, it is this machine's."""
+        self._account, self._trusted = account, trusted
+        self._client: Any = None
+        self.name = urlsplit(account.directory).hostname or account.directory
+
+    def issue(self, host: str, within: float) -> tuple[bytes, bytes]:
+        """Return a chain for a host, and its new key, as PEM; see Authority. Raises IssuanceError."""
+        until = datetime.now() + timedelta(seconds=within)  # noqa: DTZ005  as the library counts
+        with self._telling(host, within):
+            return ask_within(lambda: self._issue(host, until), within)
+
+    def find_renewal(self, chain: bytes, within: float) -> datetime | None:
+        """Return when a certificate should be renewed (RFC 9773). Raises IssuanceError."""
+        with self._telling("", within):
+            client = ask_within(lambda: self._open(signed=False), within)
+            found: datetime | None = ask_within(lambda: client.renewal_time(chain)[0], within)
+        return found and found.astimezone(UTC)
+
+    def _issue(self, host: str, until: datetime) -> tuple[bytes, bytes]:
+        from acme import crypto_util
+
+        client, key = self._open(), make_key()
+        order = client.new_order(crypto_util.make_csr(key, [host]), self._account.profile)
+        for permission in order.authorizations:
+            self._answer(client, permission.body, host)
+        done = client.poll_and_finalize(order, until)
+        return done.fullchain_pem.encode(), key
+
+    def _answer(self, client: Any, permission: Any, host: str) -> None:
+        """Have the authority look, unless it has seen this name lead here before."""
+        from acme import challenges, messages
+
+        if permission.status == messages.STATUS_VALID:
+            return
+        for offered in permission.challenges:
+            if isinstance(offered.chall, challenges.HTTP01):
+                client.answer_challenge(offered, offered.chall.response(client.net.key))
+                return
+        raise IssuanceError(
+            f"{self.name} does not offer to look at `{host}` by HTTP",
+            "name a certificate of your own for it: `gateway.tls.certificates`",
+            alone=True,
+        )
+
+    def _open(self, *, signed: bool = True) -> Any:
+        """Return a client; where requests are to be `signed`, with the account."""
+        from acme import client
+
+        if self._client is None:
+            network = _open_network(self._account.key, self._trusted or find_trusted())
+            directory = client.ClientV2.get_directory(self._account.directory, network)
+            self._client = client.ClientV2(directory, network)
+        if signed and self._client.net.account is None:
+            self._register(self._client)
+        return self._client
+
+    def _register(self, client: Any) -> None:
+        """Find the account, or make it."""
+        from acme import errors, messages
+
+        email = self._account.email
+        wanted = messages.NewRegistration.from_data(email=email, terms_of_service_agreed=True)
+        try:
+            client.new_account(wanted)
+        except errors.ConflictError as known:
+            found = messages.RegistrationResource(body=wanted, uri=known.location)
+            client.net.account = found
+
+    @contextmanager
+    def _telling(self, host: str, within: float) -> Iterator[None]:
+        """Say in one way what went wrong, whoever has noticed it."""
+        from acme import errors, messages
+
+        try:
+            yield
+        except StackctlError:
+            raise
+        except errors.ValidationError as error:
+            raise self._explain_refusal(error, host) from error
+        except errors.IssuanceError as error:
+            raise self._explain(error.error, host) from error
+        except messages.Error as error:
+            raise self._explain(error, host) from error
+        except (TimeoutError, errors.TimeoutError) as error:
+            raise IssuanceError(
+                f"{self.name} had not issued a certificate after {within:g} s"
+                if host
+                else f"{self.name} had not answered after {within:g} s",
+                "is it slow today? Try later: `stackctl certs renew`",
+            ) from error
+        except OSError as error:  # those of `requests` are
+            raise IssuanceError(
+                f"{self.name} cannot be reached: {_shorten(_find_cause(error))}",
+                "can this machine reach it, and trusts it? `SSL_CERT_FILE` names who else is trusted",
+            ) from error
+        except Exception as error:  # whatever an answer that is none leads the library to
+            raise IssuanceError(
+                f"{self.name} does not answer as ACME has it: {_shorten(repr(error))}",
+                "does `gateway.tls.acme.directory` lead to an ACME directory?",
+            ) from error
+
+    def _explain_refusal(self, error: Any, host: str) -> IssuanceError:
+        """Say what the authority has seen where it looked."""
+        told = [
+            _shorten(challenge.error.detail or challenge.error.typ)
+            for permission in error.failed_authzrs
+            for challenge in permission.body.challenges
+            if challenge.error is not None
+        ]
+        return IssuanceError(
+            f"{self.name} does not find that `{host}` leads here: {'; '.join(told)}",
+            f"does its name lead here, and port 80 of it to `gateway.listen`? It asked for"
+            f" http://{host}{CHALLENGES}…",
+            alone=True,
+        )
+
+    def _explain(self, error: Any, host: str) -> IssuanceError:
+        code = str(error.code or error.typ)
+        told = _shorten(str(error.detail or code))
+        return IssuanceError(
+            f"{self.name} refuses a certificate for `{host}`: {told}" if host else told,
+            HINTS.get(code, "what it says is in its own words; try later: `stackctl certs renew`"),
+            alone=code not in {*OWN, *HINTS},
+        )
+
+
+def find_trusted() -> str | bool:
+    """Return the file of those whom this machine trusts; True for those that the library knows."""
+    named = (os.environ.get("SSL_CERT_FILE"), ssl.get_default_verify_paths().cafile, *BUNDLES)
+    return next((one for one in named if one and Path(one).is_file()), True)
+
+
+def _open_network(key: bytes, trusted: object) -> Any:
+    from acme import client, messages
+    from josepy.jwa import ES256
+    from josepy.jwk import JWKEC
+
+    class Network(client.ClientNetwork):
+        """Asks again with another nonce, more than once: authorities may forget them at any time."""
+
+        def post(self, *args: Any, **kwargs: Any) -> Any:
+            """Post something that is signed."""
+            for _ in range(HANDSHAKES):
+                try:
+                    return super().post(*args, **kwargs)
+                except messages.Error as error:
+                    if error.code != "badNonce":
+                        raise
+            return super().post(*args, **kwargs)
+
+    how: dict[str, Any] = {"verify_ssl": trusted, "timeout": SILENCE}
+    return Network(JWKEC.load(key), alg=ES256, user_agent="stackctl", **how)
+
+
+def _find_cause(error: BaseException) -> str:
+    """Return the innermost of what libraries have put around an error."""
+    inner = error
+    while (deeper := inner.__cause__ or inner.__context__) is not None and deeper is not inner:
+        inner = deeper
+    return str(getattr(inner, "strerror", None) or inner)
+
+
+def _shorten(text: str) -> str:
+    """Put what somebody else says into one line that is not too long."""
+    line = " ".join(re.sub(r"[^\x21-\x7e]+", " ", text).split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"

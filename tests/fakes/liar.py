@@ -1,0 +1,64 @@
+"""A certificate authority of a test's own, which says whatever a test wants it to say."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+Said = tuple[int, Any]  # status, and what is said: JSON, or bytes as they are
+
+
+class Liar:
+    """Answers over HTTP by the path: `said` has what, or what makes it of the server's URL."""
+
+    def __init__(self, said: Callable[[str], dict[str, Said]]) -> None:
+        self.asked: list[str] = []
+        liar = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                liar.asked.append(self.path)
+                status, what = said(liar.url).get(self.path.partition("?")[0], (404, {}))
+                body = what if isinstance(what, bytes) else json.dumps(what).encode()
+                kind = "application/json" if status < 400 else "application/problem+json"
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.send_header("Location", f"{liar.url}/account")
+                if self.path != "/no-nonce":
+                    self.send_header("Replay-Nonce", "bm9uY2U")
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(body)
+
+            do_POST = do_HEAD = do_GET  # noqa: N815  the names are the library's
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def list_places(url: str, **other: str) -> dict[str, str]:
+    """Return a directory of ACME; `other` has more of it, or something else."""
+    names = {"newNonce": "/nonce", "newAccount": "/account", "newOrder": "/order"}
+    return {name: url + path for name, path in {**names, **other}.items()}

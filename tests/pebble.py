@@ -1,0 +1,145 @@
+"""A certificate authority of this machine: Let's Encrypt's own for tests, from Debian's package."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import threading
+import urllib.request
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Self
+
+import pytest
+
+from orchestrator.certificates.account import CHALLENGES
+from orchestrator.clock import SystemClock, poll
+from tests.fakes.authority import Authority
+from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+PATIENCE = 20.0  # seconds
+
+
+class Pebble:
+    """An authority for which every name leads to 127.0.0.1, at a port of the test's."""
+
+    def __init__(self, folder: Path, port: int, refused: int = 0, valid: int = 90 * 86400) -> None:
+        """It looks at `port`, refuses so many percent of all nonces, and certifies for `valid` seconds."""
+        self._folder = folder
+        self._started: list[subprocess.Popen[bytes]] = []
+        self.port, self.management, self._names = free_port(), free_port(), free_port()
+        self.directory = f"https://localhost:{self.port}/dir"
+        self.trusted = folder / "pebble-root.pem"
+        own = Authority(datetime.now(UTC))
+        self.trusted.write_bytes(own.root.pem)
+        files = own.issue("localhost").write(folder, "pebble")
+        (folder / "pebble.json").write_text(
+            json.dumps(
+                {
+                    "pebble": {
+                        "listenAddress": f"127.0.0.1:{self.port}",
+                        "managementListenAddress": f"127.0.0.1:{self.management}",
+                        "certificate": str(folder / files["certificate"]),
+                        "privateKey": str(folder / files["key"]),
+                        "httpPort": port,
+                        "tlsPort": free_port(),
+                        "certificateValidityPeriod": valid,
+                    }
+                }
+            )
+        )
+        self._environment = {
+            **os.environ,
+            "PEBBLE_VA_NOSLEEP": "1",
+            "PEBBLE_WFE_NONCEREJECT": str(refused),
+            "PEBBLE_AUTHZREUSE": "0",
+        }
+
+    def __enter__(self) -> Self:
+        if shutil.which("pebble") is None:
+            pytest.skip("pebble is not installed")
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it, with all that it knew forgotten."""
+        names, unused = f"127.0.0.1:{self._names}", f"127.0.0.1:{free_port()}"
+        off = [f"-{each}=" for each in ("http01", "https01", "tlsalpn01", "defaultIPv6")]
+        self._run("pebble-challtestsrv", "-dns01", names, "-management", unused, *off)
+        config = str(self._folder / "pebble.json")
+        self._run("pebble", "-config", config, "-dnsserver", names, "-strict")
+        served = poll(self._serves, clock=SystemClock(), every=0.05, within=PATIENCE)
+        assert served, "pebble does not answer"
+
+    def stop(self) -> None:
+        """End it."""
+        for process in self._started:
+            process.kill()
+            process.wait()
+        self._started.clear()
+
+    def root(self) -> bytes:
+        """Return the root of what it issues, as PEM."""
+        return self._get(f"https://localhost:{self.management}/roots/0")
+
+    def _serves(self) -> bool | None:
+        try:
+            return bool(self._get(self.directory)) or None
+        except OSError:
+            assert all(process.poll() is None for process in self._started), "pebble has ended"
+            return None
+
+    def _get(self, url: str) -> bytes:
+        trust = ssl.create_default_context(cafile=str(self.trusted))
+        with urllib.request.urlopen(url, context=trust, timeout=5) as answer:  # noqa: S310
+            found: bytes = answer.read()
+            return found
+
+    def _run(self, *command: str) -> None:
+        with (self._folder / f"{command[0]}.log").open("ab") as log:
+            self._started.append(
+                subprocess.Popen(
+                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment
+                )
+            )
+
+
+class Answers:
+    """What the gateway's config does, without a gateway: answers any challenge by a key's print."""
+
+    def __init__(self, printed: str) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                token = self.path.removeprefix(CHALLENGES)
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(f"{token}.{printed}".encode())
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
