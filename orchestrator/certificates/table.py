@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.certificates.account import PRINT
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 DNS_NAME = re.compile(rf"(?:\*\.)?{LABEL}(?:\.{LABEL})*")
 IDENTITY = re.compile(r"[0-9a-f]{32}-[0-9a-f]{8}")
+DIRECTORY = re.compile(r"https?://[!-~]{1,500}")
 KINDS = ("rsa", "ec", "ed25519")
 SHARE_LEFT = 3  # a certificate is due once less than one part of so many of its lifetime is left
+ASKED = "`stackctl certs renew` asks for the next one"
 LATEST = 253402300799  # the last second that a date can hold
 
 
@@ -32,6 +36,9 @@ class Certificate:
     begins: int  # Unix time
     ends: int
     issuer: str
+    directory: str = (
+        ""  # of the authority that was asked for it; empty for a file of somebody's own
+    )
 
     def covers(self, host: str) -> bool:
         """Whether a client that asks for a host takes it; a `*` stands for one whole label, the first."""
@@ -50,6 +57,10 @@ class Certificate:
     def is_due(self, now: datetime) -> bool:
         """Whether less than a third of its lifetime is left."""
         return (self.ends - now.timestamp()) * SHARE_LEFT < self.ends - self.begins
+
+    def is_issued(self, host: str, directory: str) -> bool:
+        """Whether it is what an authority has issued for a host."""
+        return self.directory == directory and self.names == (host,)
 
     @property
     def end(self) -> str:
@@ -71,6 +82,7 @@ class Certificate:
             "begins": self.begins,
             "ends": self.ends,
             "issuer": self.issuer,
+            **({"directory": self.directory} if self.directory else {}),
         }
 
 
@@ -79,6 +91,9 @@ class CertificateTable:
     """The certificates that are served. Of two of one kind that fit a host, the first one is."""
 
     certificates: tuple[Certificate, ...] = ()
+    account: str = (
+        ""  # the print of the key by which an authority knows us; empty where none is asked
+    )
 
     def __bool__(self) -> bool:
         """Whether there is any."""
@@ -109,29 +124,57 @@ class CertificateTable:
 NO_CERTIFICATES = CertificateTable()
 
 
+def keep_issued(
+    own: CertificateTable, served: CertificateTable, hosts: Collection[str], directory: str
+) -> CertificateTable:
+    """Return own certificates, and what is served for hosts that an authority is asked for.
+
+    One that this authority has issued goes before all others; without it, what is served stays.
+    """
+    kept = dict.fromkeys(own.certificates)
+    for host in hosts:
+        found = [one for one in served.certificates if one.covers(host) and not own.has(one.id)]
+        issued = [one for one in found if one.is_issued(host, directory)]
+        kept |= dict.fromkeys(issued[:1] or served.of(host))
+    return CertificateTable(tuple(kept), served.account)
+
+
+def find_due(
+    table: CertificateTable, hosts: Iterable[str], directory: str, now: datetime
+) -> list[str]:
+    """Return the hosts for which an authority is to be asked: it has issued nothing, or that ends."""
+    issued = {
+        host: one for host in hosts for one in table.certificates if one.is_issued(host, directory)
+    }
+    return [host for host in hosts if host not in issued or issued[host].is_due(now)]
+
+
 def find_uncovered(table: CertificateTable, hosts: Collection[str]) -> list[str]:
     """Return the hosts that no certificate names: they are served without TLS."""
     return [host for host in hosts if not table.of(host)]
 
 
 def warn_of_ends(table: CertificateTable, now: datetime, mend: str) -> list[str]:
-    """Return warnings of certificates that are over, or that end soon; `mend` says what to do."""
+    """Return warnings of certificates that are over, or that end soon; `mend` says what to do of files."""
     told = []
     for one in table.certificates:
+        done = ASKED if one.directory else mend
         if one.is_over(now):
-            told.append(f"the certificate of {one.title} ended on {one.end}: {mend}")
+            told.append(f"the certificate of {one.title} ended on {one.end}: {done}")
         elif one.is_due(now):
             days = one.days_left(now)
             left = "less than a day" if days < 1 else f"{days} day{'' if days == 1 else 's'}"
-            told.append(f"the certificate of {one.title} ends on {one.end}, in {left}: {mend}")
+            told.append(f"the certificate of {one.title} ends on {one.end}, in {left}: {done}")
     return told
 
 
-def parse_certificates(raw: Sequence[Mapping[str, Any]]) -> CertificateTable:
+def parse_certificates(raw: Sequence[Mapping[str, Any]], account: str = "") -> CertificateTable:
     """Read a table from JSON values. Raises ValueError, KeyError, TypeError, AttributeError."""
     if not isinstance(raw, list):
         raise TypeError(raw)
-    return CertificateTable(tuple(map(_parse, raw)))
+    if account and not PRINT.fullmatch(account):
+        raise ValueError(account)
+    return CertificateTable(tuple(map(_parse, raw)), account)
 
 
 def _parse(raw: Mapping[str, Any]) -> Certificate:
@@ -143,7 +186,10 @@ def _parse(raw: Mapping[str, Any]) -> Certificate:
     names = tuple(raw["names"])
     if not names or names != pick_names(names):
         raise ValueError(names)
-    return Certificate(raw["id"], raw["kind"], names, begins, ends, show_issuer(issuer))
+    directory = raw.get("directory", "")
+    if directory and not DIRECTORY.fullmatch(directory):
+        raise ValueError(directory)
+    return Certificate(raw["id"], raw["kind"], names, begins, ends, show_issuer(issuer), directory)
 
 
 def pick_names(names: Iterable[str]) -> tuple[str, ...]:

@@ -26,9 +26,15 @@ def certs(
     host: Annotated[
         str | None, typer.Argument(help="For `show`: the host that a client asks for.")
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="For `renew`: ask an authority for all, not only what ends soon."
+        ),
+    ] = False,
     wait: Wait = 0,
 ) -> int:
-    """List the certificates, or take in renewed ones.
+    """List the certificates, or have renewed ones served.
 
     `certs list`, `certs show HOST`, `certs renew`
     """
@@ -40,9 +46,11 @@ def certs(
         raise ConfigurationError(
             "`show` is for one host, and only it", "`stackctl certs show shop.example`"
         )
+    if force and action != "renew":
+        raise ConfigurationError("`--force` is for `renew`", "`stackctl certs renew --force`")
     with opened(context.obj) as (house, console):
         if action == "renew":
-            return _print_renewal(house, console, renew_certificates(house, wait))
+            return _print_renewal(house, console, renew_certificates(house, wait, force=force))
         table = list_certificates(house)
         found = table.certificates if host is None else table.of(host)
         return _print(console, found, house.clock.now(), host)
@@ -78,13 +86,15 @@ def _print_renewal(house: House, console: Console, done: Any) -> int:
     now = house.clock.now()
     lines = [f"{one.title} is served until {one.end}" for one in done.added]
     lines += [f"{one.title} of {one.end} is not served any more" for one in done.removed]
-    for text in done.warnings:
+    for text in (*done.warnings, *done.failed):
         console.print_note(text)
     served: CertificateTable = done.served
+    outcome = "renewed" if done.added or done.removed else "unchanged"
     document = {
-        "outcome": "renewed" if done.added or done.removed else "unchanged",
+        "outcome": "failed" if done.failed else outcome,
         "certificates": [_to_document(one, now) for one in served.certificates],
         "warnings": list(done.warnings),
+        "failed": list(done.failed),
     }
     console.print_either(document, "\n".join(lines or ["unchanged"]) + "\n")
-    return 0
+    return 1 if done.failed else 0

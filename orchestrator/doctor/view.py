@@ -150,8 +150,11 @@ def take_view(
 
 
 def _see_certificates(stack: object, folder: Path, clock: Clock) -> Seen | None:
-    tls = stack.gateway.tls if isinstance(stack, Stack) else None
-    return see_certificates(tls, folder, clock.now())
+    if not isinstance(stack, Stack):
+        return None
+    gateway = stack.gateway
+    served = Admin(gateway.admin, gateway.listen).config
+    return see_certificates(gateway.tls, folder, clock.now(), served)
 
 
 def _read(

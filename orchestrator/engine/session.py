@@ -10,7 +10,7 @@ from orchestrator.clock import SystemClock, poll
 from orchestrator.engine.connection import translated
 from orchestrator.engine.plain import to_plain
 from orchestrator.engine.streams import open_socket, read_frames, read_plain
-from orchestrator.errors import Disconnected, NotFound
+from orchestrator.errors import Disconnected, EngineError, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

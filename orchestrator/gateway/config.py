@@ -76,6 +76,8 @@ def to_head(
     said = {"layout": LAYOUT, "config": identity, "addresses": table.facts()}
     if certificates:
         said["certificates"] = certificates.facts()
+    if certificates.account:
+        said["account"] = certificates.account
     line = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return [MARK + line[at : at + LONGEST_PIECE] for at in range(0, len(line), LONGEST_PIECE)]
 
@@ -100,7 +102,7 @@ def parse_config(text: str) -> Config | Earlier | Newer | None:
             return Newer(layout)
         if layout == LAYOUT:
             table = parse_table(raw["addresses"])
-            certificates = parse_certificates(raw.get("certificates", []))
+            certificates = parse_certificates(raw.get("certificates", []), raw.get("account", ""))
             return Config(to_word(raw["config"], IDENTITY), table, text, certificates)
         return Earlier(to_word(f"{raw['release']}.{raw['step']}", FOLDER), _read_earlier(raw))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -9,6 +9,7 @@ pages/<service>.html           what browsers are shown while it is paused
 shares/<0..100>/               that many files, one a bucket
 witnesses/<token>              a witness that no limit counts
 certs/<id>/                    chain.pem and key.pem, which nobody but NGINX may read
+acme/<directory>/              key.pem of the account at an authority, failures.json: no more readable
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LIVE = f"{FOLDER}/live"
 MOVES = f"{FOLDER}/moves"
 WITNESSES = f"{FOLDER}/witnesses"
 CERTIFICATES = f"{FOLDER}/certs"
+ACCOUNTS = f"{FOLDER}/acme"
 OWNER = 101  # of what only NGINX may read: it runs as this user, its master too
 PAGES = f"{FOLDER}/pages"
 SCRATCH = "/tmp"  # noqa: S108  inside the gateway's container, a volume of its own
@@ -105,6 +107,13 @@ def pack_certificates(pairs: Iterable[Pair]) -> bytes:
         folders.append(folder)
         files |= {f"{folder}/chain.pem": pair.chain, f"{folder}/key.pem": pair.key}
     return _pack(folders, files, owner=OWNER, rights=(0o700, 0o600))
+
+
+def pack_account(folder: str, files: dict[str, bytes]) -> bytes:
+    """Return a tar archive with what is kept of an account in a folder of `ACCOUNTS`, for `FOLDER`."""
+    place = ACCOUNTS.removeprefix(f"{FOLDER}/")
+    named = {f"{place}/{folder}/{name}": content for name, content in files.items()}
+    return _pack([place, f"{place}/{folder}"], named, owner=OWNER, rights=(0o700, 0o600))
 
 
 def pack_page(service: str, page: bytes) -> bytes:

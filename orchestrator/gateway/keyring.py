@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.errors import NotFound
 from orchestrator.gateway.files import (
     CERTIFICATES,
     FOLDER,
@@ -41,6 +42,14 @@ class Keyring:
         """Bring those that are not there. Raises EngineError."""
         stored = self.list_stored() if pairs else ()
         self.add([pair for pair in pairs if pair.certificate.id not in stored])
+
+    def read_chain(self, identity: str) -> bytes | None:
+        """Return the chain of one, also of a container that does not run; None where it is not there."""
+        try:
+            folder = certificate_folder(identity)
+            return self._engine.read(self._id, f"{folder}/chain.pem").encode()
+        except NotFound:
+            return None
 
     def list_stored(self) -> frozenset[str]:
         """Return the ids of those that are there, whole."""

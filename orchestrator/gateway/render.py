@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.certificates.account import CHALLENGES
 from orchestrator.certificates.table import NO_CERTIFICATES, CertificateTable
 from orchestrator.gateway.addresses import COLORS, AddressTable
 from orchestrator.gateway.admin import ADMIN_PORT, CLOSED, INNER_PORT, PAUSED, PUBLIC_PORT
@@ -49,6 +50,7 @@ GIVEN = {  # what is the same in every config
     "admitted": ADMITTED,
     "host": HOST,
     "mark": INNER,
+    "challenges": CHALLENGES,
 }
 OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
 MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
@@ -106,6 +108,7 @@ def _render(
             guests=list_guests(stack),
             sites=list(certify(list_sites((*locations, *leads), stack.gateway), certificates)),
             tls=secure(stack.gateway.tls),
+            account=certificates.account,
             inner=list(list_inner(stack)),
             limits=[limit for location in locations for limit in location.limits],
             callers=callers,

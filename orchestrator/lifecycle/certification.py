@@ -4,7 +4,7 @@ the gateway's volume with the config that names them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from orchestrator.certificates.own import read_own
@@ -12,10 +12,11 @@ from orchestrator.certificates.table import (
     NO_CERTIFICATES,
     CertificateTable,
     find_uncovered,
+    keep_issued,
     warn_of_ends,
 )
 from orchestrator.release.observe import observe
-from orchestrator.stack.arrival import list_hosts
+from orchestrator.stack.arrival import list_hosts, list_names
 
 if TYPE_CHECKING:
     from orchestrator.certificates.pair import Pair
@@ -23,25 +24,37 @@ if TYPE_CHECKING:
     from orchestrator.release.observe import Snapshot
 
 UNCOVERED = "no certificate names `{}`: it is served without TLS"
+STARRED = (
+    "`{}` is served without TLS: an authority issues nothing for a `*` by HTTP."
+    " Name a certificate of your own: `gateway.tls.certificates`"
+)
+HOSTLESS = "no certificate is asked for, and nobody served with TLS: no route has a `host`"
 RENEW = "renew it, then `stackctl certs renew`"
 
 
 @dataclass(frozen=True)
 class Certification:
-    """The certificates that are to be served, with their keys."""
+    """The certificates that are to be served, with the keys of those that are not in the volume yet."""
 
     table: CertificateTable = NO_CERTIFICATES
     pairs: tuple[Pair, ...] = ()
     warnings: tuple[str, ...] = ()
+    own: CertificateTable = NO_CERTIFICATES  # those of files
+    hosts: tuple[str, ...] = ()  # whose certificates an authority issues
+    directory: str = ""  # of the authority
+
+    def keep(self, served: CertificateTable) -> Certification:
+        """Return it with what an authority has issued and is served, or lies in the volume."""
+        return replace(self, table=keep_issued(self.own, served, self.hosts, self.directory))
 
 
 NOTHING = Certification()
 
 
 def gather_certificates(house: House, snapshot: Snapshot | None = None) -> Certification:
-    """Return what stack.yaml names, read and checked. Raises ConfigurationError.
+    """Return what stack.yaml names, read and checked, and what an authority has issued before.
 
-    Without a `snapshot` the stack is looked at, but only where there is TLS.
+    Without a `snapshot` the stack is looked at, but only where there is TLS. Raises ConfigurationError.
     """
     tls, now = house.stack.gateway.tls, house.clock.now()
     if tls is None:
@@ -49,10 +62,18 @@ def gather_certificates(house: House, snapshot: Snapshot | None = None) -> Certi
     served = (snapshot or observe(house)).certificates
     over = [one.id for one in served.certificates]
     pairs = tuple(read_own(tls.certificates, house.folder, now, over))
-    table = CertificateTable(tuple(pair.certificate for pair in pairs))
+    own = CertificateTable(tuple(pair.certificate for pair in pairs))
+    uncovered = find_uncovered(own, _name_hosts(house))
     warnings = [text for pair in pairs for text in pair.warnings]
-    warnings += [UNCOVERED.format(host) for host in find_uncovered(table, _name_hosts(house))]
-    return Certification(table, pairs, (*warnings, *warn_of_ends(table, now, RENEW)))
+    if tls.acme is None:
+        warnings += map(UNCOVERED.format, uncovered)
+        return Certification(own, pairs, (*warnings, *warn_of_ends(own, now, RENEW)), own)
+    warnings += [STARRED.format(host) for host in uncovered if "*" in host]
+    hosts = tuple(find_uncovered(own, list_names(house.stack)))
+    if not hosts and not own:
+        warnings.append(HOSTLESS)
+    told = (*warnings, *warn_of_ends(own, now, RENEW))
+    return Certification(own, pairs, told, own, hosts, tls.acme.directory).keep(served)
 
 
 def _name_hosts(house: House) -> list[str]:

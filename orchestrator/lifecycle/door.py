@@ -29,6 +29,7 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from orchestrator.certificates.table import CertificateTable
     from orchestrator.engine.ports import Lease
     from orchestrator.engine.values import Container, ContainerSpec
     from orchestrator.release.house import House
@@ -161,6 +162,8 @@ def _boot(house: House, spec: ContainerSpec, certification: Certification) -> No
         left = _left_behind(house, container)
         snapshot = observe(house)
         table = _to_table(snapshot, left)
+        if isinstance(left, Config):
+            certification = certification.keep(_only_whole(house, container, left.certificates))
         config = fit_config(house.stack, snapshot, table, certificates=certification.table)
         Keyring(house.engine, container).add(certification.pairs)
         house.engine.write(container, FOLDER, pack_config(config))
@@ -172,6 +175,13 @@ def _boot(house: House, spec: ContainerSpec, certification: Certification) -> No
     except (EngineError, GatewayError):
         house.engine.remove(container, data=True)
         raise
+
+
+def _only_whole(house: House, container: str, left: CertificateTable) -> CertificateTable:
+    """Return those of the certificates in a volume whose files are there."""
+    keyring = Keyring(house.engine, container)
+    there = (one for one in left.certificates if keyring.read_chain(one.id) is not None)
+    return replace(left, certificates=tuple(there))
 
 
 def _left_behind(house: House, container: str) -> Config | Earlier | None:

@@ -15,6 +15,7 @@ from orchestrator.lifecycle.accessory import bring_up_accessory, spec_of_accesso
 from orchestrator.lifecycle.certification import gather_certificates
 from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
 from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories
+from orchestrator.lifecycle.renewal import take_in_issued
 from orchestrator.lifecycle.waking import wake_stopped
 from orchestrator.release.externals import require_externals
 from orchestrator.release.gateway import refuse_newer
@@ -92,12 +93,19 @@ def bring_up(
             if not served or isinstance(result.error, Interrupted):
                 services += _take_back(house, services, order, lease)
                 break  # whatever needs it would fail as well
-        _forget_network(house)
-        record_left(house)
+        _end(house, lease, services, findings)
     for warning in findings.warnings:
         house.emit(Warned(warning))
     told = tuple(findings.warnings), tuple(findings.mended)
     return Convergence(gateway, accessories, tuple(services), *told)
+
+
+def _end(house: House, lease: Lease, services: Sequence[Result], findings: Findings) -> None:
+    """Put in order what is left; who wants to stop waits for no authority."""
+    _forget_network(house)
+    record_left(house)
+    if not any(isinstance(one.error, Interrupted) for one in services):
+        findings.warnings += take_in_issued(house, lease)
 
 
 def refit(house: House, wait: float = 0.0) -> None:

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from orchestrator.certificates.acme import AcmeAuthority
 from orchestrator.evidence.seal import KEY_VARIABLE
 from orchestrator.gateway.apply import Gateway
 from orchestrator.stack.secret import parse_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from orchestrator.certificates.account import Account
+    from orchestrator.certificates.authority import Authority
     from orchestrator.clock import Clock
     from orchestrator.engine.ports import Engine
     from orchestrator.engine.values import Container
@@ -41,6 +44,7 @@ class House:
     vault: Vault | None = field(default=None, repr=False)  # and where else, with `secrets_command`
     kept_in: Path | None = None  # what reports are kept in; None: `reports/` beside stack.yaml
     entrance: Entrance | None = None  # where the engine is on another machine
+    open_authority: Callable[[Account], Authority] = AcmeAuthority  # who issues certificates
 
     @cached_property
     def whereabouts(self) -> Whereabouts:

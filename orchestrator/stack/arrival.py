@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchestrator.stack.hosts import find_exact
 
 if TYPE_CHECKING:
-    from orchestrator.stack.model import Service
+    from orchestrator.stack.model import Service, Stack
     from orchestrator.stack.routes import Route
 
 GUEST = "stackctl-witness"  # who comes to a star: a name that nobody else has below it
@@ -16,6 +16,21 @@ GUEST = "stackctl-witness"  # who comes to a star: a name that nobody else has b
 def list_hosts(service: Service, route: Route) -> tuple[str, ...]:
     """Return the names that a route of a service answers for; none where it answers for all."""
     return route.host or service.hosts
+
+
+def list_names(stack: Stack) -> list[str]:
+    """Return the hosts by which requests come to a stack, without those that have a star.
+
+    Among them are those that requests are led on from.
+    """
+    found: dict[str, None] = {}
+    for service in stack.services.values():
+        moved = list(service.redirect_from) if service.routes else []
+        for route in service.routes:
+            found |= dict.fromkeys(list_hosts(service, route))
+            moved += route.redirect_from
+        found |= dict.fromkeys(one.host for one in moved if one.host)
+    return [name for name in found if "*" not in name]
 
 
 def choose_host(service: Service, path: str) -> str | None:

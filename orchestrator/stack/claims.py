@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.certificates.account import CHALLENGES
 from orchestrator.stack.document import Fault
 from orchestrator.stack.filled import quote
 from orchestrator.stack.hosts import find_exact
@@ -47,6 +48,17 @@ def find_gateway_host_faults(gateway: object, services: Services) -> Iterator[Fa
                 f"`close` turns nobody away: `{place}` answers for every host. Give it a `host`",
             )
             return
+
+
+def find_challenge_faults(gateway: object, services: Services) -> Iterator[Fault]:
+    """Yield what a service would wait for in vain, since the gateway answers an authority by itself."""
+    tls = gateway.get("tls") if isinstance(gateway, dict) else None
+    if not isinstance(tls, dict) or not tls.get("acme"):
+        return
+    for place, _, route, _ in list_routes(services):
+        if route["path"].startswith(CHALLENGES.rstrip("/")):
+            told = "is answered by the gateway itself: leave out the route, or `gateway.tls.acme`"
+            yield Fault(f"{place}.path", told)
 
 
 def list_routes(

@@ -28,7 +28,7 @@ from orchestrator.stack.model import (
 from orchestrator.stack.part import Limits, Part, PartFile, Resources
 from orchestrator.stack.registry import Registry
 from orchestrator.stack.routes import Buffering, Cache, RateLimit, Route, Timeouts
-from orchestrator.stack.tls import CertificateFiles, Hsts, Tls
+from orchestrator.stack.tls import Acme, CertificateFiles, Hsts, Tls
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -80,6 +80,7 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     Tls: {
         "listen": "Where it is: a port of every interface, or an address and a port.",
         "certificates": "Files that you have; a client gets the first one that names the host it asks for.",
+        "acme": "Who issues certificates for hosts that no file names; `true` is Let's Encrypt. You agree to its terms.",
         "redirect": "Whether requests without TLS are sent to the same URL with it (308), where a"
         " certificate names their host.",
         "hsts": "Whether browsers are told to come by TLS only, and for how long.",
@@ -89,6 +90,11 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "certificate": "The certificate and those that lead to its root, in order; relative to"
         " stack.yaml, or in a folder that `STACKCTL_CERTIFICATES` names.",
         "key": "Its private key, without a passphrase, that only its owner may read.",
+    },
+    Acme: {
+        "email": "Where the authority finds you, should it have to.",
+        "directory": "The URL of the authority; `staging` is Let's Encrypt's for trials, which no browser trusts.",
+        "profile": "The kind of certificate, by the name that the authority has for it.",
     },
     Hsts: {
         "max_age": "How long a browser keeps to it. Nobody can take that back before.",

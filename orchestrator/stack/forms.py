@@ -30,6 +30,8 @@ ULIMIT = r"^(core|cpu|data|fsize|locks|memlock|msgqueue|nice|nofile|nproc|rss|rt
 HOST_ADDRESS = r"^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*|host-gateway)$"
 HOST_NAME = r"^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$"
 HEADER = r"^[A-Za-z][A-Za-z0-9_-]*$"
+DIRECTORY = r"^(https://[!-~]+|staging|production)$"  # of an authority, as ACME calls it
+EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
 METRICS = r"^[^\x00-\x1f\x7f]+\.prom$"
 TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
@@ -60,6 +62,8 @@ FORMS = {  # as faults describe them
     VERSIONED_IMAGE: "an image such as `example/notes:{version}`",
     REPOSITORY: "a registry and perhaps a path, such as `registry.example/team`: its name has a `.` or a port",
     VARIABLE: "a variable's name: letters, digits and `_`, no digit first",
+    DIRECTORY: "`staging`, or the https URL of an ACME directory",
+    EMAIL: "an address such as `ops@shop.example`",
     ENVIRONMENT: "a name without `=` and NUL",
     SECRET: "a variable's name, or `NAME:VARIABLE` where the container knows it by another; a `?`"
     " behind it where it may be unset",

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from orchestrator.stack.claims import (
     Services,
+    find_challenge_faults,
     find_gateway_host_faults,
     find_route_faults,
     list_routes,
@@ -46,6 +47,7 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _name_faults(services, accessories)
     yield from find_route_faults(services)
     yield from find_gateway_host_faults(document.get("gateway"), services)
+    yield from find_challenge_faults(document.get("gateway"), services)
     yield from find_worker_faults(services)
     yield from _need_faults(services, accessories)
     yield from _job_faults(_mappings(document.get("jobs")), services)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictStr, model_validator
 
-from orchestrator.stack.fields import STRICT, File
+from orchestrator.stack.fields import STRICT, File, Word
+from orchestrator.stack.forms import DIRECTORY, EMAIL
 from orchestrator.stack.quantities import Address, HostAddress, Seconds
 
 TLS_LISTEN = Address("0.0.0.0", 8443)  # noqa: S104  it is the public door
+DIRECTORIES = {  # of Let's Encrypt
+    "production": "https://acme-v02.api.letsencrypt.org/directory",
+    "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
 YEAR = 31_536_000.0  # seconds
 
 
@@ -20,6 +25,31 @@ class CertificateFiles(BaseModel):
 
     certificate: File
     key: File
+
+
+def _name_directory(value: object) -> object:
+    """Let people write `staging` for a URL that nobody knows by heart."""
+    return DIRECTORIES.get(value, value) if isinstance(value, str) else value
+
+
+_Url = Annotated[StrictStr, Field(pattern=DIRECTORY, max_length=500)]
+
+
+class Acme(BaseModel):
+    """An authority that is asked for certificates. Whoever names one agrees to its terms."""
+
+    model_config = STRICT
+
+    email: Annotated[StrictStr, Field(pattern=EMAIL, max_length=254)] | None = None
+    directory: Annotated[_Url, BeforeValidator(_name_directory, json_schema_input_type=_Url)] = (
+        DIRECTORIES["production"]
+    )
+    profile: Word | None = None  # None: as the authority has it
+
+
+def _read_acme(value: object) -> object:
+    """Let people write `true` for Let's Encrypt, and `false` for none."""
+    return {True: {}, False: None}[value] if isinstance(value, bool) else value
 
 
 class Hsts(BaseModel):
@@ -48,6 +78,9 @@ class Tls(BaseModel):
 
     listen: HostAddress = TLS_LISTEN
     certificates: Annotated[tuple[CertificateFiles, ...], Field(max_length=100)] = ()
+    acme: Annotated[
+        Acme | None, BeforeValidator(_read_acme, json_schema_input_type=Acme | StrictBool)
+    ] = None
     redirect: StrictBool = True
     hsts: Annotated[
         Hsts | None, BeforeValidator(_read_hsts, json_schema_input_type=Hsts | StrictBool)
@@ -56,7 +89,7 @@ class Tls(BaseModel):
 
     @model_validator(mode="after")
     def _has_certificates(self) -> Self:
-        if not self.certificates:
-            msg = "expected `certificates`"
+        if not self.certificates and self.acme is None:
+            msg = "expected `certificates` or `acme`"
             raise ValueError(msg)
         return self

@@ -21,6 +21,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.engine import FakeEngine
 from tests.fakes.host import FakeHost
 from tests.fakes.images import FakeImages
+from tests.fakes.issuer import Issuer
 from tests.fakes.wire import ask_by
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class World:
         self.variables: dict[str, str] = {}
         self.vault: Vault | None = None
         self.kept_in: Path | None = None
+        self.issuer = Issuer(self.clock)  # whom the stack asks for certificates
         self.events: list[Event] = []
         self.hooks: list[Callable[[Event], object]] = []
         (folder / "notes").mkdir()
@@ -94,6 +96,7 @@ class World:
             variables=self.variables,
             vault=self.vault,
             kept_in=self.kept_in,
+            open_authority=self.issuer.open,
         )
 
     def begin(self) -> Self:

@@ -1,6 +1,6 @@
 """The cases of this folder: a stack and its addresses, and the nginx.conf that they must lead to.
 
-A file is a sentence, then `=== stack.yaml`, `=== addresses.json`, for TLS `=== certificates.json`, and
+A file is a sentence, then `=== stack.yaml`, `=== addresses.json`, for TLS `=== certificates.json` and `=== account.txt`, and
 `=== nginx.conf`, each followed by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
 changed is then read in `git diff`, and committed with the change that it belongs to.
 """
@@ -63,7 +63,9 @@ def _read(file: Path) -> Case:
         file,
         load_text(found["stack.yaml"]),
         parse_table(json.loads(found["addresses.json"])),
-        parse_certificates(json.loads(found.get("certificates.json", "[]"))),
+        parse_certificates(
+            json.loads(found.get("certificates.json", "[]")), found.get("account.txt", "").strip()
+        ),
         found["nginx.conf"],
     )
 
