@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from orchestrator.commands.options import Wait
+from orchestrator.commands.options import Cron, DryRun, TimersOfUser, Wait
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,31 +15,38 @@ if TYPE_CHECKING:
     from orchestrator.certificates.table import Certificate, CertificateTable
     from orchestrator.console import Console
     from orchestrator.release.house import House
+    from orchestrator.settings import Settings
 
 HEAD = ("names", "ends", "left", "key", "issuer")
 
 
-def certs(
+Action = Annotated[
+    Literal["list", "show", "renew", "install", "remove"],
+    typer.Argument(help="What to do with the certificates, or with the timer that renews them."),
+]
+Host = Annotated[str | None, typer.Argument(help="For `show`: the host that a client asks for.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="For `renew`: ask an authority for all, not only what ends soon."),
+]
+
+
+def certs(  # noqa: PLR0913, PLR0917  each is an option
     context: typer.Context,
-    action: Annotated[
-        Literal["list", "show", "renew"], typer.Argument(help="What to do with the certificates.")
-    ],
-    host: Annotated[
-        str | None, typer.Argument(help="For `show`: the host that a client asks for.")
-    ] = None,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="For `renew`: ask an authority for all, not only what ends soon."
-        ),
-    ] = False,
+    action: Action,
+    host: Host = None,
+    force: Force = False,
+    user: TimersOfUser = None,
+    dry_run: DryRun = False,
+    cron: Cron = False,
     wait: Wait = 0,
 ) -> int:
     """List the certificates, or have renewed ones served.
 
-    `certs list`, `certs show HOST`, `certs renew`
+    `certs list`, `certs show HOST`, `certs renew`, and `certs install` for a timer that renews
     """
     from orchestrator.commands.opening import opened
+    from orchestrator.commands.timers import refuse_options
     from orchestrator.errors import ConfigurationError
     from orchestrator.lifecycle.renewal import list_certificates, renew_certificates
 
@@ -46,14 +54,40 @@ def certs(
         raise ConfigurationError(
             "`show` is for one host, and only it", "`stackctl certs show shop.example`"
         )
+    refuse_options("certs", action, given=dry_run or cron)
     if force and action != "renew":
         raise ConfigurationError("`--force` is for `renew`", "`stackctl certs renew --force`")
+    if action in ("install", "remove"):
+        return _set_timer(context.obj, action, user=user, dry_run=dry_run, cron=cron)
     with opened(context.obj) as (house, console):
         if action == "renew":
             return _print_renewal(house, console, renew_certificates(house, wait, force=force))
         table = list_certificates(house)
         found = table.certificates if host is None else table.of(host)
         return _print(console, found, house.clock.now(), host)
+
+
+def _set_timer(
+    settings: Settings, action: str, *, user: bool | None, dry_run: bool, cron: bool
+) -> int:
+    """Write the timer that renews, or remove it."""
+    from orchestrator.commands.timers import add_timers, find_timers, print_installed
+    from orchestrator.console import Console
+    from orchestrator.jobs.installation import list_passing, remove
+    from orchestrator.jobs.renewals import call_renewal, find_renewal
+    from orchestrator.lifecycle.renewal import require_tls
+    from orchestrator.stack.load import load_stack
+
+    stack = load_stack(settings.file)
+    place, caller = find_timers(settings.file, user=user)
+    caller = call_renewal(caller)
+    with Console(settings) as console:
+        if action == "remove":
+            return print_installed(console, remove(place, stack.name, caller), place)
+        require_tls(stack)
+        tasks = [find_renewal(stack.name)]
+        missing = list_passing(caller.file, os.environ)
+        return add_timers(console, stack, place, caller, tasks, missing, cron=cron, dry_run=dry_run)
 
 
 def _print(

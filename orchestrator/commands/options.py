@@ -33,3 +33,13 @@ Wait = Annotated[
         show_default=False,
     ),
 ]
+TimersOfUser = Annotated[
+    bool | None,
+    typer.Option(
+        "--user/--system",
+        help="Units of your user, or of the machine; without it, the machine's where you are root.",
+        show_default=False,
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be written.")]
+Cron = Annotated[bool, typer.Option("--cron", help="Print lines for a crontab, in place of units.")]

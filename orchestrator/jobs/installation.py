@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.files import read_file, replace_file
-from orchestrator.jobs.timers import HANDED_ON, MARK, NAME, Caller
+from orchestrator.jobs.timers import HANDED_ON, Caller
 from orchestrator.shell import run
 from orchestrator.stack.document import find_references
 from orchestrator.stack.load import load_variables
 from orchestrator.stack.secret import parse_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from orchestrator.stack.model import Stack
 
@@ -83,10 +83,18 @@ def find_caller(file: Path, argv0: str, python: str, environment: Mapping[str, s
 
 def list_missing(stack: Stack, file: Path, environment: Mapping[str, str]) -> list[str]:
     """Return the variables that jobs need, and that only this environment has: a timer's will not."""
-    lasting = load_variables(file, {})
     services = [stack.services[job.service] for job in stack.jobs.values() if job.schedule]
-    wanted = {parse_secret(entry).variable for service in services for entry in service.secrets}
-    wanted |= find_references(file) if services else set()
+    if not services:
+        return []
+    secrets = {parse_secret(entry).variable for service in services for entry in service.secrets}
+    return list_passing(file, environment, secrets)
+
+
+def list_passing(
+    file: Path, environment: Mapping[str, str], others: Collection[str] = ()
+) -> list[str]:
+    """Return the variables that stack.yaml names, and `others`, which only this environment has."""
+    lasting, wanted = load_variables(file, {}), {*others} | find_references(file)
     return sorted(name for name in wanted if name in environment and name not in lasting)
 
 
@@ -129,7 +137,7 @@ def remove(place: Place, stack: str, caller: Caller) -> Installed:
 
 def list_own(place: Place, stack: str, caller: Caller) -> list[Path]:
     """Return the units that were written for this stack.yaml, the timers first."""
-    found = sorted(place.folder.glob(NAME.format(stack=stack, job="*")), reverse=True)
+    found = sorted(place.folder.glob(caller.unit.format(stack=stack, job="*")), reverse=True)
     return [path for path in found if _read_first(path) == caller.mark]
 
 
@@ -139,11 +147,11 @@ def refuse_foreign(place: Place, caller: Caller, units: Mapping[str, str]) -> No
         path = place.folder / name
         if not os.path.lexists(path) or _read_first(path) == caller.mark:
             continue
-        other = _read_first(path).removeprefix(MARK)
+        other = _read_first(path).removeprefix(caller.hand)
         if other != _read_first(path):
             raise ConfigurationError(
                 f"`{path}` is of another stack of this name, at `{other}`",
-                "give one of them another `name`, or go there: `stackctl jobs remove`",
+                f"give one of them another `name`, or go there: `stackctl {caller.by} remove`",
             )
         raise ConfigurationError(
             f"`{path}` was not written by stackctl, and is left alone", "move it away"

@@ -1,16 +1,16 @@
-"""What calls jobs: units of systemd, or lines for a crontab. Pure."""
+"""What calls stackctl at its times: units of systemd, or lines for a crontab. Pure."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from orchestrator.stack.model import Stack
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 HANDED_ON = (
     *("DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY"),
     *("PYTHONPATH", "STACKCTL_ALLOW_OUTSIDE", "STACKCTL_ALLOW_SECRETS_COMMAND"),
-    "STACKCTL_REPORTS",
+    *("STACKCTL_REPORTS", "STACKCTL_CERTIFICATES", "SSL_CERT_FILE"),
 )
-MARK = "# Written by `stackctl jobs install` for "
 NAME = "stackctl-{stack}-{job}"
-BEGIN, END = "# stackctl jobs of {}: begin", "# stackctl jobs of {}: end"
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -35,15 +33,32 @@ class Caller:
     program: tuple[str, ...]  # with absolute paths
     file: Path  # stack.yaml
     environment: Mapping[str, str] = field(default_factory=dict)
+    by: str = "jobs"  # the command that writes the timers
+    unit: str = NAME  # how these are called
 
-    def command(self, job: str) -> tuple[str, ...]:
-        """Return the command line of a job."""
-        return (*self.program, "--file", str(self.file), "run", "--job", job)
+    def command(self, *words: str) -> tuple[str, ...]:
+        """Return a command line."""
+        return (*self.program, "--file", str(self.file), *words)
+
+    @property
+    def hand(self) -> str:
+        """Return how the first line of a file begins that this command has written."""
+        return f"# Written by `stackctl {self.by} install` for "
 
     @property
     def mark(self) -> str:
         """Return the line by which a file is known to be ours, and to be of this stack.yaml."""
-        return f"{MARK}{self.file}"
+        return f"{self.hand}{self.file}"
+
+
+class Task(NamedTuple):
+    """What a timer calls."""
+
+    name: str
+    title: str
+    words: tuple[str, ...]  # of the command line
+    schedule: Schedule
+    grace: float  # seconds that it may take to stop
 
 
 def list_scheduled(stack: Stack) -> dict[str, Schedule]:
@@ -51,32 +66,58 @@ def list_scheduled(stack: Stack) -> dict[str, Schedule]:
     return {name: job.schedule for name, job in stack.jobs.items() if job.schedule is not None}
 
 
+def list_tasks(stack: Stack) -> list[Task]:
+    """Return what the timers of a stack's jobs call."""
+    return [
+        Task(
+            name,
+            f"Job {name} of stack {stack.name}",
+            ("run", "--job", name),
+            schedule,
+            stack.services[stack.jobs[name].service].stop_grace,
+        )
+        for name, schedule in list_scheduled(stack).items()
+    ]
+
+
 def write_units(stack: Stack, caller: Caller) -> dict[str, str]:
+    """Return the units of a stack's jobs; see `write_tasks`. Raises ConfigurationError."""
+    return write_tasks(stack.name, list_tasks(stack), caller)
+
+
+def write_tasks(stack: str, tasks: Iterable[Task], caller: Caller) -> dict[str, str]:
     """Return the units of systemd by the names of their files. Raises ConfigurationError."""
     refuse_controls(caller)
     units = {}
-    for job, schedule in list_scheduled(stack).items():
-        name = NAME.format(stack=stack.name, job=job)
-        units[f"{name}.service"] = _write_service(stack, job, caller)
-        units[f"{name}.timer"] = _write_timer(stack, job, schedule, caller)
+    for task in tasks:
+        name = caller.unit.format(stack=stack, job=task.name)
+        units[f"{name}.service"] = _write_service(task, caller)
+        units[f"{name}.timer"] = _write_timer(task, caller)
     return units
 
 
 def write_crontab(stack: Stack, caller: Caller) -> str:
+    """Return lines for a crontab that call a stack's jobs. Raises ConfigurationError."""
+    return write_lines(list_tasks(stack), caller)
+
+
+def write_lines(tasks: Iterable[Task], caller: Caller) -> str:
     """Return lines for a crontab. Raises ConfigurationError."""
     refuse_controls(caller)
     setting = [f"{name}={shlex.quote(value)}" for name, value in caller.environment.items()]
-    lines = [BEGIN.format(caller.file)]
-    for job, schedule in list_scheduled(stack).items():
+    about = f"# stackctl {caller.by} of {caller.file}"
+    lines = [f"{about}: begin"]
+    for task in tasks:
         folder = shlex.quote(str(caller.file.parent))
-        command = " ".join(["cd", folder, "&&", *setting, shlex.join(caller.command(job))])
-        lines.append(f"{schedule.written} " + command.replace("%", r"\%"))  # else a line break
-    return "\n".join([*lines, END.format(caller.file)]) + "\n"
+        called = shlex.join(caller.command(*task.words))
+        command = " ".join(["cd", folder, "&&", *setting, called])
+        lines.append(f"{task.schedule.written} " + command.replace("%", r"\%"))  # else a line break
+    return "\n".join([*lines, f"{about}: end"]) + "\n"
 
 
 def refuse_controls(caller: Caller) -> None:
     """Raise ConfigurationError for what would begin a line of its own in a unit or a crontab."""
-    for what in (*caller.command(""), *caller.environment.values()):
+    for what in (*caller.command(), *caller.environment.values()):
         if CONTROLS.search(what):
             raise ConfigurationError(
                 "a path or a variable that the timer needs has a line break in it",
@@ -84,18 +125,18 @@ def refuse_controls(caller: Caller) -> None:
             )
 
 
-def _write_service(stack: Stack, job: str, caller: Caller) -> str:
+def _write_service(task: Task, caller: Caller) -> str:
     environment = [
         f"Environment={_quote(f'{name}={value}')}" for name, value in caller.environment.items()
     ]
-    first, *rest = caller.command(job)
+    first, *rest = caller.command(*task.words)
     command = " ".join([_quote(first), *(_quote(word).replace("$", "$$") for word in rest)])
     return "\n".join(
         [
             caller.mark,
             "# What is changed here is lost when it is written again.",
             "[Unit]",
-            f"Description=Job {job} of stack {stack.name}",
+            f"Description={task.title}",
             "After=docker.service",
             "",
             "[Service]",
@@ -103,24 +144,24 @@ def _write_service(stack: Stack, job: str, caller: Caller) -> str:
             f"WorkingDirectory={str(caller.file.parent).replace('%', '%%')}",
             *environment,
             f"ExecStart={command}",
-            "# `systemctl stop` asks stackctl, which stops the job; it may take its `stop_grace`.",
+            "# `systemctl stop` asks stackctl, which stops what it does; a job may take its `stop_grace`.",
             "KillMode=mixed",
-            f"TimeoutStopSec={round(stack.services[stack.jobs[job].service].stop_grace) + 30}",
+            f"TimeoutStopSec={round(task.grace) + 30}",
             "",
         ]
     )
 
 
-def _write_timer(stack: Stack, job: str, schedule: Schedule, caller: Caller) -> str:
+def _write_timer(task: Task, caller: Caller) -> str:
     return "\n".join(
         [
             caller.mark,
             "# What is changed here is lost when it is written again.",
             "[Unit]",
-            f"Description=Job {job} of stack {stack.name}: {schedule.written}",
+            f"Description={task.title}: {task.schedule.written}",
             "",
             "[Timer]",
-            f"OnCalendar={schedule.to_calendar()}",
+            f"OnCalendar={task.schedule.to_calendar()}",
             "AccuracySec=1s",
             "# A run that was missed, while the machine was off, is made up for once.",
             "Persistent=true",

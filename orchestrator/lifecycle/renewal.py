@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.engine.values import Container
     from orchestrator.lifecycle.certification import Certification
     from orchestrator.release.house import House
+    from orchestrator.stack.model import Stack
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def renew_certificates(house: House, wait: float = 0.0, *, force: bool = False) 
     An authority is asked for what ends soon and for what it wants to renew itself; with `force` for all
     that it issues. Raises StackctlError; then those that served still serve.
     """
-    _require_tls(house)
+    require_tls(house.stack)
     with hold_lock(house, "certs renew", wait) as lease:
         recover(house, lease)
         snapshot = observe(house)
@@ -90,13 +91,14 @@ def _open_desk(
 
 def list_certificates(house: House) -> CertificateTable:
     """Return the certificates that are served. Raises StackctlError where nobody can tell."""
-    _require_tls(house)
+    require_tls(house.stack)
     _, served = require_gateway(house.stack, observe(house))
     return served.certificates
 
 
-def _require_tls(house: House) -> None:
-    if house.stack.gateway.tls is None:
+def require_tls(stack: Stack) -> None:
+    """Raise ConfigurationError where stack.yaml wants no TLS."""
+    if stack.gateway.tls is None:
         raise ConfigurationError(
             "stack.yaml has no `gateway.tls`", "name a certificate there: see `docs/tls.md`"
         )

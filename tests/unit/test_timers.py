@@ -21,7 +21,8 @@ from orchestrator.jobs.installation import (
 )
 from orchestrator.jobs.listing import list_jobs
 from orchestrator.jobs.record import JobRun, add_run
-from orchestrator.jobs.timers import Caller, write_crontab, write_units
+from orchestrator.jobs.renewals import call_renewal, find_renewal
+from orchestrator.jobs.timers import Caller, write_crontab, write_lines, write_tasks, write_units
 from tests.fakes.stacks import SHOP, load_shop
 
 if TYPE_CHECKING:
@@ -198,3 +199,25 @@ def test_a_timer_has_only_what_lasts(tmp_path: Path) -> None:
     assert caller.environment == {"DOCKER_HOST": "ssh://a"}
     assert caller.program == ("/usr/bin/python3", "-m", "orchestrator")
     assert find_place(around, user=True).folder == tmp_path / ".config" / "systemd" / "user"
+
+
+def test_a_timer_of_certificates_is_none_of_the_jobs(tmp_path: Path) -> None:
+    """It runs twice a day, and comes and goes by its own command, whatever the jobs are called."""
+    place = Place(tmp_path / "units", user=False, ask=Systemd())
+    stack, caller = load(tmp_path, certs=JOBS["nightly"]), call(tmp_path)
+    renewing, task = call_renewal(caller), find_renewal("shop")
+    units = write_tasks("shop", [task], renewing)
+    install(place, stack, renewing, units)
+    install(place, stack, caller, write_units(stack, caller))
+    assert sorted(units) == ["stackctl-shop.certs.service", "stackctl-shop.certs.timer"]
+    assert len(list_own(place, "shop", caller)) == 2
+    assert len(list_own(place, "shop", renewing)) == 2
+    assert '"certs" "renew"\n' in units["stackctl-shop.certs.service"]
+    assert "`stackctl certs install`" in units["stackctl-shop.certs.timer"]
+    first, second = task.schedule.hours
+    assert (second - first, len(task.schedule.minutes)) == (12, 1)
+    assert find_renewal("other").schedule.written != task.schedule.written
+    remove(place, "shop", caller)
+    assert {path.name for path in place.folder.iterdir()} == {*units}
+    assert len(remove(place, "shop", renewing).removed) == 2
+    assert " certs renew\n" in write_lines([task], renewing)
