@@ -8,9 +8,11 @@ if TYPE_CHECKING:
     import pytest
 
 
-def test_groups_of_tests_stay_together(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_groups_of_tests_stay_together(request: pytest.FixtureRequest) -> None:
     """pytest-xdist tells them by this: else each worker has a platform of its own, in silence."""
-    monkeypatch.setattr(request.node, "_nodeid", f"{request.node.nodeid}@group", raising=False)
-    assert request.node.nodeid.endswith("@group")
+    node, name = request.node, request.node.nodeid
+    node._nodeid = f"{name}@group"
+    try:
+        assert node.nodeid.endswith("@group")
+    finally:
+        node._nodeid = name
