@@ -261,8 +261,11 @@ class Image:
 
     @property
     def handles(self) -> tuple[str, ...]:
-        """What is to be removed for it to go: each of its tags, or its id where it has none."""
-        return self.tags or (self.id,)
+        """What is to be removed for it to go: each of its names, or its id where it has none.
+
+        One that a registry knows stays for its digest there, without a tag.
+        """
+        return (*self.tags, *self.digests) or (self.id,)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.endpoint import DEFAULT_HOST, Endpoint
 from orchestrator.engine.transfer import bring_image
 from orchestrator.engine.values import BuildOrder
-from orchestrator.errors import ImageError
+from orchestrator.errors import ImageError, NotFound
 from orchestrator.stack import naming
 from tests.contract.registry import Registry
 from tests.faults.own_engine import OwnEngine
@@ -96,6 +96,10 @@ def test_an_image_gets_to_another_engine(bench: Bench, registry: Registry, tmp_p
         assert pulled.id == image.id
         assert pushed.tag in pulled.tags
         assert not [line for line in told if line.startswith("sending")]
+        for name in pulled.handles:
+            bench.engine.remove_image(name)
+        with pytest.raises(NotFound):
+            bench.engine.image(pulled.id)
 
 
 def _forget(client: docker.APIClient, order: BuildOrder) -> None:
