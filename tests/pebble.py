@@ -80,8 +80,12 @@ class Pebble:
         self._run("pebble-challtestsrv", "-dns01", names, "-management", unused, *off)
         config = str(self._folder / "pebble.json")
         self._run("pebble", "-config", config, "-dnsserver", names, "-strict")
-        served = poll(self._serves, clock=SystemClock(), every=0.05, within=PATIENCE)
-        assert served, "pebble does not answer"
+        try:
+            served = poll(self._serves, clock=SystemClock(), every=0.05, within=PATIENCE)
+            assert served, "pebble does not answer"
+        except AssertionError:
+            self.stop()
+            raise
 
     def stop(self) -> None:
         """End it."""
