@@ -298,7 +298,7 @@ SAFEGUARDS = (
     Safeguard(
         "through the engine's connection too, a request is lost where NGINX hangs up",
         "orchestrator/gateway/passage.py",
-        "        return session.exit_code() == KILLED\n",
+        "        return code in ABANDONED\n",
         "        return True\n",
         (f"{AFAR}::test_a_request_is_lost_by_nginx_only",),
     ),

@@ -40,7 +40,7 @@ FOREIGN = (
     StoreError,
     OSError,
 )
-SEVERED = (ConnectionError, TimeoutError, requests.exceptions.Timeout)
+SEVERED = (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError)
 ASKED = threading.local()  # what each thread asks the engine for
 # How engines from 20.10 to 29 say that somebody else has a port of the host.
 TAKEN = re.compile(

@@ -211,8 +211,11 @@ class Connection:
         self._state.start_next_cycle()
 
     def close(self) -> None:
-        """Close it."""
-        self.writer.close()
+        """Close it; by TLS without a goodbye, whose answer nobody would wait for at the witness's end."""
+        if self.writer.get_extra_info("ssl_object") is None:
+            self.writer.close()
+        else:
+            self.writer.transport.abort()
 
     async def _send(self, errand: Errand, pause: Pause | None, name: str) -> None:
         wire = self._state.send(errand.name_as(name) if name else errand.head) or b""

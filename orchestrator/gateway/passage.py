@@ -14,7 +14,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.errors import Disconnected, EngineError
+from orchestrator.errors import Disconnected, EngineError, NotFound
 from orchestrator.gateway.admin import PUBLIC_PORT
 from orchestrator.gateway.afar import REACH
 from orchestrator.stack.quantities import Address
@@ -35,7 +35,9 @@ class Entrance(NamedTuple):
 
 MOST = 65_536  # bytes that are carried at once
 WAITING = 128  # connections that nobody has taken yet
-KILLED = 128 + signal.SIGTERM  # what the command ends with where its input has ended before NGINX
+# What the command ends with where its input has ended before NGINX, or nobody takes what NGINX answers.
+ABANDONED = (128 + signal.SIGTERM, 128 + signal.SIGPIPE)
+UNSTARTED = 126  # what it ends with where it was not even started
 SILENT = 3.0  # seconds without an answer, after which the engine is not reached
 DECIDED = 8.0  # seconds in which the engine can say how a command has ended
 
@@ -134,15 +136,30 @@ class Passage:
                 end.tell(cut=isinstance(error, Disconnected))
                 return  # whoever has connected sees that it is closed again
             _begin(_carry_over, opened, session, end)
-            with suppress(EngineError, OSError):
-                for _, data in session.output():
-                    opened.sendall(data)
+            told = _carry_back(opened, session)
             end.over.set()
             with suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)  # so that the other direction ends as well
-        end.tell(cut=not end.left and _was_cut(session))
+        end.tell(cut=not end.left and self._was_cut(session, told=told))
         with suppress(EngineError):
             session.close()
+
+    def _was_cut(self, session: Session, *, told: bool) -> bool:
+        """Whether the connection to a command was cut, rather than that the command has ended by itself.
+
+        Where that happens before the command is started, the engine has nobody to say so to. A container
+        that does not run says it; or runs no more.
+        """
+        try:
+            code = session.exit_code()
+            if code == UNSTARTED and not told:
+                self._engine.processes(self._container)
+                return True
+        except Disconnected:
+            return True  # the engine is not reached; or the command runs on
+        except EngineError:
+            return False  # there is no such container any more
+        return code in ABANDONED
 
 
 def find_entrance(listen: Address, machine: str, engine: Inside, container: str) -> Entrance:
@@ -161,14 +178,20 @@ def _begin(carry: Callable[..., None], *arguments: object) -> None:
     threading.Thread(target=carry, args=arguments, daemon=True).start()
 
 
-def _was_cut(session: Session) -> bool:
-    """Whether the connection to a command was cut, rather than that the command has ended by itself."""
+def _carry_back(opened: socket.socket, session: Session) -> bool:
+    """Carry what NGINX answers; return whether anything came, were it the engine's word that there is no
+    such command.
+    """
+    told = False
     try:
-        return session.exit_code() == KILLED
-    except Disconnected:
-        return True  # the engine is not reached; or the command runs on
-    except EngineError:
-        return False  # there is no such container any more
+        for _, data in session.output():
+            told = True
+            opened.sendall(data)
+    except NotFound:
+        return True
+    except (EngineError, OSError):
+        pass
+    return told
 
 
 def _carry_over(opened: socket.socket, session: Session, end: _End) -> None:

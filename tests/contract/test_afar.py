@@ -273,6 +273,50 @@ def test_a_connection_that_was_cut_is_told_from_one_that_nginx_has_closed(
         assert passage.cut(client.getsockname()[1]) is (who == "the way")
 
 
+class Unstarted(Shell):
+    """A command that the engine has not started."""
+
+    def __init__(self, told: EngineError | None) -> None:
+        super().__init__(("true",), os.environ["PATH"])
+        self._told = told
+
+    def output(self) -> Iterator[tuple[int, bytes]]:
+        """Say why, where somebody is still there to hear it."""
+        if self._told is not None:
+            raise self._told
+        yield from ()
+
+    def exit_code(self) -> int:
+        """Return what the engine makes of it."""
+        return 126
+
+
+@pytest.mark.parametrize(
+    ("told", "runs", "cut"),
+    [
+        (None, None, True),
+        (NotFound("the container has no such program"), None, False),
+        (None, Conflict("the container does not run"), False),
+        (None, Disconnected("the engine does not answer"), True),
+    ],
+)
+def test_a_connection_may_be_cut_before_its_command_has_begun(
+    container: Container, told: EngineError | None, runs: EngineError | None, *, cut: bool
+) -> None:
+    """Then the engine says nothing; where there is no such command, or no container, it does."""
+
+    def attend(*_: object, **__: object) -> Shell:
+        container.refusal = runs
+        container.started.append(Unstarted(told))
+        return container.started[-1]
+
+    container.attend = attend  # type: ignore[method-assign]
+    passage = Passage(cast("Inside", container), "shop-gateway", free_port())
+    with closing(passage), socket.create_connection(passage.address, BOUND) as client:
+        assert client.recv(1) == b""
+        assert passage.cut(client.getsockname()[1]) is cut
+
+
 def test_who_cannot_be_reached_has_not_hung_up(container: Container) -> None:
     """An engine that is away, and no NGINX that listens, nor a container that does not run."""
     for refusal, cut in (
