@@ -79,42 +79,17 @@ def ask_once(
     method: str = "GET",
     headers: Mapping[str, str] = {},
     largest: int = LARGEST,
+    name: str | None = None,
 ) -> Answer:
-    """Ask over a connection of its own. Raises Unanswered."""
-    deadline = time.monotonic() + timeout
-    with _connect(where, timeout) as opened:
-        link = _Link(opened, deadline, largest + FRAMING)
-        return ask_over(link, where, path, method=method, headers=headers, largest=largest)
+    """Ask over a connection of its own. Raises Unanswered.
 
-
-def ask_securely(
-    where: tuple[str, int],
-    name: str,
-    path: str,
-    timeout: float,
-    *,
-    method: str = "GET",
-    headers: Mapping[str, str] = {},
-    largest: int = LARGEST,
-) -> Answer:
-    """Ask over TLS, of whom a certificate for this name is shown that this machine trusts.
-
-    Raises Unanswered; with `CertificateError` where it is another one.
+    With a `name` it is TLS, and only with whom this machine trusts to have that name; to any
+    other it says `CertificateError`.
     """
-    import ssl
-
     deadline = time.monotonic() + timeout
-    context = ssl.create_default_context()
-    with _connect(where, timeout) as opened:
-        try:
-            secured = context.wrap_socket(opened, server_hostname=name)
-        except ssl.SSLCertVerificationError as error:
-            raise Unanswered("CertificateError") from error
-        except OSError as error:  # ssl.SSLError and TimeoutError are some
-            raise Unanswered("TLSError") from error
-        with secured:
-            link = _Link(secured, deadline, largest + FRAMING)
-            return ask_over(link, where, path, method=method, headers=headers, largest=largest)
+    with _connect(where, timeout) as opened, _secure(opened, name) as secured:
+        link = _Link(secured, deadline, largest + FRAMING)
+        return ask_over(link, where, path, method=method, headers=headers, largest=largest)
 
 
 def ask_over(
@@ -210,6 +185,21 @@ def _connect(where: tuple[str, int], timeout: float) -> socket.socket:
         raise Unanswered("ConnectTimeout") from error
     except OSError as error:
         raise Unanswered("ConnectError") from error
+
+
+def _secure(opened: socket.socket, name: str | None) -> socket.socket:
+    """Return the same connection; with a name, in TLS."""
+    if name is None:
+        return opened
+    import ssl
+
+    context = ssl.create_default_context()
+    try:
+        return context.wrap_socket(opened, server_hostname=name)
+    except ssl.SSLCertVerificationError as error:
+        raise Unanswered("CertificateError") from error
+    except OSError as error:  # ssl.SSLError and TimeoutError are some
+        raise Unanswered("TLSError") from error
 
 
 def _read(answer: http.client.HTTPResponse, largest: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.asking import Answer, Unanswered, ask_once, ask_securely
+from orchestrator.asking import Answer, Unanswered, ask_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,12 +31,8 @@ class Outside:
         """
         host = headers.get("Host")
         named = {**headers, "Host": host + self._url.suffix if host else self._url.named}
-        if self._url.secure:
-            name = host or self._url.host
-            return ask_securely(
-                self._url.address, name, path, timeout, method=method, headers=named
-            )
-        return ask_once(self._url.address, path, timeout, method=method, headers=named)
+        name = (host or self._url.host) if self._url.secure else None
+        return ask_once(self._url.address, path, timeout, method=method, headers=named, name=name)
 
     def find_miss(self, timeout: float, headers: Mapping[str, str]) -> str:
         """Return why the URL does not lead to this gateway, in words; empty where it does.
