@@ -7,10 +7,9 @@ import os
 import shutil
 import ssl
 import subprocess
-import threading
 import urllib.request
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -19,6 +18,7 @@ from orchestrator.certificates.account import CHALLENGES
 from orchestrator.clock import SystemClock, poll
 from tests.fakes.authority import Authority
 from tests.ports import free_port
+from tests.servers import HttpServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,7 +120,7 @@ class Pebble:
             )
 
 
-class Answers:
+class Answers(HttpServer):
     """What the gateway's config does, without a gateway: answers any challenge by a key's print."""
 
     def __init__(self, printed: str) -> None:
@@ -134,16 +134,4 @@ class Answers:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.port = self._server.server_port
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)

@@ -6,20 +6,17 @@ import base64
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Self
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from tests.servers import HttpServer
 
 BLOB = re.compile(r"/v2/(.+)/blobs/(sha256:[0-9a-f]{64})")
 UPLOAD = re.compile(r"/v2/(.+)/blobs/uploads/(\w*)")
 MANIFEST = re.compile(r"/v2/(.+)/manifests/([^/]+)")
 
 
-class Registry:
+class Registry(HttpServer):
     """Holds blobs by their digest and manifests by name and reference, in memory."""
 
     def __init__(self, user: str = "", password: str = "") -> None:
@@ -28,20 +25,9 @@ class Registry:
         self.blobs: dict[str, bytes] = {}
         self.uploads: dict[str, bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}  # media type, bytes
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        vars(self._server)["registry"] = self
-        self.address = f"127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        vars(self.server)["registry"] = self
+        self.address = f"127.0.0.1:{self.port}"
 
     def digest(self, name: str, tag: str) -> str:
         """Return the digest of what was pushed under a tag."""

@@ -23,10 +23,10 @@ from orchestrator.gateway.outside import Outside
 from orchestrator.stack.model import WitnessRequest
 from orchestrator.stack.quantities import Address
 from orchestrator.stack.url import PublicUrl
-from tests.e2e.afar import hand_on
 from tests.fakes.authority import Authority
 from tests.fakes.server import GOOD, Request, serving
 from tests.ports import free_port
+from tests.servers import Listener, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +41,11 @@ NOBODY = Address("127.0.0.1", 1)
 HEAD_ONLY = GOOD.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
 
 
-class Proxy:
+class Proxy(Listener):
     """Ends TLS for one name, and hands on to an address until it loses what it is given."""
 
     def __init__(self, folder: Path, to: Address) -> None:
+        super().__init__("127.0.0.1")
         authority = Authority(datetime.now(UTC))
         files = authority.issue(HOST).write(folder, "proxy")
         (folder / "roots.pem").write_bytes(authority.root.pem)
@@ -55,20 +56,8 @@ class Proxy:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(folder / files["certificate"], folder / files["key"])
         self._context.sni_callback = lambda _socket, name, _context: self.names.append(name)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = PublicUrl(secure=True, host=HOST, port=self._listener.getsockname()[1])
-        threading.Thread(target=self._receive, daemon=True).start()
-
-    def close(self) -> None:
-        """Take no more connections."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _receive(self) -> None:
-        with suppress(OSError):  # it is closed
-            while True:
-                opened, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(opened,), daemon=True).start()
+        self.url = PublicUrl(secure=True, host=HOST, port=self.port)
+        self.listen()
 
     def _serve(self, opened: socket.socket) -> None:
         with suppress(OSError):
@@ -76,10 +65,7 @@ class Proxy:
             with to_plain(secured) as client, socket.create_connection(self._to) as gateway:
                 if self.loses.is_set():
                     return
-                back = threading.Thread(target=hand_on, args=(gateway, client), daemon=True)
-                back.start()
-                hand_on(client, gateway)
-                back.join()
+                connect(client, gateway)
 
 
 @pytest.fixture

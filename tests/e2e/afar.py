@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
-import threading
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from orchestrator.engine.plain import to_plain
+from tests.servers import Listener, connect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from tests.e2e.operator import Done, Operator
 
 ENGINE = "/var/run/docker.sock"
-MOST = 65_536  # bytes that are handed on at once
 DAY = timedelta(days=1)
 SCRIPT = """
 import http from 'k6/http';
@@ -31,11 +30,12 @@ export default function () { http.get(`${__ENV.BASE_URL}/`); }
 """
 
 
-class FarEngine:
+class FarEngine(Listener):
     """The engine of this machine at an address that others reach; all is handed on to its socket."""
 
     def __init__(self, folder: Path, host: str) -> None:
         """Listen. `folder` gets the certificates of both sides."""
+        super().__init__(host)
         write_certificates(folder, host)
         self._context = ssl.create_default_context(
             ssl.Purpose.CLIENT_AUTH, cafile=folder / "ca.pem"
@@ -43,13 +43,12 @@ class FarEngine:
         self._context.verify_mode = ssl.CERT_REQUIRED
         self._context.load_cert_chain(folder / "server.pem", folder / "server-key.pem")
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server((host, 0))
         self.variables = {
-            "DOCKER_HOST": f"tcp://{host}:{self._listener.getsockname()[1]}",
+            "DOCKER_HOST": f"tcp://{host}:{self.port}",
             "DOCKER_TLS_VERIFY": "1",
             "DOCKER_CERT_PATH": str(folder),
         }
-        threading.Thread(target=self._receive, daemon=True).start()
+        self.listen()
 
     def drop(self) -> None:
         """End all connections; new ones are taken."""
@@ -59,37 +58,18 @@ class FarEngine:
 
     def close(self) -> None:
         """End all connections, and take no more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        super().close()
         self.drop()
-
-    def _receive(self) -> None:
-        with suppress(OSError):  # it is closed
-            while True:
-                opened, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(opened,), daemon=True).start()
 
     def _serve(self, opened: socket.socket) -> None:
         engine = socket.socket(socket.AF_UNIX)
         with engine, suppress(OSError), to_plain(self._secure(opened)) as client:
             engine.connect(ENGINE)
             self._open += [client, engine]
-            back = threading.Thread(target=hand_on, args=(engine, client), daemon=True)
-            back.start()
-            hand_on(client, engine)
-            back.join()
+            connect(client, engine)
 
     def _secure(self, opened: socket.socket) -> socket.socket:
         return self._context.wrap_socket(opened, server_side=True)
-
-
-def hand_on(giver: socket.socket, taker: socket.socket) -> None:
-    """Hand on what one says, and that it has ended."""
-    with suppress(OSError):
-        while data := giver.recv(MOST):
-            taker.sendall(data)
-    with suppress(OSError):
-        taker.shutdown(socket.SHUT_WR)
 
 
 def write_certificates(folder: Path, host: str) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.ports import free_port
+from tests.servers import Listener
 
 MOST = 1_500  # bytes that go over a slow line at once
 
@@ -82,30 +83,18 @@ class Sshd:
         self.process.wait(30)
 
 
-class SlowLine:
+class SlowLine(Listener):
     """A way to a port that takes its time: `delay` seconds in each direction, and so many bytes a second."""
 
     def __init__(self, host: str, port: int, *, delay: float, rate: float) -> None:
         """Listen at the same host."""
+        super().__init__(host)
         self._to = host, port
         self._delay, self._rate = delay, rate
-        self._listener = socket.create_server((host, 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._receive, daemon=True).start()
+        self.listen()
 
-    def close(self) -> None:
-        """Take no more connections."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _receive(self) -> None:
-        with suppress(OSError):  # it is closed
-            while True:
-                near, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(near,), daemon=True).start()
-
-    def _serve(self, near: socket.socket) -> None:
-        with near, suppress(OSError), socket.create_connection(self._to) as far:
+    def _serve(self, opened: socket.socket) -> None:
+        with opened as near, suppress(OSError), socket.create_connection(self._to) as far:
             back = threading.Thread(target=self._carry, args=(far, near), daemon=True)
             back.start()
             self._carry(near, far)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import TYPE_CHECKING, Any
+
+from tests.servers import HttpServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
 Said = tuple[int, Any]  # status, and what is said: JSON, or bytes as they are
 
 
-class Liar:
+class Liar(HttpServer):
     """Answers over HTTP by the path: `said` has what, or what makes it of the server's URL."""
 
     def __init__(self, said: Callable[[str], dict[str, Said]]) -> None:
@@ -43,19 +43,8 @@ class Liar:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)
+        self.url = f"http://127.0.0.1:{self.port}"
 
 
 def list_places(url: str, **other: str) -> dict[str, str]:
