@@ -23,7 +23,7 @@ check: venv ## format, lint, types and unit tests
 	$(BIN)/ruff check . .ci
 	$(BIN)/mypy
 	$(BIN)/mypy .ci/setup
-	$(BIN)/pytest tests/unit tests/golden -n 2
+	$(BIN)/pytest tests/unit tests/golden -n 2 -p no:schemathesis
 
 test: setup check ## all of `check`, then every test, those on real Docker too
 	$(BIN)/pytest tests/properties tests/contract services -n 3
