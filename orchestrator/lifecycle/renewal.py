@@ -72,9 +72,12 @@ def take_in_issued(house: House, lease: Lease) -> list[str]:
 
     Nothing is asked while the gateway has no door for TLS, which `up` says by itself.
     """
-    tls, snapshot = house.stack.gateway.tls, observe(house)
+    tls = house.stack.gateway.tls
+    if tls is None or tls.acme is None or not lease.held:
+        return []
+    snapshot = observe(house)
     gateway = snapshot.gateway
-    if tls is None or tls.acme is None or gateway is None or not gateway.running or not lease.held:
+    if gateway is None or not gateway.running:
         return []
     if snapshot.config is None or fit_gateway(house.stack, gateway).gateway.tls is None:
         return []
