@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.jobs.installation import find_caller, find_place, install
-from orchestrator.jobs.timers import write_lines, write_tasks
+from orchestrator.jobs.timers import write_crontab, write_units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,10 +52,10 @@ def add_timers(  # noqa: PLR0913  what is written, for whom, and how
             f"`{name}` is set in this environment only: put it into `.env`, or no timer has it"
         )
     if cron:
-        text = write_lines(tasks, caller)
+        text = write_crontab(tasks, caller)
         console.print_either({"crontab": text}, text)
         return 0
-    units = write_tasks(stack.name, tasks, caller)
+    units = write_units(stack.name, tasks, caller)
     if dry_run:
         texts = [f"# {place.folder / name}\n{text}" for name, text in units.items()]
         console.print_either({"units": units}, "\n".join(texts) or "no job has a schedule\n")

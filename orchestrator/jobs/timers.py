@@ -80,12 +80,7 @@ def list_tasks(stack: Stack) -> list[Task]:
     ]
 
 
-def write_units(stack: Stack, caller: Caller) -> dict[str, str]:
-    """Return the units of a stack's jobs; see `write_tasks`. Raises ConfigurationError."""
-    return write_tasks(stack.name, list_tasks(stack), caller)
-
-
-def write_tasks(stack: str, tasks: Iterable[Task], caller: Caller) -> dict[str, str]:
+def write_units(stack: str, tasks: Iterable[Task], caller: Caller) -> dict[str, str]:
     """Return the units of systemd by the names of their files. Raises ConfigurationError."""
     refuse_controls(caller)
     units = {}
@@ -96,12 +91,7 @@ def write_tasks(stack: str, tasks: Iterable[Task], caller: Caller) -> dict[str, 
     return units
 
 
-def write_crontab(stack: Stack, caller: Caller) -> str:
-    """Return lines for a crontab that call a stack's jobs. Raises ConfigurationError."""
-    return write_lines(list_tasks(stack), caller)
-
-
-def write_lines(tasks: Iterable[Task], caller: Caller) -> str:
+def write_crontab(tasks: Iterable[Task], caller: Caller) -> str:
     """Return lines for a crontab. Raises ConfigurationError."""
     refuse_controls(caller)
     setting = [f"{name}={shlex.quote(value)}" for name, value in caller.environment.items()]

@@ -22,7 +22,7 @@ from orchestrator.jobs.installation import (
 from orchestrator.jobs.listing import list_jobs
 from orchestrator.jobs.record import JobRun, add_run
 from orchestrator.jobs.renewals import call_renewal, find_renewal
-from orchestrator.jobs.timers import Caller, write_crontab, write_lines, write_tasks, write_units
+from orchestrator.jobs.timers import Caller, list_tasks, write_crontab, write_units
 from tests.fakes.stacks import SHOP, load_shop
 
 if TYPE_CHECKING:
@@ -69,9 +69,19 @@ def call(folder: Path, **environment: str) -> Caller:
     return Caller(("/opt/stackctl",), folder / "stack.yaml", environment)
 
 
+def units_of(stack: Stack, caller: Caller) -> dict[str, str]:
+    """Return the units of a stack's jobs."""
+    return write_units(stack.name, list_tasks(stack), caller)
+
+
+def lines_of(stack: Stack, caller: Caller) -> str:
+    """Return the lines for cron of a stack's jobs."""
+    return write_crontab(list_tasks(stack), caller)
+
+
 def test_a_unit_says_where_and_with_what(folder: Path) -> None:
     """Each word as it is, however systemd would read it; a job without a schedule has none."""
-    units = write_units(load(folder), call(folder, DOCKER_HOST="unix:///a b"))
+    units = units_of(load(folder), call(folder, DOCKER_HOST="unix:///a b"))
     assert sorted(units) == UNITS
     service, timer = (units[name] for name in UNITS)
     written = str(folder).replace("%", "%%").replace('"', '\\"')
@@ -85,7 +95,7 @@ def test_a_unit_says_where_and_with_what(folder: Path) -> None:
 
 def test_a_line_of_cron_is_one_of_a_shell(folder: Path) -> None:
     """Cron makes a line break of a percent sign that has no backslash."""
-    text = write_crontab(load(folder), call(folder, DOCKER_HOST="unix:///a b"))
+    text = lines_of(load(folder), call(folder, DOCKER_HOST="unix:///a b"))
     begin, line, end = text.splitlines()
     assert (begin.split(": ")[-1], end.split(": ")[-1]) == ("begin", "end")
     assert line.startswith("15 3 * * 1-5 cd ")
@@ -100,7 +110,7 @@ def test_a_line_of_cron_is_one_of_a_shell(folder: Path) -> None:
 def test_nothing_can_begin_a_line_of_its_own(folder: Path) -> None:
     """Not in a unit, and not in a crontab."""
     caller = call(folder, DOCKER_HOST="x\nExecStartPre=/bin/evil")
-    for write in (write_units, write_crontab):
+    for write in (units_of, lines_of):
         with pytest.raises(ConfigurationError, match="line break"):
             write(load(folder), caller)
 
@@ -113,7 +123,7 @@ def test_what_is_written_is_found_and_removed(tmp_path: Path) -> None:
     assert remove(place, "shop", caller).removed == ()
     assert systemd.told == []
 
-    done = install(place, stack, caller, write_units(stack, caller))
+    done = install(place, stack, caller, units_of(stack, caller))
     assert [path.rpartition("/")[2] for path in done.written] == UNITS
     assert systemd.told == [
         "systemctl --user daemon-reload",
@@ -123,7 +133,7 @@ def test_what_is_written_is_found_and_removed(tmp_path: Path) -> None:
     assert mode & 0o022 == 0
 
     other = load(tmp_path, weekly=JOBS["nightly"])
-    install(place, other, caller, write_units(other, caller))
+    install(place, other, caller, units_of(other, caller))
     assert systemd.told[2] == "systemctl --user disable --now stackctl-shop-nightly.timer"
     assert {path.name for path in place.folder.iterdir()} == {
         name.replace("nightly", "weekly") for name in UNITS
@@ -149,7 +159,7 @@ def test_a_file_of_somebody_else_is_never_overwritten(tmp_path: Path) -> None:
     ):
         write()
         with pytest.raises(ConfigurationError, match=told):
-            install(place, stack, caller, write_units(stack, caller))
+            install(place, stack, caller, units_of(stack, caller))
         assert remove(place, "shop", caller).removed == ()
         assert [path.name for path in place.folder.iterdir()] == [UNITS[1]]
         timer.unlink()
@@ -160,7 +170,7 @@ def test_where_systemd_cannot_be_told_somebody_is(tmp_path: Path) -> None:
     """The files are there, and what is to be typed is said."""
     place = Place(tmp_path / "units", user=False, ask=Systemd(broken="no bus"))
     stack, caller = load(tmp_path), call(tmp_path)
-    done = install(place, stack, caller, write_units(stack, caller))
+    done = install(place, stack, caller, units_of(stack, caller))
     assert done.failed == "`systemctl daemon-reload`: no bus"
     assert done.left[-1] == "systemctl enable --now stackctl-shop-nightly.timer"
     assert len(list_own(place, "shop", caller)) == 2
@@ -178,7 +188,7 @@ def test_the_list_has_the_next_time_and_the_last_run(tmp_path: Path) -> None:
     assert (rows["nightly"]["next"], rows["nightly"]["last"]) == ("no timer", "never")
     assert rows["by-hand"]["schedule"] == "by hand"
 
-    install(place, stack, caller, write_units(stack, caller))
+    install(place, stack, caller, units_of(stack, caller))
     add_run(
         tmp_path / "reports",
         JobRun("nightly", "failed", 3, "too little memory", "2026-11-29T03:15:00"),
@@ -206,9 +216,9 @@ def test_a_timer_of_certificates_is_none_of_the_jobs(tmp_path: Path) -> None:
     place = Place(tmp_path / "units", user=False, ask=Systemd())
     stack, caller = load(tmp_path, certs=JOBS["nightly"]), call(tmp_path)
     renewing, task = call_renewal(caller), find_renewal("shop")
-    units = write_tasks("shop", [task], renewing)
+    units = write_units("shop", [task], renewing)
     install(place, stack, renewing, units)
-    install(place, stack, caller, write_units(stack, caller))
+    install(place, stack, caller, units_of(stack, caller))
     assert sorted(units) == ["stackctl-shop.certs.service", "stackctl-shop.certs.timer"]
     assert len(list_own(place, "shop", caller)) == 2
     assert len(list_own(place, "shop", renewing)) == 2
@@ -220,4 +230,4 @@ def test_a_timer_of_certificates_is_none_of_the_jobs(tmp_path: Path) -> None:
     remove(place, "shop", caller)
     assert {path.name for path in place.folder.iterdir()} == {*units}
     assert len(remove(place, "shop", renewing).removed) == 2
-    assert " certs renew\n" in write_lines([task], renewing)
+    assert " certs renew\n" in write_crontab([task], renewing)
