@@ -33,9 +33,8 @@ def write_outputs(
         "head": seals[-1] if seals else "",
     }
     lines = "".join(f"{name}={value}\n" for name, value in values.items())
-    end = secrets.token_hex(
-        16
-    )  # GitHub's form for more than one line; no folder has it in its name
+    # GitHub's form for more than one line, ended by what no folder has in its name.
+    end = secrets.token_hex(16)
     lines += "\n".join([f"folders<<{end}", *folders, f"{end}\n"])
     _append(environment.get("GITHUB_OUTPUT"), lines)
 
