@@ -16,7 +16,7 @@ from orchestrator.engine.creation import create_container
 from orchestrator.engine.identity import identify, read_memory
 from orchestrator.engine.lease import take_lease
 from orchestrator.engine.payloads import PERSISTENT, RESTING, to_container
-from orchestrator.engine.session import FirstSession, JoinedSession
+from orchestrator.engine.session import FirstSession, JoinedSession, await_code, find_code
 from orchestrator.engine.transfer import bring_image, push_image
 from orchestrator.engine.values import (
     BuildOrder,
@@ -150,11 +150,12 @@ class DockerEngine:
 
     def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:
         """Run a command inside a container and wait for it."""
-        with translated(f"running `{argv[0]}` in a container"):
-            started = self._client.exec_create(container, list(argv), user=user)
-            printed = self._client.exec_start(started["Id"])
-            ended = self._client.exec_inspect(started["Id"])
-        return Output(ended["ExitCode"] or 0, bytes(printed).decode(errors="replace"))
+        doing = f"running `{argv[0]}` in a container"
+        with translated(doing):
+            command = self._client.exec_create(container, list(argv), user=user)["Id"]
+            printed = self._client.exec_start(command)
+            code = await_code(lambda: find_code(self._client, command), doing)
+        return Output(code, bytes(printed).decode(errors="replace"))
 
     def converse(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Conversation:
         """Start a command inside a container that is asked line by line."""

@@ -60,6 +60,9 @@ class Session(Protocol):
     def exit_code(self) -> int:
         """Return what the process ended with. Raises Disconnected where it has not ended."""
 
+    def has_ended(self) -> bool:
+        """Whether the process has ended; one that is yet to begin has not."""
+
     def close(self) -> None:
         """Leave the process; what reads its input finds the end of it."""
 

@@ -13,7 +13,7 @@ from orchestrator.engine.streams import open_socket, read_frames, read_plain
 from orchestrator.errors import Disconnected, EngineError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import docker
 
@@ -40,11 +40,11 @@ class DockerSession(ABC):
 
     def exit_code(self) -> int:
         """Return what the process ended with. Raises Disconnected where it has not ended."""
-        # Its streams may end a moment before the engine says that it has.
-        code = poll(self._find_code, clock=SystemClock(), every=0.02, within=ENDING)
-        if code is None:
-            raise self._cut()
-        return code
+        return await_code(self._find_code, self._doing)
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended; one that is yet to begin has not."""
+        return self._find_code() is not None
 
     @abstractmethod
     def _find_code(self) -> int | None:
@@ -70,19 +70,13 @@ class DockerSession(ABC):
             try:
                 yield from read(self._socket)
             except (ConnectionError, EOFError) as error:
-                raise self._cut() from error
+                raise cut(self._doing) from error
 
     def close(self) -> None:
         """Leave the process; what reads its input finds the end of it."""
         with translated(self._doing):
             self._stream.close()
             self._socket.close()
-
-    def _cut(self) -> Disconnected:
-        return Disconnected(
-            f"{self._doing}: the connection to the engine has ended, and the command may run on",
-            "what it printed may not be whole; see whether the engine answers: `docker info`",
-        )
 
     def _take(self, stream: Any) -> None:
         """Have the connection."""
@@ -134,8 +128,7 @@ class JoinedSession(DockerSession):
 
     def _find_code(self) -> int | None:
         with translated(self._doing):
-            found = self._client.exec_inspect(self._id)
-        return None if found["Running"] else found["ExitCode"]
+            return find_code(self._client, self._id)
 
     def _has_not_started(self) -> bool:
         return self.exit_code() in (NOT_EXECUTABLE, NOT_FOUND)
@@ -170,6 +163,29 @@ class FirstSession(DockerSession):
         with translated(self._doing):
             state = self._client.inspect_container(self._container)["State"]
         return None if state["Running"] else state["ExitCode"]
+
+
+def find_code(client: docker.APIClient, command: str) -> int | None:
+    """Return what a command beside others ended with; None where it runs or is yet to begin."""
+    found = client.exec_inspect(command)
+    return None if found["Running"] else found["ExitCode"]
+
+
+def await_code(look: Callable[[], int | None], doing: str) -> int:
+    """Return what a process ended with whose output has. Raises Disconnected where it goes on."""
+    # Its streams may end a moment before the engine says that it has.
+    code = poll(look, clock=SystemClock(), every=0.02, within=ENDING)
+    if code is None:
+        raise cut(doing)
+    return code
+
+
+def cut(doing: str) -> Disconnected:
+    """Return what is said where a process may go on that nobody hears of any more."""
+    return Disconnected(
+        f"{doing}: the connection to the engine has ended, and the command may run on",
+        "what it printed may not be whole; see whether the engine answers: `docker info`",
+    )
 
 
 def refuse_absent(program: str) -> NotFound:

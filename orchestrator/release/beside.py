@@ -16,14 +16,16 @@ from orchestrator.errors import EngineError, Interrupted
 from orchestrator.signals import put_off
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from orchestrator.clock import Clock
     from orchestrator.engine.ports import Inside, Session
 
 MARK = "STACKCTL_COMMAND"
+NOT_EXECUTED = (126, 127)  # what a shell, or the engine in its place, ends with then
 # Sends a signal to all who have the mark, and prints their numbers.
 SCRIPT = """\
+command -v grep > /dev/null || exit 127
 for each in $(grep -lsF "$1" /proc/[0-9]*/environ); do
   each=${each#/proc/}; echo "${each%/environ}"; kill "-$2" "${each%/environ}"
 done"""
@@ -66,20 +68,23 @@ class Beside:
         It is not where the container has no shell and `grep`, or where another user runs it.
         """
         try:
-            if self._signal("TERM"):
-                poll(self._is_gone, clock=self.clock, every=LOOK_EVERY, within=self.grace)
-                self._signal("KILL")
+            # The engine answers before it begins a command, so that nobody may be there yet.
+            self._poll(lambda: self._signal("TERM") or session.has_ended() or None)
+            self._poll(lambda: not self._signal("0") or None)
+            self._signal("KILL")
             session.exit_code()
             return not self._signal("0")
         except EngineError:
             return False
 
-    def _is_gone(self) -> bool | None:
-        return not self._signal("0") or None
+    def _poll(self, check: Callable[[], object]) -> None:
+        poll(check, clock=self.clock, every=LOOK_EVERY, within=self.grace)
 
     def _signal(self, name: str) -> list[str]:
         """Send a signal, or none (0); return the numbers of those who were there."""
         told = self.engine.execute(
             self.container, ("sh", "-c", SCRIPT, "sh", f"{MARK}={self.mark}", name)
         )
+        if told.exit_code in NOT_EXECUTED:
+            raise EngineError(f"no command can be ended there: {told.text.strip()}")
         return [line for line in told.text.splitlines() if line.isdecimal()]  # and no complaint

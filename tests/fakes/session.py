@@ -36,6 +36,7 @@ class FakeSession:
         self._over = False
         self._code: int | None = None
         self._ended = threading.Event()
+        self._signals = 0
         if argv[0] == "sleep":
             box.beside |= {f"{name}={value}": self for name, value in environment.items()}
 
@@ -50,8 +51,12 @@ class FakeSession:
         return self._ended.is_set()
 
     def signal(self, name: str) -> bool:
-        """Take a signal; return whether it was still there. A stubborn one ends by KILL only."""
-        if self._ended.is_set():
+        """Take a signal; return whether it was there. A stubborn one ends by KILL only.
+
+        A late one is not there yet when the first signal comes.
+        """
+        self._signals += 1
+        if self._ended.is_set() or ("late" in self._argv and self._signals == 1):
             return False
         if name == "KILL" or (name == "TERM" and "stubborn" not in self._argv):
             self._code = 137 if name == "KILL" else 143
@@ -93,6 +98,10 @@ class FakeSession:
         if self._code is None:
             raise EngineError("the command may run on")
         return self._code
+
+    def has_ended(self) -> bool:
+        """Whether it has."""
+        return self._code is not None
 
     def close(self) -> None:
         """Leave it."""

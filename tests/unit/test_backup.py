@@ -9,6 +9,7 @@ import pytest
 from orchestrator.errors import CandidateError, ConfigurationError, Interrupted, StackctlError
 from orchestrator.evidence.audit import Audit
 from orchestrator.release.backup import back_up
+from orchestrator.release.beside import LOOK_EVERY
 from orchestrator.release.phases import Phase
 from tests.fakes.apps import App
 from tests.fakes.disk import join
@@ -112,9 +113,10 @@ def test_only_the_newest_are_kept(world: World) -> None:
     [
         (["sleep", "600"], App(port=27017), 0, "within 60 s"),
         (["sleep", "600", "stubborn"], App(port=27017), 10, "within 60 s"),
+        (["sleep", "600", "late"], App(port=27017), LOOK_EVERY, "within 60 s"),
         (["sleep", "600"], App(bare=True), 0, "within 60 s; it may run on in its container"),
     ],
-    ids=["obedient", "stubborn", "without a shell"],
+    ids=["obedient", "stubborn", "yet to begin", "without a shell"],
 )
 def test_a_backup_whose_time_is_up_is_ended(
     world: World, command: list[str], app: App, seconds: float, told: str

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from orchestrator.engine.docker import DockerEngine
 from orchestrator.engine.session import JoinedSession
+from orchestrator.engine.values import Output
 from orchestrator.errors import EngineError
 
 if TYPE_CHECKING:
@@ -17,26 +19,28 @@ if TYPE_CHECKING:
 
     import docker
 
+ENDED = {"Running": False, "ExitCode": 0}
 FRAMES = b"\1\0\0\0\0\0\0\3one\2\0\0\0\0\0\0\3two"
 
 
 class OneExec:
-    """An engine that has started one command, which has ended with 0."""
+    """An engine that has started one command; what it tells of that last, it goes on to tell."""
 
-    def __init__(self, theirs: socket.socket) -> None:
-        self._theirs = theirs
+    def __init__(self, started: Any, *told: dict[str, Any]) -> None:
+        self._started = started
+        self._told = [*told]
 
     def exec_create(self, *_: Any, **__: Any) -> dict[str, str]:
         """Have a command."""
         return {"Id": "1"}
 
-    def exec_start(self, *_: Any, **__: Any) -> socket.socket:
-        """Give the connection away."""
-        return self._theirs
+    def exec_start(self, *_: Any, **__: Any) -> Any:
+        """Give the connection away, or what was printed."""
+        return self._started
 
     def exec_inspect(self, _: str) -> dict[str, Any]:
         """Say what became of it."""
-        return {"Running": False, "ExitCode": 0}
+        return self._told.pop(0) if len(self._told) > 1 else self._told[0]
 
 
 def reset(engine: socket.socket) -> None:
@@ -50,7 +54,7 @@ def ends() -> Iterator[tuple[JoinedSession, socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         ours = socket.create_connection(server.getsockname())
         engine, _ = server.accept()
-    client = cast("docker.APIClient", OneExec(ours))
+    client = cast("docker.APIClient", OneExec(ours, ENDED))
     with (
         engine,
         closing(JoinedSession(client, "x", ("dump",), user="", terminal=False)) as session,
@@ -89,3 +93,16 @@ def test_output_that_is_cut_is_not_taken_for_whole(
     with pytest.raises(EngineError, match=r"`dump`.* connection .* has ended") as caught:
         list(output)
     assert "may not be whole" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [{"Running": True, "ExitCode": None}, {"Running": False, "ExitCode": None}],
+    ids=["runs", "yet to begin"],
+)
+def test_a_command_is_not_done_before_the_engine_says_so(before: dict[str, Any]) -> None:
+    """Nothing is taken for its exit code that the engine has not said."""
+    engine = DockerEngine(
+        cast("docker.APIClient", OneExec(b"done", before, before, ENDED | {"ExitCode": 3}))
+    )
+    assert engine.execute("x", ("dump",)) == Output(3, "done")
