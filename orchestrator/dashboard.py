@@ -114,7 +114,10 @@ def _text(text: str, style: str = "") -> Text:
 
 def _head(status: Status) -> Text:
     gateway = status.gateway
-    line = f"{status.stack}: gateway {gateway.state} on {gateway.listen}"
+    where = (
+        f"behind the shared door at {gateway.listen}" if gateway.shared else f"on {gateway.listen}"
+    )
+    line = f"{status.stack}: gateway {gateway.state} {where}"
     if gateway.state != "running":
         line += ", so nobody is served: `stackctl up`"
     if gateway.requests is not None:

@@ -19,7 +19,8 @@ from orchestrator.engine.transfer import find_workshop, open_workshop
 from orchestrator.events import Unanswered
 from orchestrator.evidence.key import take_key
 from orchestrator.gateway.admin import SERVED, Admin
-from orchestrator.gateway.outside import Outside
+from orchestrator.gateway.afar import ask_inside
+from orchestrator.gateway.outside import Outside, lead_to
 from orchestrator.release.house import House
 from orchestrator.reports import find_reports
 from orchestrator.stack import naming
@@ -85,15 +86,21 @@ def _open_gateway(
     admin, listen, url = stack.gateway.admin, stack.gateway.listen, stack.gateway.url
     outside = Outside(url, SERVED) if url else None
     if not endpoint.away:
+        if stack.gateway.door:
+            outside = lead_to(stack, listen.reachable, SERVED)
         return Admin(admin, listen, outside=outside), None
-    from orchestrator.gateway.afar import Relay
     from orchestrator.gateway.passage import find_entrance
 
     container = naming.part_name(stack.name, "gateway")
+    inside = ask_inside(engine, container)
     if outside is not None:
-        return Admin(admin, listen, inside=Relay(engine, container).ask, outside=outside), None
+        return Admin(admin, listen, inside=inside, outside=outside), None
+    if stack.gateway.door:
+        container = naming.part_name(naming.SHARED, "gateway")
     entrance = find_entrance(listen, endpoint.name, engine, container)
-    return Admin(admin, entrance.door, inside=Relay(engine, container).ask), entrance
+    if stack.gateway.door:
+        outside = lead_to(stack, entrance.door, SERVED)
+    return Admin(admin, entrance.door, inside=inside, outside=outside), entrance
 
 
 def _open_vault(

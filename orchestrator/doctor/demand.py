@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.stack import naming
 from orchestrator.stack.withheld import list_secrets
 
 if TYPE_CHECKING:
@@ -20,11 +21,14 @@ class Door(NamedTuple):
     check: str
     part: str
     key: str
+    owner: str = ""  # whose container it is, where that is not the stack's
 
 
 LISTEN = Door("listen", "gateway", "gateway.listen")
 TLS = Door("tls", "gateway", "gateway.tls.listen")
 ADMIN = Door("admin", "gateway", "gateway.admin")
+SHARED_LISTEN = Door("listen", "gateway", "gateway.door.listen", naming.SHARED)
+SHARED_TLS = Door("tls", "gateway", "gateway.door.tls", naming.SHARED)
 
 
 @dataclass(frozen=True)
@@ -76,10 +80,13 @@ def find_demand(stack: Stack) -> Demand:
 
 
 def _list_doors(stack: Stack) -> Iterator[tuple[Door, Address]]:
-    yield LISTEN, stack.gateway.listen
+    shared, tls = stack.gateway.door, stack.gateway.tls
+    yield SHARED_LISTEN if shared else LISTEN, stack.gateway.listen
     yield ADMIN, stack.gateway.admin
-    if stack.gateway.tls is not None:
-        yield TLS, stack.gateway.tls.listen
+    if shared is not None:
+        yield SHARED_TLS, shared.tls
+    elif tls is not None:
+        yield TLS, tls.listen
     for name, accessory in stack.accessories.items():
         for position, published in enumerate(accessory.publish):
             key = f"accessories.{name}.publish.{position}"

@@ -85,7 +85,7 @@ def _examine_world(view: View, survey: Survey, leads: Leads) -> Iterator[Finding
         if leads.here is False:
             yield ports.doubt_door(door, address, "it is on the engine's machine")
         else:
-            owner = (view.stack.name, door.part)
+            owner = (door.owner or view.stack.name, door.part)
             holder = ports.find_holder(address, owner, survey.containers, leads.listeners or ())
             seen = leads.listeners is not None
             yield ports.judge_door(door, address, holder, has=leads.own[address.host], seen=seen)

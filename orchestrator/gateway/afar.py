@@ -21,6 +21,7 @@ from orchestrator.errors import EngineError, GatewayError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from orchestrator.asking import Ask
     from orchestrator.engine.ports import Conversation, Inside
 
 WAY = 20.0  # seconds that the way to the engine and back may take beside the answer itself
@@ -61,6 +62,11 @@ while read -r port seconds most question; do
     echo
 done
 """
+
+
+def ask_inside(engine: Inside, container: str) -> Ask:
+    """Return who asks a port of a container from inside of it."""
+    return Relay(engine, container).ask
 
 
 class Relay:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,9 @@ class Config:
     table: AddressTable
     text: str
     certificates: CertificateTable = NO_CERTIFICATES
+    beside: Mapping[str, str] = field(
+        default_factory=dict
+    )  # files that it includes, by their names
 
     def routes(self, service: str) -> frozenset[str]:
         """Return the paths that lead users to a service."""
@@ -78,6 +81,11 @@ def to_head(
         said["certificates"] = certificates.facts()
     if certificates.account:
         said["account"] = certificates.account
+    return write_head(said)
+
+
+def write_head(said: Mapping[str, object]) -> list[str]:
+    """Return what a config says of itself as its first lines."""
     line = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return [MARK + line[at : at + LONGEST_PIECE] for at in range(0, len(line), LONGEST_PIECE)]
 
@@ -92,9 +100,8 @@ def parse_config(text: str) -> Config | Earlier | Newer | None:
 
     What it says goes into the next config, so it is held to what we could have written.
     """
-    marked = takewhile(lambda line: line.startswith(MARK), text.splitlines())
     try:
-        raw = json.loads("".join(line.removeprefix(MARK) for line in marked))
+        raw = read_head(text)
         layout = raw.get("layout", 1)
         if type(layout) is not int:
             return None
@@ -107,6 +114,12 @@ def parse_config(text: str) -> Config | Earlier | Newer | None:
         return Earlier(to_word(f"{raw['release']}.{raw['step']}", FOLDER), _read_earlier(raw))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def read_head(text: str) -> Any:
+    """Return what the first lines of a config say. Raises ValueError."""
+    marked = takewhile(lambda line: line.startswith(MARK), text.splitlines())
+    return json.loads("".join(line.removeprefix(MARK) for line in marked))
 
 
 def _read_earlier(raw: Mapping[str, Any]) -> dict[str, Lane]:

@@ -11,7 +11,8 @@ from orchestrator.gateway.admission import ENTRYPOINT
 from orchestrator.gateway.config import LAYOUT
 from orchestrator.gateway.files import CURRENT, FOLDER, SCRATCH
 from orchestrator.stack import naming
-from orchestrator.stack.gateway import parse_resources
+from orchestrator.stack.door import SharedDoor
+from orchestrator.stack.gateway import GatewayResources, parse_resources
 from orchestrator.stack.quantities import parse_address
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
             Volume(naming.part_name(stack.name, "gateway-scratch"), SCRATCH),
         ),
         ports=(
-            (PUBLIC_PORT, wanted.listen),
+            *([] if wanted.door else [(PUBLIC_PORT, wanted.listen)]),
             (ADMIN_PORT, wanted.admin),
-            *([(TLS_PORT, tls.listen)] if tls else ()),
+            *([(TLS_PORT, tls.listen)] if tls and not wanted.door else ()),
         ),
         user=NGINX_USER,
         read_only=True,
@@ -63,6 +64,43 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
     return replace(template, labels=labels)
 
 
+def door_spec(stack: Stack) -> ContainerSpec:
+    """Return the container of the door that a stack shares. Its stack must have such a door."""
+    door = stack.gateway.door or SharedDoor()
+    usual = GatewayResources()
+    name = naming.part_name(naming.SHARED, "gateway")
+    template = ContainerSpec(
+        name=name,
+        image=stack.gateway.image,
+        labels={},
+        network=naming.network_name(naming.SHARED),
+        edge=naming.edge_name(naming.SHARED),
+        entrypoint=ENTRYPOINT,
+        command=("-c", CURRENT),
+        volumes=(
+            Volume(name, FOLDER),
+            Volume(naming.part_name(naming.SHARED, "gateway-scratch"), SCRATCH),
+        ),
+        ports=((PUBLIC_PORT, door.listen), (TLS_PORT, door.tls)),
+        user=NGINX_USER,
+        read_only=True,
+        memory=usual.memory,
+        cpus=usual.cpus,
+        pids=usual.pids,
+        stop_signal="QUIT",
+    )
+    labels = naming.labels(naming.SHARED, "gateway", spec=template.fingerprint, layout=str(LAYOUT))
+    return replace(template, labels=labels)
+
+
+def find_front(container: Container | None) -> str:
+    """Return where the shared door is, in its network, for a gateway behind it; empty for others.
+
+    A gateway keeps to what it was made for, whatever stack.yaml says since.
+    """
+    return container.labels.get(naming.DOOR, "") if container else ""
+
+
 def fit_gateway(stack: Stack, container: Container | None) -> Stack:
     """Return the stack with the resources, and the door for TLS, that the gateway's container has.
 
@@ -72,7 +110,10 @@ def fit_gateway(stack: Stack, container: Container | None) -> Stack:
     """
     if container is None:
         return stack
-    changed: dict[str, object] = {"tls": _fit_tls(stack, container.labels.get(naming.TLS, ""))}
+    tls = stack.gateway.tls
+    if not find_front(container):  # a shared door has a port for TLS in any case
+        tls = _fit_tls(stack, container.labels.get(naming.TLS, ""))
+    changed: dict[str, object] = {"tls": tls}
     resources = parse_resources(container.labels.get(naming.RESOURCES, ""))
     if resources is not None:
         changed["resources"] = resources

@@ -15,6 +15,7 @@ acme/<directory>/              key.pem of the account at an authority, failures.
 from __future__ import annotations
 
 import io
+import posixpath
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def pack_config(config: Config) -> bytes:
     """Return a tar archive with a config in its folder, to be unpacked in `FOLDER`."""
     folder = f"configs/{config.id}"
     return _pack(
-        folders=("configs", folder, "live", "moves", "shares"),
+        folders=("configs", folder, *_list_folders(config, folder), "live", "moves", "shares"),
         files={
             f"{folder}/nginx.conf": config.text.encode(),
             # NGINX fills in each lane, so that one request tells all of them.
@@ -93,8 +94,15 @@ def pack_config(config: Config) -> bytes:
                 f'{service} <!--# include virtual="/lane/{service}" -->\n'
                 for service in config.table.upstreams
             ).encode(),
+            **{f"{folder}/{name}": text.encode() for name, text in config.beside.items()},
         },
     )
+
+
+def _list_folders(config: Config, folder: str) -> list[str]:
+    """Return the folders that the files of a config lie in, beside its own."""
+    names = (posixpath.dirname(name) for name in config.beside)
+    return sorted({f"{folder}/{name}" for name in names if name})
 
 
 def pack_certificates(pairs: Iterable[Pair]) -> bytes:

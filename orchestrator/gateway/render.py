@@ -21,7 +21,7 @@ from orchestrator.gateway.files import CURRENT, LIVE, PAGES, WITNESSES, cache_fo
 from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.gateway.locations import list_guests, list_inner, list_locations, name_callers
-from orchestrator.gateway.sites import list_leads, list_sites
+from orchestrator.gateway.sites import list_leads, list_sites, split_doors
 from orchestrator.gateway.tls import certify, list_files, secure
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
@@ -74,17 +74,28 @@ class Block(NamedTuple):
 
 
 def render(
-    stack: Stack, table: AddressTable, certificates: CertificateTable = NO_CERTIFICATES
+    stack: Stack,
+    table: AddressTable,
+    certificates: CertificateTable = NO_CERTIFICATES,
+    front: str = "",
 ) -> Config:
-    """Return the config of a stack. Every color of every service must have its addresses."""
+    """Return the config of a stack. Every color of every service must have its addresses.
+
+    `front` is where the shared door is, in the network that it has with gateways; empty where the
+    gateway has a door of its own.
+    """
     certificates = certificates if stack.gateway.tls else NO_CERTIFICATES
-    text = _render(stack, table, certificates, UNKNOWN)
+    text = _render(stack, table, certificates, front, UNKNOWN)
     identity = identify(text.replace(UNKNOWN, ""))
     return Config(identity, table, text.replace(UNKNOWN, identity), certificates)
 
 
 def _render(
-    stack: Stack, table: AddressTable, certificates: CertificateTable, identity: str
+    stack: Stack,
+    table: AddressTable,
+    certificates: CertificateTable,
+    front: str,
+    identity: str,
 ) -> str:
     callers = name_callers(stack)
     locations, leads = list(list_locations(stack, callers)), list(list_leads(stack))
@@ -96,6 +107,7 @@ def _render(
             head=to_head(identity, table, certificates),
             identity=identity,
             folder=config_folder(identity),
+            front=front,
             buckets=range(ALL - 1),
             gateway=stack.gateway,
             capacity=find_capacity(stack.gateway),
@@ -162,6 +174,7 @@ def load_templates() -> Environment:
     environment.bytecode_cache = keep_compiled(environment)
     environment.filters["ms"] = _to_milliseconds
     environment.filters["hold_host"] = hold_host
+    environment.filters["doors"] = split_doors
     environment.filters["files"] = list_files  # of a certificate
     environment.globals |= GIVEN
     return environment

@@ -62,6 +62,16 @@ class Site(NamedTuple):
         return "/" in {place.path for place in places}
 
 
+def split_doors(site: Site, front: str) -> tuple[tuple[str, ...], ...]:
+    """Return the servers that a site needs, each as the doors that it has: `plain` and `tls`.
+
+    It is one for both, but behind a shared door, whose address is `front`.
+    """
+    if not site.certificates:
+        return (("plain",),)
+    return (("plain",), ("tls",)) if front else (("plain", "tls"),)
+
+
 def list_leads(stack: Stack) -> Iterator[Lead]:
     """Yield what `redirect_from` of all services and routes says."""
     for service in stack.services.values():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from orchestrator.events import Progress
-from orchestrator.lifecycle.door import Findings, tell_mended
 from orchestrator.lifecycle.drift import warn_of_drift
+from orchestrator.lifecycle.findings import Findings, tell_mended
 from orchestrator.release.provision import provide
 from orchestrator.release.specs import accessory_spec, is_made_from
 from orchestrator.signals import put_off

@@ -4,23 +4,23 @@ the config and the links that it should have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.clock import poll
 from orchestrator.errors import EngineError, GatewayError, NotFound
-from orchestrator.events import Progress, Recovered
+from orchestrator.events import Progress
 from orchestrator.gateway.addresses import AddressTable
 from orchestrator.gateway.config import Config, Earlier, parse_config
-from orchestrator.gateway.container import gateway_spec
+from orchestrator.gateway.container import find_front, gateway_spec
 from orchestrator.gateway.files import CURRENT, FOLDER, pack_config, pack_current
 from orchestrator.gateway.keyring import Keyring
 from orchestrator.lifecycle.certification import NOTHING, Certification
 from orchestrator.lifecycle.drift import tell_of_lost_address, warn_of_drift
+from orchestrator.lifecycle.findings import Findings, tell_mended
+from orchestrator.lifecycle.reopening import reopen
 from orchestrator.release.diagnosis import adopt_running
-from orchestrator.release.lock import require_held
 from orchestrator.release.observe import fit_config, observe, to_table
-from orchestrator.release.reach import Door, describe_door, find_missing_networks, look_at_door
+from orchestrator.release.reach import find_missing_networks
 from orchestrator.release.recovery import await_gateway, recover, stamp, sweep
 from orchestrator.release.specs import is_made_from
 from orchestrator.signals import put_off
@@ -32,19 +32,9 @@ if TYPE_CHECKING:
     from orchestrator.certificates.table import CertificateTable
     from orchestrator.engine.ports import Lease
     from orchestrator.engine.values import Container, ContainerSpec
+    from orchestrator.lifecycle.sharing import Place
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
-
-OPEN_EVERY = 0.1  # seconds
-OPEN_PATIENCE = 2.0  # seconds; what is only busy for a moment is not restarted
-
-
-@dataclass
-class Findings:
-    """What `up` tells at its end."""
-
-    warnings: list[str] = field(default_factory=list)
-    mended: list[str] = field(default_factory=list)
 
 
 def bring_up_gateway(
@@ -54,30 +44,28 @@ def bring_up_gateway(
     findings: Findings,
     *,
     certification: Certification = NOTHING,
+    place: Place | None = None,
     allow_downtime: bool,
 ) -> str:
     """Bring up the gateway; return what that took: started, unchanged, reconfigured and the like.
 
-    Raises GatewayError where users do not get in however it is started.
+    `place` is where it is behind a door that stacks share. Raises GatewayError where users do not get
+    in however it is started.
     """
     spec, found = gateway_spec(house.stack), snapshot.gateway
-    outdated = found is not None and not is_made_from(found, spec)
+    outdated = found is not None and not _is_made_for(found, spec, place)
     unborn = found is not None and found.state == "created"  # its maker died before it was whole
     if found is None or unborn or (outdated and allow_downtime):
-        with put_off():  # users would be left without a door
-            if found is not None:
-                house.engine.stop(found.id, spec.stop_grace)
-                house.engine.remove(found.id)
-            _boot(house, spec, certification)
+        _make(house, spec, found, certification, place)
         recover(house, lease)
         return "recreated" if found else "started"
     if outdated:
         findings.warnings.append(warn_of_drift(spec.name))
     if not found.running:
         house.engine.start(found.id)
-    _join_networks(house, spec, found, findings)
+    _join_networks(house, spec, found, findings, place)
     await_gateway(house)
-    reopened = _reopen(house, spec, lease, findings, allow_downtime=allow_downtime)
+    reopened = reopen(house, spec, lease, findings, allow_downtime=allow_downtime)
     moved = _move_over(house, found, certification)
     recover(house, lease)
     sweep(house, found)  # a release that could not put its own away has said so
@@ -89,76 +77,54 @@ def bring_up_gateway(
     return "reconfigured" if changed else "unchanged" if found.running else "started"
 
 
+def _make(
+    house: House,
+    spec: ContainerSpec,
+    found: Container | None,
+    certification: Certification,
+    place: Place | None,
+) -> None:
+    """Make the container, in the place of the one that is `found`."""
+    with put_off():  # users would be left without a door
+        if found is not None:
+            house.engine.stop(found.id, spec.stop_grace)
+            house.engine.remove(found.id)
+        _boot(house, spec, certification, place)
+
+
+def _is_made_for(container: Container, spec: ContainerSpec, place: Place | None) -> bool:
+    behind = place is None or find_front(container) == place.front
+    return behind and is_made_from(container, spec)
+
+
 def _join_networks(
-    house: House, spec: ContainerSpec, container: Container, findings: Findings
+    house: House,
+    spec: ContainerSpec,
+    container: Container,
+    findings: Findings,
+    place: Place | None,
 ) -> None:
     """Take the gateway into the networks that it is not in, whoever took it out."""
     for network in find_missing_networks(house, container):
         aliases = spec.aliases if network == spec.network else ()
-        house.engine.connect(container.id, network, aliases=aliases)
+        address = place.address if place and network == place.network else None
+        house.engine.connect(container.id, network, address=address, aliases=aliases)
         tell_mended(house, findings, f"the gateway was not in the network `{network}`: it is now")
 
 
-def _reopen(
-    house: House, spec: ContainerSpec, lease: Lease, findings: Findings, *, allow_downtime: bool
-) -> bool:
-    """Restart a gateway that nobody gets to; return whether that was needed.
-
-    Nobody is locked out by that who was not before. Who got in earlier has `drain_timeout` to be
-    answered. Raises GatewayError where users do not get in afterwards.
-    """
-    if _opens(house):
-        return False
-    snapshot = observe(house)
-    door = look_at_door(house, snapshot)
-    trouble = describe_door(house, snapshot, door)
-    if trouble is None or snapshot.gateway is None:
-        return False
-    if door is Door.SHUT or (door is Door.HALF and allow_downtime):
-        require_held(lease)
-        house.emit(Progress(f"{trouble.text}: restarting {spec.name}"))
-        with put_off():  # users would be left without a door
-            house.engine.stop(snapshot.gateway.id, spec.stop_grace)
-            house.engine.start(snapshot.gateway.id)
-        await_gateway(house)
-        if not _opens(house):
-            raise GatewayError(
-                f"{trouble.text} and was restarted",
-                "is a firewall in the way (`iptables -S`), or another program (`ss -ltnp`)?",
-            )
-        tell_mended(house, findings, f"{trouble.text}: it was restarted")
-        return True
-    if door in (Door.GONE, Door.DEAF):
-        raise GatewayError(trouble.text, trouble.hint)
-    if door is not Door.MOVED:  # that is told as drift
-        findings.warnings.append(f"{trouble.text}: {trouble.hint}")
-    return False
-
-
-def _opens(house: House) -> bool:
-    """Whether users get in, at once or after a moment."""
-    opened = poll(
-        lambda: house.admin.opens() or None,
-        clock=house.clock,
-        every=OPEN_EVERY,
-        within=OPEN_PATIENCE,
-    )
-    return opened is not None
-
-
-def tell_mended(house: House, findings: Findings, text: str) -> None:
-    """Say what was put right, now and at the end."""
-    house.emit(Recovered(text))
-    findings.mended.append(text)
-
-
-def _boot(house: House, spec: ContainerSpec, certification: Certification) -> None:
+def _boot(
+    house: House, spec: ContainerSpec, certification: Certification, place: Place | None
+) -> None:
     """Create the gateway with a whole config before NGINX looks for one."""
     house.emit(Progress(f"starting {spec.name}"))
     for volume in spec.volumes:
         house.engine.ensure_volume(volume.name, naming.labels(house.stack.name, "gateway"))
+    if place is not None:
+        spec = replace(spec, labels={**spec.labels, naming.DOOR: place.front})
     container = house.engine.create(spec)
     try:
+        if place is not None:
+            house.engine.connect(container, place.network, address=place.address)
         left = _left_behind(house, container)
         snapshot = observe(house)
         table = _to_table(snapshot, left)

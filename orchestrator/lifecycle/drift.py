@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.config import Earlier, Newer
-from orchestrator.gateway.container import fit_gateway, gateway_spec
+from orchestrator.gateway.container import find_front, fit_gateway, gateway_spec
 from orchestrator.gateway.render import render
 from orchestrator.release.count import find_count
 from orchestrator.release.provision import provide
@@ -70,8 +70,8 @@ def _compare_config(stack: Stack, snapshot: Snapshot) -> Iterator[str]:
     if config is None:
         return
     fitted = fit_gateway(stack, snapshot.gateway)
-    has_all = config.table.has(stack)
-    if not has_all or render(fitted, config.table, config.certificates).id != config.id:
+    has_all, front = config.table.has(stack), find_front(snapshot.gateway)
+    if not has_all or render(fitted, config.table, config.certificates, front).id != config.id:
         yield "the NGINX config is not the one that stack.yaml renders to"
     if snapshot.current != config.id:
         yield "NGINX serves another config than the one it would start with"

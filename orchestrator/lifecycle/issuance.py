@@ -16,7 +16,8 @@ from orchestrator.errors import ConfigurationError, GatewayError
 from orchestrator.events import Progress, Waiting
 from orchestrator.gateway.keyring import Keyring
 from orchestrator.gateway.registration import Failure, Registration
-from orchestrator.lifecycle.door import Findings, reconfigure
+from orchestrator.lifecycle.door import reconfigure
+from orchestrator.lifecycle.findings import Findings
 from orchestrator.release.lock import require_held
 
 if TYPE_CHECKING:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.events import Waiting, Warned
+from orchestrator.gateway.container import find_front
 from orchestrator.jobs.conclusion import record_left
+from orchestrator.lifecycle.sharing import close_door, leave_door
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, is_ours, observe
@@ -50,6 +52,9 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
         for stranger in (c for c in listed if not is_ours(c)):
             house.emit(Warned(f"container `{stranger.name}` is none of ours: it is left alone"))
         found = [c for c in listed if is_ours(c) and _role(c) != "lock"]
+        shares = stack.gateway.door is not None or any(find_front(one) for one in found)
+        if shares:
+            leave_door(house)
         # The gateway first: it lets what is in flight end while the services still answer.
         for role in ("gateway", "service", "run", "job", "migration", "accessory", "holder"):
             if lease is not None:
@@ -59,6 +64,7 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
                 told = " and ".join(sorted(c.name for c in going))
                 house.emit(Waiting(f"stopping {told}"))
             in_parallel(lambda c: _stop_and_remove(house, c, data=volumes), going)
+        doors = close_door(house) if shares else ()
         _remove_networks(house)
         others = {volume.external for volume in stack.volumes.values()}
         labelled = [n for n in house.engine.volumes(stack.name) if n not in others]
@@ -67,7 +73,8 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
         in_parallel(house.engine.remove_volume, [*names, *files])
     if not volumes:
         _tell_of_left(house, found)
-    return Removed(containers=tuple(sorted(c.name for c in found)), volumes=names)
+    removed = (*(c.name for c in found), *doors)
+    return Removed(containers=tuple(sorted(removed)), volumes=names)
 
 
 def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:

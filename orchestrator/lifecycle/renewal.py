@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ConfigurationError, StackctlError
 from orchestrator.gateway.container import fit_gateway
 from orchestrator.lifecycle.certification import gather_certificates
-from orchestrator.lifecycle.door import Findings, reconfigure
+from orchestrator.lifecycle.door import reconfigure
+from orchestrator.lifecycle.findings import Findings
 from orchestrator.lifecycle.issuance import Desk, Issuance
 from orchestrator.release.gateway import require_gateway
 from orchestrator.release.lock import hold_lock

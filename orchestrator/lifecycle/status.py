@@ -90,6 +90,7 @@ class GatewayStatus:
     listen: str
     connections: int | None = None
     requests: int | None = None
+    shared: bool = False  # whether `listen` is the door that stacks share
     door: str = ""  # how the public door is: open, shut and the like; empty where nobody can ask
     trouble: str = ""  # what is wrong with it
     hint: str = ""
@@ -212,6 +213,7 @@ def _to_gateway(
         state=snapshot.gateway.state if snapshot.gateway else "absent",
         config=snapshot.config.id if snapshot.config else None,
         listen=str(house.stack.gateway.listen),
+        shared=house.stack.gateway.door is not None,
         connections=connections.open if connections else None,
         requests=connections.requests if connections else None,
         door=door or "",

@@ -13,9 +13,11 @@ from orchestrator.events import Waiting, Warned
 from orchestrator.jobs.conclusion import record_left
 from orchestrator.lifecycle.accessory import bring_up_accessory, spec_of_accessory
 from orchestrator.lifecycle.certification import gather_certificates
-from orchestrator.lifecycle.door import Findings, bring_up_gateway, tell_mended
+from orchestrator.lifecycle.door import bring_up_gateway
+from orchestrator.lifecycle.findings import Findings, tell_mended
 from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories
 from orchestrator.lifecycle.renewal import take_in_issued
+from orchestrator.lifecycle.sharing import join_door, refuse_claimed, settle_door
 from orchestrator.lifecycle.waking import wake_stopped
 from orchestrator.release.externals import require_externals
 from orchestrator.release.gateway import refuse_newer
@@ -134,14 +136,17 @@ def _bring_up_parts(
             house, spec, found, findings, allow_downtime=allow_downtime
         )
     require_held(lease)
-    gateway = bring_up_gateway(
-        house,
-        lease,
-        snapshot,
-        findings,
-        certification=certification,
-        allow_downtime=allow_downtime,
-    )
+    with join_door(house) as place:
+        gateway = bring_up_gateway(
+            house,
+            lease,
+            snapshot,
+            findings,
+            certification=certification,
+            place=place,
+            allow_downtime=allow_downtime,
+        )
+        findings.warnings += settle_door(house, place, snapshot.gateway)
     await_accessories(house)
     return gateway, accessories, findings
 
@@ -161,6 +166,7 @@ def _look_first(
         require_reachable(house, gateway)
     there = refuse_foreign(house, names_of_stack(house.stack))
     require_externals(house)
+    refuse_claimed(house)
     warnings = warn_of_unowned(there)
     volumes = {one.name for one in there if one.kind == "volume"}
     for name, spec in specs.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import CandidateError, EngineError, StackctlError
 from orchestrator.events import Progress, Waiting, Warned
-from orchestrator.lifecycle.door import Findings, tell_mended
+from orchestrator.lifecycle.findings import Findings, tell_mended
 from orchestrator.release.candidate import start_again
 from orchestrator.release.gate import pass_gate
 from orchestrator.release.lock import require_held

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.certificates.acme import AcmeAuthority
 from orchestrator.evidence.seal import KEY_VARIABLE
+from orchestrator.gateway.afar import ask_inside
 from orchestrator.gateway.apply import Gateway
 from orchestrator.stack.secret import parse_secret
 
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from orchestrator.asking import Ask
     from orchestrator.certificates.account import Account
     from orchestrator.certificates.authority import Authority
     from orchestrator.clock import Clock
-    from orchestrator.engine.ports import Engine
+    from orchestrator.engine.ports import Engine, Inside
     from orchestrator.engine.values import Container
     from orchestrator.events import Emit
     from orchestrator.gateway.admin import Admin
@@ -44,6 +46,7 @@ class House:
     vault: Vault | None = field(default=None, repr=False)  # and where else, with `secrets_command`
     kept_in: Path | None = None  # what reports are kept in; None: `reports/` beside stack.yaml
     entrance: Entrance | None = None  # where the engine is on another machine
+    ask_inside: Callable[[Inside, str], Ask] = ask_inside  # a port of a container of that id
     open_authority: Callable[[Account], Authority] = AcmeAuthority  # who issues certificates
 
     @cached_property

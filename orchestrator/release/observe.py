@@ -13,7 +13,7 @@ from orchestrator.certificates.table import NO_CERTIFICATES, CertificateTable
 from orchestrator.errors import NotFound
 from orchestrator.gateway.addresses import AddressTable, Upstream, fit_table
 from orchestrator.gateway.config import Config, Earlier, Newer, parse_config
-from orchestrator.gateway.container import fit_gateway
+from orchestrator.gateway.container import find_front, fit_gateway
 from orchestrator.gateway.files import CURRENT, lane_file
 from orchestrator.gateway.lane import Lane, parse_lane
 from orchestrator.gateway.render import render
@@ -163,7 +163,8 @@ def fit_config(
     known = known.only(network.owns) if network else known
     table = fit_table(known, stack, pool, snapshot.taken, candidate)
     served = snapshot.certificates if certificates is None else certificates
-    return render(fit_gateway(stack, snapshot.gateway), table, served)
+    gateway = snapshot.gateway
+    return render(fit_gateway(stack, gateway), table, served, find_front(gateway))
 
 
 def to_table(replicas: Iterable[Replica]) -> AddressTable:

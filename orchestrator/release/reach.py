@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError, GatewayError
 from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT
-from orchestrator.gateway.container import gateway_spec
+from orchestrator.gateway.container import find_front, gateway_spec
 from orchestrator.release.observe import observe
 from orchestrator.sockets import SOCKETS, listens
+from orchestrator.stack import naming
 from orchestrator.stack.arrival import choose_host
 from orchestrator.stack.quantities import HTTP, HTTPS, Address, write_host, write_port
 
@@ -47,6 +48,7 @@ class Door(StrEnum):
     DEAF = "deaf"  # NGINX does not answer behind it
     AWAY = "away"  # it is on another machine, and not reached from here
     ASTRAY = "astray"  # it is open, and `gateway.url` does not lead there
+    APART = "apart"  # the door that stacks share does not lead there
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ def look_at_door(house: House, snapshot: Snapshot) -> Door:
     if snapshot.gateway is None or house.admin.opens():
         return Door.OPEN
     listen = house.stack.gateway.listen
+    if house.stack.gateway.door:
+        return Door.APART
     if house.stack.gateway.url and house.admin.opens_behind():
         return Door.ASTRAY
     if house.admin.afar:
@@ -107,6 +111,9 @@ def describe_door(house: House, snapshot: Snapshot, door: Door) -> Trouble | Non
             f"{house.stack.gateway.url} does not lead to this gateway: {house.admin.find_miss()}",
             f"the gateway is open at {listen}: look at the proxy in front, or correct `gateway.url`",
         )
+    if door is Door.APART:
+        told = f"the shared door at {listen} does not lead to this gateway"
+        return Trouble(f"{told}: {house.admin.find_miss()}", MENDS)
     published = gateway.doors.get(PUBLIC_PORT, listen) if gateway else listen
     return {
         Door.OPEN: None,
@@ -194,7 +201,8 @@ def require_reachable(house: House, gateway: Container) -> None:
 def find_missing_networks(house: House, gateway: Container) -> tuple[str, ...]:
     """Return the networks that a gateway should be in and is not."""
     spec = gateway_spec(house.stack)
-    wanted = (spec.network, spec.edge)
+    shared = naming.network_name(naming.SHARED) if find_front(gateway) else None
+    wanted = (spec.network, spec.edge, shared)
     return tuple(name for name in wanted if name and name not in gateway.addresses)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from orchestrator.gateway.container import fit_gateway
+from orchestrator.gateway.container import find_front, fit_gateway
 from orchestrator.gateway.render import render
 from orchestrator.release.specs import is_made_from
 from orchestrator.stack import naming
@@ -53,7 +53,8 @@ def _is_at_home(replica: Replica, service: Service, table: AddressTable) -> bool
 def serves(stack: Stack, gateway: Container, served: Config) -> bool:
     """Whether NGINX serves what stack.yaml says, with the addresses that are given out."""
     fitted = fit_gateway(stack, gateway)
-    return render(fitted, served.table, served.certificates).id == served.id
+    front = find_front(gateway)
+    return render(fitted, served.table, served.certificates, front).id == served.id
 
 
 def runs(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from orchestrator.stack.hosts import find_exact
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from orchestrator.stack.model import Service, Stack
     from orchestrator.stack.routes import Route
 
@@ -19,7 +21,12 @@ def list_hosts(service: Service, route: Route) -> tuple[str, ...]:
 
 
 def list_names(stack: Stack) -> list[str]:
-    """Return the hosts by which requests come to a stack, without those that have a star.
+    """Return the hosts by which requests come to a stack, without those that have a star."""
+    return [name for name in list_patterns(stack) if "*" not in name]
+
+
+def list_patterns(stack: Stack) -> tuple[str, ...]:
+    """Return the hosts by which requests come to a stack.
 
     Among them are those that requests are led on from.
     """
@@ -30,7 +37,7 @@ def list_names(stack: Stack) -> list[str]:
             found |= dict.fromkeys(list_hosts(service, route))
             moved += route.redirect_from
         found |= dict.fromkeys(one.host for one in moved if one.host)
-    return [name for name in found if "*" not in name]
+    return tuple(found)
 
 
 def choose_host(service: Service, path: str) -> str | None:
@@ -39,6 +46,9 @@ def choose_host(service: Service, path: str) -> str | None:
     fitting = [r for r in routes if path == r.path or path.startswith(r.path.rstrip("/") + "/")]
     closest = max(fitting, key=lambda route: len(route.path), default=next(iter(routes), None))
     patterns = list_hosts(service, closest) if closest else ()
-    if not patterns:
-        return None
+    return find_name(patterns) if patterns else None
+
+
+def find_name(patterns: Sequence[str]) -> str:
+    """Return a name that one of the patterns stands for: an exact one where there is one."""
     return find_exact(patterns) or patterns[0].replace("*", GUEST, 1)

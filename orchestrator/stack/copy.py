@@ -31,7 +31,8 @@ def write_copy(
     document[DRILL_OF] = original
     document["gateway"] |= {"listen": str(doors[0]), "admin": str(doors[1])}
     document["gateway"].pop("tls", None)  # certificates are for the original's names
-    document["gateway"].pop("url", None)  # that leads to the original
+    for key in ("url", "door"):  # they lead to the original
+        document["gateway"].pop(key, None)
     document.pop("notify", None)
     document.pop("secrets_command", None)  # the copy is given what it says
     document.pop("jobs", None)  # no timer knows the copy

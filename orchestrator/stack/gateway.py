@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError
+from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError, model_validator
 
+from orchestrator.stack.door import Door, fill_door
 from orchestrator.stack.fields import STRICT, Image
 from orchestrator.stack.part import Resources
 from orchestrator.stack.quantities import Address, Bytes, HostAddress, Peers, Seconds, hold_host
@@ -44,6 +45,7 @@ class Gateway(_Strict):
     image: Image
     listen: HostAddress = Address("0.0.0.0", 8080)  # noqa: S104  it is the public door
     admin: HostAddress = Address("127.0.0.1", 8081)
+    door: Door = None  # that stacks share; None: those of this gateway alone
     url: Url | None = None  # where clients come; None: at the doors above
     tls: Tls | None = None
     keepalive: Annotated[Seconds, Field(ge=1, le=300, multiple_of=1)] = 60.0
@@ -56,6 +58,11 @@ class Gateway(_Strict):
     connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     pause: Pause = Pause()
     resources: GatewayResources = GatewayResources()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _comes_by_the_door(cls, written: Any) -> Any:
+        return fill_door(written)
 
     @property
     def trusts_host(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.stack.door import SharedDoor
 from orchestrator.stack.gateway import Gateway, Pause
 from orchestrator.stack.tls import Acme, CertificateFiles, Hsts, Tls
 
@@ -16,6 +17,8 @@ GATEWAY: dict[type[BaseModel], dict[str, str]] = {
         "listen": "The public door: a port of every IPv4 address, or an address and a port; `[::]:80` is every"
         " address of IPv4 and IPv6.",
         "admin": "Where stackctl asks the gateway: a loopback address of the engine's host.",
+        "door": "The public door that stacks on one machine share, each with hosts of its own; `true` is the ports 80 and"
+        " 443. Without it the gateway has a door of its own.",
         "url": "Where clients come, if a proxy stands in front: `https://shop.example`. The witness, `bench` and"
         " each check of the public door come there, too.",
         "tls": "The public door for TLS, beside `listen`; without it there is none.",
@@ -31,6 +34,10 @@ GATEWAY: dict[type[BaseModel], dict[str, str]] = {
         " it, a third of what fits into the memory.",
         "pause": "What users of a service are told while `stackctl pause` has paused it.",
         "resources": "The most that the gateway's container may take; NGINX has a worker for each CPU.",
+    },
+    SharedDoor: {
+        "listen": "Where it is; the same for all stacks that share it.",
+        "tls": "Where it is for TLS; a stack has TLS with `gateway.tls`.",
     },
     Tls: {
         "listen": "Where it is: a port of every interface, or an address and a port.",

@@ -25,7 +25,12 @@ JOB = PREFIX + "job"  # of a container that runs one, and of its lock
 PUBLISHED = PREFIX + "published"  # of an image: what it is called in its registry
 RESOURCES = PREFIX + "resources"  # that the gateway's container has
 TLS = PREFIX + "tls"  # where the gateway's container publishes its door for TLS
+DOOR = PREFIX + "door"  # of a gateway behind a shared door: where that one is in their network
 SPEC = PREFIX + "spec"  # hash of what a container was made from: tells 'unchanged' from 'changed'
+
+
+# Whose the door is that stacks share. No stack can be called so: names in stack.yaml have no dots.
+SHARED = "stackctl.door"
 
 
 def other(color: Color) -> Color:

@@ -19,6 +19,7 @@ from orchestrator.stack.claims import (
     list_routes,
 )
 from orchestrator.stack.document import Fault
+from orchestrator.stack.door import fill_door, find_door_faults
 from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
 from orchestrator.stack.places import find_place_faults, find_publication_faults
@@ -43,6 +44,8 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     """Yield what does not fit together, whatever else is wrong with the document."""
     services = _mappings(document.get("services"))
     accessories = _mappings(document.get("accessories"))
+    yield from find_door_faults(document.get("gateway"), services)
+    document = {**document, "gateway": fill_door(document.get("gateway"))}
     yield from _image_faults(services)
     yield from _name_faults(services, accessories)
     yield from find_route_faults(services)

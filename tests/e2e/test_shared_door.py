@@ -1,0 +1,256 @@
+"""Stacks that share one door on the real engine: no one's release, end or fault is another one's."""
+
+from __future__ import annotations
+
+import http.client
+import secrets
+import threading
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import docker
+import pytest
+from websockets.sync.client import connect
+
+from orchestrator.asking import Unanswered, ask_once
+from orchestrator.stack import naming
+from tests.e2e.load import under_load
+from tests.e2e.operator import Operator, describe_app, wait_until
+from tests.e2e.tls import HOST, Door
+from tests.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from orchestrator.asking import Answer
+
+pytestmark = pytest.mark.xdist_group("shared door")  # of which an engine has one
+SHOP = "shop.example"
+DOOR = "stackctl.door-gateway"
+
+
+@dataclass
+class Tenant:
+    """A stack behind the shared door."""
+
+    operator: Operator
+    host: str
+    ports: tuple[int, int]
+    tls: dict[str, Any] | None = None
+
+    def write(self, *hosts: str, **service: object) -> None:
+        """Write stack.yaml: an app for its host, or for others."""
+        listen, tls = self.ports
+        app = describe_app("/") | {"replicas": 1, "hosts": list(hosts or (self.host,)), **service}
+        self.operator.write_services({"app": app})
+        stack = self.operator.read()
+        del stack["gateway"]["listen"]
+        stack["gateway"]["door"] = {"listen": f"127.0.0.1:{listen}", "tls": f"127.0.0.1:{tls}"}
+        if self.tls:
+            stack["gateway"]["tls"] = self.tls
+        self.operator.write(stack)
+
+    def ask(self, path: str = "/", host: str = "", **how: Any) -> Answer:
+        """Ask at the door, by this stack's host or another one. Raises Unanswered."""
+        where = ("127.0.0.1", self.ports[0])
+        return ask_once(where, path, 30, headers={"Host": host or self.host}, **how)
+
+    def serving(self) -> str:
+        """Return the version that users get, or the status of what they get instead."""
+        answer = self.ask()
+        return str(answer.json()["version"]) if answer.good else str(answer.status)
+
+
+@dataclass
+class Visits:
+    """What a user got who keeps a connection."""
+
+    answered: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def strict_user(tenant: Tenant) -> Iterator[Visits]:
+    """Ask again and again by HTTP/1.1 on kept connections: each request counts, and none is repeated."""
+    visits, over = Visits(), threading.Event()
+
+    def come() -> None:
+        while not over.is_set():
+            with closing(
+                http.client.HTTPConnection("127.0.0.1", tenant.ports[0], timeout=30)
+            ) as to:
+                try:
+                    while not over.is_set():
+                        to.request("POST", "/", body=b"{}", headers={"Host": tenant.host})
+                        answer = to.getresponse()
+                        answer.read()
+                        if answer.status != 200:
+                            visits.failed.append(str(answer.status))
+                        visits.answered += 1
+                        if answer.headers["Connection"] == "close":
+                            break
+                except (OSError, http.client.HTTPException) as error:
+                    visits.failed.append(repr(error))
+
+    thread = threading.Thread(target=come)
+    thread.start()
+    try:
+        yield visits
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tenant, Tenant]]:
+    """Return a shop, and a blog that has TLS as well, both behind the door and at v1."""
+    ports = free_port(), free_port()
+    with ExitStack() as left:
+        made = []
+        for name, host in (("shop", SHOP), ("blog", HOST)):
+            operator = Operator(tmp_path_factory.mktemp(name), f"t{secrets.token_hex(3)}")
+            left.callback(operator.remove_everything)
+            made.append(Tenant(operator, host, ports))
+        left.callback(remove_door)
+        shop, blog = made
+        door = Door(blog.operator)
+        door.port = ports[1]
+        keys = door.keys(redirect=False)
+        blog.tls = {key: value for key, value in keys.items() if key != "listen"}
+        for tenant in made:
+            tenant.write()
+            tenant.operator.up()
+        yield shop, blog
+
+
+def remove_door() -> None:
+    """Leave nothing of the door, whatever state it is in."""
+    engine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
+    label = {"label": f"{naming.STACK}={naming.SHARED}"}
+    for container in engine.containers(all=True, filters=label):
+        engine.remove_container(container["Id"], force=True, v=True)
+    for network in engine.networks(filters=label):
+        for name in engine.inspect_network(network["Id"])["Containers"]:
+            engine.disconnect_container_from_network(name, network["Id"], force=True)
+        engine.remove_network(network["Id"])
+    for volume in engine.volumes(filters=label)["Volumes"] or ():
+        engine.remove_volume(volume["Name"])
+    engine.close()
+
+
+def test_a_release_behind_the_door_is_proven_through_it(tenants: tuple[Tenant, Tenant]) -> None:
+    """By both of its ways; the app is told of the client, and the door's config stays as it was."""
+    shop, blog = tenants
+    before = read_door(blog.operator)
+    for tenant, version in ((shop, "v1b"), (blog, "v1b")):
+        done = tenant.operator.deploy(version)
+        assert done.code == 0, done.stderr
+        witness = tenant.operator.evidence(done)["witness"]
+        assert (witness["lost"], witness["ok"] > 0) == (0, True), witness
+        assert tenant.serving() == version
+    assert read_door(blog.operator) == before
+    assert done.document["url"] == f"https://{HOST}:{blog.ports[1]}/"
+
+    client = {told_client(shop), told_client(shop, "X-Forwarded-For")}
+    assert len(client) == 1, "a client may say who it is"
+    assert shop.ask(host="nobody.example").json()["detail"] == "no stack has this host"
+
+
+def told_client(tenant: Tenant, *lies: str) -> str:
+    """Return which address the app is told, whatever else a client claims of itself."""
+    where, claimed = ("127.0.0.1", tenant.ports[0]), dict.fromkeys(lies, "203.0.113.9")
+    echo = {"Host": tenant.host, "X-Echo": "1", **claimed}
+    headers = dict(ask_once(where, "/", 30, headers=echo).json()["headers"])
+    assert headers["X-Forwarded-For"] == headers["X-Real-IP"]
+    return str(headers["X-Forwarded-For"])
+
+
+def read_door(operator: Operator) -> str:
+    """Return the config that the door serves."""
+    asked = operator.engine.exec_create(DOOR, ["cat", "/etc/stackctl/current/nginx.conf"])
+    return str(operator.engine.exec_start(asked["Id"]).decode())
+
+
+def test_what_becomes_of_one_stack_is_nothing_to_the_other(
+    tenants: tuple[Tenant, Tenant], tmp_path: Any
+) -> None:
+    """One is broken in each way, taken down and brought back: clients of the other lose nothing."""
+    shop, blog = tenants
+    url = f"https://{HOST}:{blog.ports[1]}/"
+    with (
+        strict_user(blog) as visits,
+        under_load(url, tmp_path, rate=100, proto="HTTP/2.0") as load,
+        connect(f"ws://{HOST}:{blog.ports[0]}/socket") as talk,
+    ):
+        shop.write(SHOP, HOST)  # which is the other one's
+        refused = shop.operator.run("up")
+        assert refused.code == 1, refused.stderr
+        assert f"`{HOST}` is a host of the stack `{blog.operator.name}`" in refused.stderr
+        assert shop.serving() == "v1b"
+
+        shop.operator.engine.stop(f"{shop.operator.name}-gateway", timeout=0)
+        assert shop.ask().status == 502
+        shop.operator.engine.start(f"{shop.operator.name}-gateway")
+        wait_until(lambda: shop.serving() == "v1b" or None)
+        shop.write()
+        assert shop.operator.run("down").code == 0
+        assert shop.ask().status == 404
+        shop.write(SHOP, "*.shop.example")
+        shop.operator.up()
+        assert shop.serving() == "v1"
+        assert shop.ask(host="a.shop.example").good
+        talk.send("still")  # by a worker of the door that is three configs old
+        assert talk.recv(timeout=10) == "still"
+    assert visits.failed == []
+    assert visits.answered > 100
+    assert (load.sent > 300, load.failed) == (True, 0)
+
+
+def test_a_door_is_where_all_its_stacks_say(tenants: tuple[Tenant, Tenant]) -> None:
+    """One that names other ports is told where the door is, and nothing of it changes."""
+    shop, _ = tenants
+    elsewhere = Tenant(shop.operator, SHOP, (free_port(), shop.ports[1]))
+    elsewhere.write(SHOP, "*.shop.example")
+    refused = shop.operator.run("up")
+    assert refused.code == 1
+    assert f"the door that stacks share is at 127.0.0.1:{shop.ports[0]}" in refused.stderr
+    shop.write(SHOP, "*.shop.example")
+    assert shop.operator.up().document["gateway"] == "unchanged"
+
+
+def test_a_door_that_died_is_brought_back_with_all_that_it_led_to(
+    tenants: tuple[Tenant, Tenant],
+) -> None:
+    """By the engine where it was killed, and by `up` of any stack where it is gone altogether."""
+    shop, blog = tenants
+    engine = shop.operator.engine
+    engine.kill(DOOR)
+    engine.start(DOOR)
+    wait_until(lambda: answers(blog) or None)
+    engine.remove_container(DOOR, force=True)
+    told = shop.operator.run("status", "--output", "json").document["gateway"]
+    assert told["door"] == "apart"
+    shop.operator.up()
+    assert (shop.ask().good, blog.ask().good) == (True, True)
+
+
+def answers(tenant: Tenant) -> bool:
+    """Whether users get an answer."""
+    try:
+        return tenant.ask().good
+    except Unanswered:
+        return False
+
+
+def test_the_last_one_takes_the_door_down(tenants: tuple[Tenant, Tenant]) -> None:
+    """And nothing of it is left on the engine."""
+    shop, blog = tenants
+    assert shop.operator.run("down").code == 0
+    assert blog.ask().good
+    assert DOOR in blog.operator.run("down", "--output", "json").document["containers"]
+    label = {"label": f"{naming.STACK}={naming.SHARED}"}
+    engine = shop.operator.engine
+    left = [*engine.containers(all=True, filters=label), *engine.networks(filters=label)]
+    assert left == []
+    assert not engine.volumes(filters=label)["Volumes"]
