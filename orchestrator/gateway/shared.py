@@ -104,8 +104,13 @@ def parse_door(text: str) -> Shared | None:
 
 
 def _to_part(raw: Any) -> Part:
-    hosts = tuple(to_word(host, HOST_PATTERN) for host in raw["hosts"])
-    return Part(str(ipaddress.IPv4Address(str(raw["address"]))), hosts)
+    address, hosts = raw["address"], raw["hosts"]
+    if not isinstance(address, str) or not isinstance(
+        hosts, list
+    ):  # a number would be an address too
+        raise TypeError(raw)
+    named = tuple(to_word(host, HOST_PATTERN) for host in hosts)
+    return Part(str(ipaddress.IPv4Address(address)), named)
 
 
 def find_claim(others: Mapping[str, Part], hosts: Iterable[str]) -> tuple[str, str] | None:

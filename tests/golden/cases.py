@@ -1,7 +1,7 @@
 """The cases of this folder: a stack and its addresses, and the nginx.conf that they must lead to.
 
-A file is a sentence, then `=== stack.yaml`, `=== addresses.json`, for TLS `=== certificates.json` and `=== account.txt`, and
-`=== nginx.conf`, each followed by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
+A file is a sentence, then `=== stack.yaml`, `=== addresses.json`, for TLS `=== certificates.json` and `=== account.txt`, behind a
+shared door `=== front.txt`, and `=== nginx.conf`, each followed by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
 changed is then read in `git diff`, and committed with the change that it belongs to.
 """
 
@@ -34,11 +34,12 @@ class Case(NamedTuple):
     stack: Stack
     table: AddressTable
     certificates: CertificateTable
+    front: str
     expected: str
 
     def render(self) -> Config:
         """Return the config that the stack leads to."""
-        return render(self.stack, self.table, self.certificates)
+        return render(self.stack, self.table, self.certificates, self.front)
 
     @property
     def name(self) -> str:
@@ -66,6 +67,7 @@ def _read(file: Path) -> Case:
         parse_certificates(
             json.loads(found.get("certificates.json", "[]")), found.get("account.txt", "").strip()
         ),
+        found.get("front.txt", "").strip(),
         found["nginx.conf"],
     )
 

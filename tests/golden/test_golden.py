@@ -214,7 +214,11 @@ def test_only_the_public_listener_takes_a_proxys_word(case: Case, tmp_path: Path
     """The admin listener goes by who is connected, whoever is trusted."""
     config = read_config(case.expected, tmp_path)
     trusted = [str(network) for network in case.stack.gateway.trusted_proxies]
-    assert [line[1] for line in say(named(config.public, "set_real_ip_from"))] == trusted
+    fronts = [case.front] if case.front else []
+    assert [line[1] for line in say(named(config.public, "set_real_ip_from"))] == fronts + trusted
+    for site in config.secured.values() if fronts else ():
+        assert say(named(site, "set_real_ip_from")) == [("set_real_ip_from", case.front)]
+        assert say(named(site, "real_ip_header")) == [("real_ip_header", "proxy_protocol")]
     for block in (config.http, config.admin):
         assert not [line for line in say(block) if "real_ip" in line[0]]
     if trusted:
@@ -512,16 +516,17 @@ def test_who_has_a_certificate_is_served_with_tls(case: Case, tmp_path: Path) ->
     assert [say([one])[0] for one in named(config.public, "listen")] == [
         ("listen", str(PUBLIC_PORT), "backlog=4096")
     ]
-    secured = {name for name, site in config.sites.items() if named(site, "ssl_certificate")}
+    secured = {*config.secured}
+    listener = ("listen", str(TLS_PORT), "ssl", *(["proxy_protocol"] if case.front else []))
     names = {name for one in table.certificates for name in one.names}
     assert secured == {name for name in names | config.sites.keys() if tls and table.of(name)}
     doors = [server["block"] for server in named(config.http, "server")]
     refusing = [say(one) for one in doors if named(one, "ssl_reject_handshake")]
     assert len(refusing) == (1 if tls else 0)
     for name in secured:
-        said, wanted = say(config.sites[name]), table.of(name)
+        said, wanted = say(config.secured[name]), table.of(name)
         assert tls is not None
-        assert ("listen", str(TLS_PORT), "ssl") in said
+        assert listener in said
         assert ("http2", "on" if tls.http2 else "off") in said
         assert [line[1] for line in said if line[0] == "ssl_certificate"] == [
             f"{certificate_folder(one.id)}/chain.pem" for one in wanted
@@ -532,7 +537,7 @@ def test_who_has_a_certificate_is_served_with_tls(case: Case, tmp_path: Path) ->
         proto = "$stackctl_proto" if case.stack.gateway.trusted_proxies else "$scheme"
         suffix = "" if tls.listen.port == 443 else f":{tls.listen.port}"
         sent = ("return", "308", f"https://$host{suffix}$request_uri")
-        assert (("if", "$stackctl_unsecured", *sent) in said) == tls.redirect
+        assert (("if", "$stackctl_unsecured", *sent) in say(config.sites[name])) == tls.redirect
         asked = pairs(config.http, "map", "$stackctl_unsecured") if tls.redirect else []
         assert asked == ([("default", ""), ("http", "1")] if tls.redirect else [])
         assert (f'map "{proto}$http_x_stackctl_witness"' in case.expected) == tls.redirect

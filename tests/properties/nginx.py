@@ -48,6 +48,7 @@ class Config(NamedTuple):
     upstreams: dict[str, Block]  # what each one says, by its name
     public: Block  # for hosts that no other server names
     sites: dict[str, Block]  # the servers of the public listener, by each name of a host
+    secured: dict[str, Block]  # those of TLS, which behind a shared door are others
     admin: Block
     inner: dict[
         str, Block
@@ -76,6 +77,14 @@ def read_config(text: str, folder: Path) -> Config:
         (name, server) for server in others for name in named(server, "server_name")[0]["args"]
     ]
     assert len(dict(sites)) == len(sites), "a host is there twice"
+    apart = [server for server in servers if find_port(server) == TLS_PORT]
+    secured = [
+        (name, server)
+        for server in [*apart, *others]
+        if named(server, "ssl_certificate")
+        for name in named(server, "server_name")[0]["args"]
+    ]
+    assert len(dict(secured)) == len(secured), "a host is there twice"
     inside = [one for one in servers if one not in outer and find_port(one) != TLS_PORT]
     admin, *others = inside
     inner = [
@@ -83,7 +92,8 @@ def read_config(text: str, folder: Path) -> Config:
         for server in others
     ]
     assert len({name for name, _ in inner}) == len(inner)
-    return Config(top, http["block"], dict(upstreams), public, dict(sites), admin, dict(inner))
+    doors = dict(sites), dict(secured)
+    return Config(top, http["block"], dict(upstreams), public, *doors, admin, dict(inner))
 
 
 def find_port(server: Block) -> int:

@@ -34,6 +34,8 @@ BEYOND = "where no schema can tell of a fault, it is named in BEYOND_VALUES or B
 # What no schema can tell: faults of the text itself, of variables, and between values.
 BEYOND_STACKS = {
     "keys_written_twice",
+    "door",
+    "door_to_nowhere",
     "names_that_are_taken",
     "needs_in_a_circle",
     "needs_itself",
