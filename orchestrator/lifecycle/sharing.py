@@ -272,8 +272,12 @@ def _open_admin(shared: House, door: Container) -> Admin:
 
 
 def _read(shared: House, door: Container) -> Shared:
-    """Return what the door serves. Raises GatewayError where that cannot be read."""
-    found = parse_door(shared.engine.read(door.id, CURRENT))
+    """Return what the door serves, or will when it comes back. Raises GatewayError where that cannot be read.
+
+    Whoever died between the link's rename and the reload has left another config on its disk.
+    """
+    running = door.running and _open_admin(shared, door).config()
+    found = parse_door(running or shared.engine.read(door.id, CURRENT))
     if found is None:
         raise GatewayError(
             "the config of the door that stacks share is of another stackctl's kind",

@@ -7,6 +7,8 @@ import posixpath
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import httpx
+
 from orchestrator.engine.values import Container, ContainerSpec, Image, Output, Vitals
 from orchestrator.errors import NotFound
 from orchestrator.stack import naming
@@ -125,6 +127,17 @@ class Box:
         """Return a text file."""
         disk, inside = self.find(path)
         return disk.read(inside)
+
+    @property
+    def doors(self) -> set[tuple[str, int]]:
+        """Return where the host reaches its ports."""
+        return {door.reachable for _, door in self.spec.ports}
+
+    def listen_inside(self, request: httpx.Request) -> httpx.Response:
+        """Answer who asks from inside of it: NGINX alone does."""
+        if self.nginx is None or self.state != "running":
+            raise httpx.ConnectError("connection refused", request=request)
+        return self.nginx.answer(request)
 
     def command_line(self) -> str:
         """Return how its first process calls itself."""

@@ -17,6 +17,7 @@ from orchestrator.engine.files_volume import HOLD, name_files_volume
 from orchestrator.engine.values import Network
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.gateway.admin import PUBLIC_PORT
+from orchestrator.gateway.shared import parse_door
 from orchestrator.sockets import ESTABLISHED, LISTENING
 from orchestrator.stack import naming
 from tests.fakes.apps import App
@@ -26,7 +27,7 @@ from tests.fakes.images import FakeImages
 from tests.fakes.nginx import FakeNginx, Files, NginxHabits, Reach, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from orchestrator.clock import Clock
     from orchestrator.engine.values import ContainerSpec
@@ -193,8 +194,43 @@ class FakeHost:
 
     @property
     def nginx(self) -> FakeNginx | None:
-        """Return the NGINX that runs."""
-        return next((box.nginx for box in self.boxes.values() if box.nginx), None)
+        """Return the NGINX of the stack that runs; of several, the first one's."""
+        return next((box.nginx for box in self._gateways()), None)
+
+    def _gateways(self) -> Iterator[Box]:
+        """Yield the containers with a running NGINX, but for the door that stacks share."""
+        for box in self.boxes.values():
+            if box.nginx and box.spec.labels[naming.STACK] != naming.SHARED:
+                yield box
+
+    def _find_gateway(self, request: httpx.Request) -> Box | None:
+        """Return the gateway at whose own port a request comes; where there is none, the first one."""
+        where = (request.url.host, request.url.port or 80)
+        own = [box for box in self._gateways() if where in box.doors]
+        return next(iter(own), None) or next(self._gateways(), None)
+
+    def _is_shared(self, request: httpx.Request) -> bool:
+        """Whether a request comes to the door that stacks share."""
+        where = (request.url.host, request.url.port or 80)
+        return (
+            self.shared is not None and self.shared.nginx is not None and where in self.shared.doors
+        )
+
+    def _pass_on(self, request: httpx.Request) -> httpx.Response:
+        """Answer as the shared door does: by the gateway whose stack has the host."""
+        served = parse_door(self.shared.nginx.text) if self.shared and self.shared.nginx else None
+        parts = served.parts.values() if served else ()
+        hosts = {host: part.address for part in parts for host in part.hosts}
+        address = hosts.get(request.headers["Host"])
+        if address is None:
+            return httpx.Response(404)
+        found = [box.nginx for box in self._gateways() if address in box.addresses.values()]
+        return found[0].answer(request) if found and found[0] else httpx.Response(502)
+
+    @property
+    def shared(self) -> Box | None:
+        """Return the door that stacks share."""
+        return self.find(f"{naming.SHARED}-gateway")
 
     def lose_connections(self) -> None:
         """Do as an engine does that restarts: all locks are gone."""
@@ -206,7 +242,9 @@ class FakeHost:
     def listen(self, request: httpx.Request) -> httpx.Response:
         """Answer for the gateway's two listeners: what `ask_by` asks."""
         with self.guard:
-            box = next((box for box in self.boxes.values() if box.nginx), None)
+            if self._is_shared(request):
+                return self._pass_on(request)
+            box = self._find_gateway(request)
             asks_door = "X-Stackctl-Witness" in request.headers
             if box is not None and asks_door and not self._leads_in(box, request):
                 raise httpx.ConnectError("connection refused", request=request)
@@ -215,8 +253,8 @@ class FakeHost:
             if self.silent and not self.elsewhere:
                 self.silent -= 1
                 raise httpx.ReadTimeout("it is busy", request=request)
-            if not self.elsewhere and self.nginx is not None:
-                return self.nginx.answer(request)
+            if not self.elsewhere and box is not None and box.nginx is not None:
+                return box.nginx.answer(request)
         raise httpx.ConnectError("connection refused", request=request)
 
     def has(self, host: str) -> bool:

@@ -22,6 +22,7 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.host import FakeHost
 from tests.fakes.images import FakeImages
 from tests.fakes.issuer import Issuer
+from tests.fakes.way_in import WayIn
 from tests.fakes.wire import ask_by
 
 if TYPE_CHECKING:
@@ -89,13 +90,18 @@ class World:
             folder=self.folder,
             engine=self.engine,
             admin=Admin(
-                stack.gateway.admin, stack.gateway.listen, ask_by(self.host.listen), self.host.has
+                stack.gateway.admin,
+                stack.gateway.listen,
+                ask_by(self.host.listen),
+                self.host.has,
+                outside=WayIn(stack, ask_by(self.host.listen)) if stack.gateway.door else None,
             ),
             clock=self.clock,
             emit=self._emit,
             variables=self.variables,
             vault=self.vault,
             kept_in=self.kept_in,
+            ask_inside=lambda _, container: ask_by(self.host.box(container).listen_inside),
             open_authority=self.issuer.open,
         )
 
