@@ -54,8 +54,7 @@ def bring_up_gateway(
     """
     spec, found = gateway_spec(house.stack), snapshot.gateway
     outdated = found is not None and not _is_made_for(found, spec, place)
-    unborn = found is not None and found.state == "created"  # its maker died before it was whole
-    if found is None or unborn or (outdated and allow_downtime):
+    if found is None or _is_lost(found, place) or (outdated and allow_downtime):
         _make(house, spec, found, certification, place)
         recover(house, lease)
         return "recreated" if found else "started"
@@ -75,6 +74,14 @@ def bring_up_gateway(
     if reopened:
         return "restarted"
     return "reconfigured" if changed else "unchanged" if found.running else "started"
+
+
+def _is_lost(container: Container, place: Place | None) -> bool:
+    """Whether a container serves nobody, and cannot: its maker died, or its door's network is another."""
+    if container.state == "created":
+        return True
+    displaced = place is not None and find_front(container) not in ("", place.front)
+    return displaced and not container.running
 
 
 def _make(

@@ -190,18 +190,30 @@ def _ensure_networks(shared: House) -> Network:
 def _bring_up(house: House, shared: House) -> Container:
     """Have the door run; return it."""
     door, spec = _find_gateway(shared.engine, naming.SHARED), door_spec(house.stack)
-    if door is not None and door.state == "created":  # its maker died before it was whole
-        shared.engine.remove(door.id)
-        door = None
-    if door is None:
+    if door is None or not _start(shared, door):
         with put_off():
+            if door is not None:
+                shared.engine.remove(door.id)
             _boot(shared, spec)
-    elif not door.running:
-        shared.engine.start(door.id)
     door = _require_door(shared)
     _refuse_other_ports(spec, door)
     _await(shared, door)
     return door
+
+
+def _start(shared: House, door: Container) -> bool:
+    """Have a door run that is there; return whether it does.
+
+    It does not where its maker died before it was whole, or where its network is another one since.
+    """
+    if door.state == "created":
+        return False
+    try:
+        if not door.running:
+            shared.engine.start(door.id)
+    except EngineError:
+        return False
+    return True
 
 
 def _boot(shared: House, spec: ContainerSpec) -> None:

@@ -37,7 +37,13 @@ class Tenant:
     operator: Operator
     host: str
     ports: tuple[int, int]
-    tls: dict[str, Any] | None = None
+    secured: Door | None = None
+
+    @property
+    def door(self) -> Door:
+        """Return its way in by TLS."""
+        assert self.secured is not None
+        return self.secured
 
     def write(self, *hosts: str, **service: object) -> None:
         """Write stack.yaml: an app for its host, or for others."""
@@ -47,8 +53,9 @@ class Tenant:
         stack = self.operator.read()
         del stack["gateway"]["listen"]
         stack["gateway"]["door"] = {"listen": f"127.0.0.1:{listen}", "tls": f"127.0.0.1:{tls}"}
-        if self.tls:
-            stack["gateway"]["tls"] = self.tls
+        if self.secured:
+            keys = self.secured.keys(redirect=False)
+            stack["gateway"]["tls"] = {key: keys[key] for key in keys if key != "listen"}
         self.operator.write(stack)
 
     def ask(self, path: str = "/", host: str = "", **how: Any) -> Answer:
@@ -114,10 +121,8 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tenant, 
             made.append(Tenant(operator, host, ports))
         left.callback(remove_door)
         shop, blog = made
-        door = Door(blog.operator)
-        door.port = ports[1]
-        keys = door.keys(redirect=False)
-        blog.tls = {key: value for key, value in keys.items() if key != "listen"}
+        blog.secured = Door(blog.operator)
+        blog.secured.port = ports[1]
         for tenant in made:
             tenant.write()
             tenant.operator.up()
@@ -155,6 +160,10 @@ def test_a_release_behind_the_door_is_proven_through_it(tenants: tuple[Tenant, T
     client = {told_client(shop), told_client(shop, "X-Forwarded-For")}
     assert len(client) == 1, "a client may say who it is"
     assert shop.ask(host="nobody.example").json()["detail"] == "no stack has this host"
+    # By a connection for the other one's name, as a browser may reuse it: it is sent to another.
+    assert blog.door.ask(host=HOST, told=SHOP).status == 421
+    with pytest.raises(OSError, match=r"EOF|reset"):
+        blog.door.connect(blog.door.trust(), "nobody.example")
 
 
 def told_client(tenant: Tenant, *lies: str) -> str:

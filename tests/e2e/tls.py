@@ -61,12 +61,14 @@ class Door:
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         return context.wrap_socket(plain, server_hostname=host, **how)  # type: ignore[arg-type]
 
-    def ask(self, path: str = "/", host: str = HOST, method: str = "GET") -> Answered:
-        """Ask once, in HTTP/1.1."""
+    def ask(
+        self, path: str = "/", host: str = HOST, method: str = "GET", told: str = ""
+    ) -> Answered:
+        """Ask once, in HTTP/1.1, by the name of the certificate or by another one that is `told`."""
         with closing(self.connect(self.trust("http/1.1"), host)) as opened:
             connection = http.client.HTTPConnection(host, self.port)
             connection.sock = opened
-            connection.request(method, path)
+            connection.request(method, path, headers={"Host": told} if told else {})
             answer = connection.getresponse()
             shown = opened.getpeercert(binary_form=True) or b""
             return Answered(answer.status, answer.headers, answer.read(), shown)

@@ -113,7 +113,9 @@ def test_a_gateway_moves_in_and_out_with_downtime_only(shop: Tenant, blog: Tenan
     shop.document["gateway"] = shared
     told = shop.up().warnings
     assert any("`shop-gateway` differs" in text or "recreates it" in text for text in told), told
-    assert not shop.answers()
+    assert shop.host.shared is not None
+    assert shop.host.shared.nginx is not None
+    assert "shop.example" not in shop.host.shared.nginx.text
     shop.up(allow_downtime=True)
     assert (shop.answers(), blog.answers()) == (True, True)
     shop.document["gateway"] = {**own, "listen": 8000}
@@ -147,3 +149,19 @@ def test_whoever_changes_the_door_waits_for_another_who_does(shop: Tenant, blog:
     held.release()
     blog.up()
     assert blog.answers()
+
+
+def test_a_network_that_was_pruned_while_all_was_stopped_is_made_anew(
+    shop: Tenant, blog: Tenant
+) -> None:
+    """With other addresses: whoever does not run is moved there by its own `up`."""
+    for each in (shop, blog):
+        each.up()
+    for box in [*shop.host.boxes.values()]:
+        shop.host.end("stop", box)
+    for name in (naming.network_name(naming.SHARED), naming.edge_name(naming.SHARED)):
+        del shop.host.networks[name]
+    blog.up()
+    assert (shop.answers(), blog.answers()) == (False, True)
+    shop.up()
+    assert (shop.answers(), blog.answers()) == (True, True)
