@@ -16,20 +16,8 @@ from orchestrator.engine.creation import create_container
 from orchestrator.engine.identity import identify, read_memory
 from orchestrator.engine.lease import take_lease
 from orchestrator.engine.payloads import PERSISTENT, RESTING, to_container
-from orchestrator.engine.session import FirstSession, JoinedSession, await_code, find_code
+from orchestrator.engine.session import FirstSession, JoinedSession
 from orchestrator.engine.transfer import bring_image, push_image
-from orchestrator.engine.values import (
-    BuildOrder,
-    Container,
-    ContainerSpec,
-    Ending,
-    Image,
-    Made,
-    Named,
-    Network,
-    Output,
-    Vitals,
-)
 from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.stack import naming
 
@@ -39,6 +27,18 @@ if TYPE_CHECKING:
     import docker
 
     from orchestrator.engine.ports import Conversation, Lease, Session
+    from orchestrator.engine.values import (
+        BuildOrder,
+        Container,
+        ContainerSpec,
+        Ending,
+        Image,
+        Made,
+        Named,
+        Network,
+        Output,
+        Vitals,
+    )
     from orchestrator.whereabouts import Whereabouts
 
 
@@ -150,12 +150,7 @@ class DockerEngine:
 
     def execute(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Output:
         """Run a command inside a container and wait for it."""
-        doing = f"running `{argv[0]}` in a container"
-        with translated(doing):
-            command = self._client.exec_create(container, list(argv), user=user)["Id"]
-            printed = self._client.exec_start(command)
-            code = await_code(lambda: find_code(self._client, command), doing)
-        return Output(code, bytes(printed).decode(errors="replace"))
+        return inspection.run_command(self._client, container, argv, user)
 
     def converse(self, container: str, argv: tuple[str, ...], *, user: str = "") -> Conversation:
         """Start a command inside a container that is asked line by line."""
@@ -193,6 +188,10 @@ class DockerEngine:
     def read(self, container: str, path: str) -> str:
         """Return a text file of the container, following one link."""
         return inspection.read_file(self._client, container, path)
+
+    def fetch(self, container: str, folder: str) -> Iterator[bytes]:
+        """Yield a folder of the container as a tar archive."""
+        return inspection.fetch_folder(self._client, container, folder)
 
     def image(self, reference: str) -> Image:
         """Return an image that the engine has."""

@@ -9,7 +9,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.engine.connection import translated
-from orchestrator.engine.values import Ending, Made, Vitals
+from orchestrator.engine.session import await_code, find_code
+from orchestrator.engine.values import Ending, Made, Output, Vitals
 from orchestrator.errors import EngineError, NotFound
 
 if TYPE_CHECKING:
@@ -99,6 +100,25 @@ def read_file(client: docker.APIClient, container: str, path: str) -> str:
             if content is not None:
                 return content.read().decode(errors="replace")
     raise NotFound(f"`{path}` is no file")
+
+
+def fetch_folder(client: docker.APIClient, container: str, folder: str) -> Iterator[bytes]:
+    """Yield a folder of a container as a tar archive; it may be a link to one."""
+    with translated(f"copying `{folder}`"):
+        chunks, _ = client.get_archive(container, f"{folder}/.")
+        yield from chunks
+
+
+def run_command(
+    client: docker.APIClient, container: str, argv: tuple[str, ...], user: str
+) -> Output:
+    """Run a command inside a container and wait for it."""
+    doing = f"running `{argv[0]}` in a container"
+    with translated(doing):
+        command = client.exec_create(container, list(argv), user=user)["Id"]
+        printed = client.exec_start(command)
+        code = await_code(lambda: find_code(client, command), doing)
+    return Output(code, bytes(printed).decode(errors="replace"))
 
 
 def read_log(

@@ -183,6 +183,9 @@ class Inside(Protocol):
     def read(self, container: str, path: str) -> str:
         """Return a text file of the container, running or not, following links."""
 
+    def fetch(self, container: str, folder: str) -> Iterator[bytes]:
+        """Yield a folder of the container, running or not, as a tar archive. Raises NotFound."""
+
 
 class Images(Protocol):
     """Images, and how they come to be there."""

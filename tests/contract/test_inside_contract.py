@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
+
 import pytest
 
 from orchestrator.errors import EngineError, NotFound
@@ -183,6 +186,35 @@ def test_a_file_is_read_through_a_folder_that_is_a_link(bench: Bench) -> None:
 
     bench.engine.write(container, DATA, archive(links=(("current", "green"),)))
     assert bench.engine.read(container, f"{DATA}/current/file") == "green"
+
+
+def test_a_folder_is_fetched_whether_it_runs_or_not(bench: Bench) -> None:
+    """With what is in it, by names that begin there; what a link leads to is not in it."""
+    container = bench.run("app", volumes=(bench.volume(),))
+    files = (("site/a.js", "a"), ("site/js/b ü.js", "b"), ("beside", "no"))
+    bench.engine.write(container, DATA, archive(*files, links=(("site/link", "/etc/passwd"),)))
+
+    def fetch() -> dict[str, str]:
+        packed = io.BytesIO(b"".join(bench.engine.fetch(container, f"{DATA}/site")))
+        with tarfile.open(fileobj=packed) as taken:
+            members = [member for member in taken if not member.isdir()]
+            contents = [(one, taken.extractfile(one) if one.isfile() else None) for one in members]
+            return {
+                one.name: content.read().decode() if content else f"to {one.linkname}"
+                for one, content in contents
+            }
+
+    wanted = {"./a.js": "a", "./js/b ü.js": "b", "./link": "to /etc/passwd"}
+    assert fetch() == wanted
+    bench.engine.stop(container, 0)
+    assert fetch() == wanted
+
+
+def test_a_folder_that_is_not_there_is_not_fetched(bench: Bench) -> None:
+    """Nothing of another one is."""
+    container = bench.run("app", volumes=(bench.volume(),))
+    with pytest.raises(NotFound):
+        list(bench.engine.fetch(container, f"{DATA}/none"))
 
 
 @pytest.mark.parametrize("path", [f"{DATA}/none", f"{DATA}/none/file", DATA])

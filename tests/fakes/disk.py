@@ -47,10 +47,30 @@ class Disk:
                 content = source.extractfile(member) if member.isfile() else None
                 if content is not None:
                     self._entries[path] = content.read().decode()
+                elif member.islnk():
+                    self._entries[path] = self.read(join(base, member.linkname))
                 elif member.issym():
                     self._entries[path] = Link(member.linkname)
                 else:
                     self._entries.setdefault(path, Folder())
+
+    def pack(self, folder: str) -> bytes:
+        """Return what is in a folder as a tar archive."""
+        base = self._resolve(folder)
+        if not isinstance(self._entries.get(base), Folder):
+            raise NotFound(f"there is no folder `{folder}`")
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for path in self.paths(base):
+                entry, member = self._entries[path], tarfile.TarInfo(f"./{path[len(base) + 1 :]}")
+                if isinstance(entry, Link):
+                    member.type, member.linkname = tarfile.SYMTYPE, entry.target
+                elif isinstance(entry, Folder):
+                    member.type = tarfile.DIRTYPE
+                content = entry.encode() if isinstance(entry, str) else b""
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        return buffer.getvalue()
 
     def read(self, path: str) -> str:
         """Return a file's text; folders on the way may be links."""

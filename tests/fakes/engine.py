@@ -260,6 +260,12 @@ class FakeEngine:
         with self.called("read", container):
             return self.host.box(container).read(path)
 
+    def fetch(self, container: str, folder: str) -> Iterator[bytes]:
+        """Yield a folder as a tar archive."""
+        with self.called("fetch", container):
+            disk, inside = self.host.box(container).find(folder)
+            return iter([disk.pack(inside)])
+
     def image(self, reference: str) -> Image:
         """Return an image that is here."""
         with self.called("image", reference):
