@@ -196,7 +196,7 @@ class Console:
             self.print_document(asdict(removed))
             return
         lines = [
-            f"removed {kind[:-1]} {name}"
+            f"removed {kind if kind == 'assets' else kind[:-1]} {name}"
             for kind, names in asdict(removed).items()
             for name in names
         ]

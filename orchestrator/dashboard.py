@@ -36,6 +36,7 @@ def draw(status: Status) -> RenderableType:
     """Return the dashboard."""
     parts: list[RenderableType] = [_head(status), _parts(status)]
     parts += [_text(f"{found.name}  {found.url}") for found in status.services if found.url]
+    parts += [_text(one.told) for one in status.assets]
     if status.lock:
         lock = status.lock
         parts.append(

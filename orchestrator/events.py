@@ -128,6 +128,18 @@ class BackedUp(Event):
 
 
 @dataclass(frozen=True)
+class AssetsStored(Event):
+    """The gateway has the candidate's assets."""
+
+    kind = "assets"
+    files: int
+    size: int  # bytes
+    copied: bool  # or they were there
+    others: tuple[str, ...]  # versions whose assets it has beside them
+    total: int  # bytes of all
+
+
+@dataclass(frozen=True)
 class ReplicaStarted(Event):
     """A container of the candidate runs."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.announce.markers import choose_markers
 from orchestrator.announce.quoting import say
 from orchestrator.events import (
+    AssetsStored,
     BackedUp,
     Closed,
     Ended,
@@ -106,6 +107,10 @@ class Narration:
             case BackedUp():
                 told = f"{event.accessory}: {event.size:,} bytes in {event.seconds:.1f} s"
                 self._line(f"  [green]backup[/] {plain(f'{told}, {event.file}')}")
+            case AssetsStored():
+                beside = f"; kept of {', '.join(event.others)}" if event.others else ""
+                told = f"{event.files:,} files, {event.size:,} bytes{beside}"
+                self._line(f"  [green]assets[/] {plain(told)}")
             case Closed():
                 self._line("  [yellow]closed[/] users are told to come back")
             case Idle() if event.closed:

@@ -14,7 +14,7 @@ def prune(
     keep: Annotated[int, typer.Option(help="Images to keep of each service.", min=1)] = 5,
     wait: Wait = 0,
 ) -> int:
-    """Remove old images, configs and orphans.
+    """Remove old images, configs, assets and orphans.
 
     Never what serves or what a rollback needs, nor what a builder keeps for the next build.
     """

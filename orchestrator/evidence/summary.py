@@ -52,7 +52,8 @@ def summarize(
             events, "probe", "at", "replica", "attempt", "healthy", "status", "ms", "detail"
         ),
         "configs": _pick(events, "switched", "at", "config", "sha256"),
-        **(_pick_backups(events) | _pick_moves(events) | _pick_gaps(events)),
+        **(_pick_backups(events) | _pick_assets(events)),
+        **(_pick_moves(events) | _pick_gaps(events)),
         "drain": _pick_drain(events),
         "witness": witness,
         "traffic": traffic,
@@ -182,6 +183,12 @@ def _pick_backups(events: Sequence[Event]) -> dict[str, object]:
     """Return what was kept before a migration; most releases keep nothing, and have no such list."""
     backups = _pick(events, "backup", "at", "accessory", "file", "size", "seconds")
     return {"backups": backups} if backups else {}
+
+
+def _pick_assets(events: Sequence[Event]) -> dict[str, object]:
+    """Return what the gateway has of assets; most services have none, and no such list."""
+    assets = _pick(events, "assets", "at", "files", "size", "copied", "others", "total")
+    return {"assets": assets} if assets else {}
 
 
 def _pick_moves(events: Sequence[Event]) -> dict[str, object]:

@@ -29,6 +29,7 @@ SERVED = "X-Stackctl-Served"
 NOWHERE = "none"
 CLOSED = "closed"  # as who has served, of a service that takes no requests for now
 PAUSED = "paused"  # the same, of one that somebody has paused
+ASSETS = "assets"  # as who has served, of a file that the gateway has kept
 UNREACHED = "it takes no connections yet"  # the template's answer where a probe reaches nobody
 NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
 UNCONNECTED = ("ConnectError", "ConnectTimeout")  # as far as a question came

@@ -9,6 +9,10 @@ pages/<service>.html           what browsers are shown while it is paused
 shares/<0..100>/               that many files, one a bucket
 witnesses/<token>              a witness that no limit counts
 certs/<id>/                    chain.pem and key.pem, which nobody but NGINX may read
+assets/<service>/files/<hash>  what files of its versions hold, each content once
+assets/<service>/now -> editions/<release>
+assets/<service>/editions/<release>/    index.json, which version has which files; and for each color
+                               those that its own version does not have, by their paths
 acme/<directory>/              key.pem of the account at an authority, failures.json: no more readable
 """
 
@@ -19,8 +23,10 @@ import posixpath
 import tarfile
 from typing import TYPE_CHECKING
 
+from orchestrator.gateway.edition import list_folders
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from orchestrator.certificates.pair import Pair
     from orchestrator.gateway.config import Config
@@ -33,6 +39,7 @@ MOVES = f"{FOLDER}/moves"
 WITNESSES = f"{FOLDER}/witnesses"
 CERTIFICATES = f"{FOLDER}/certs"
 ACCOUNTS = f"{FOLDER}/acme"
+ASSETS = f"{FOLDER}/assets"
 OWNER = 101  # of what only NGINX may read: it runs as this user, its master too
 PAGES = f"{FOLDER}/pages"
 SCRATCH = "/tmp"  # noqa: S108  inside the gateway's container, a volume of its own
@@ -144,12 +151,47 @@ def pack_current(identity: str) -> bytes:
     return buffer.getvalue()
 
 
+def pack_contents(service: str, contents: dict[str, bytes]) -> bytes:
+    """Return a tar archive with what files of a service hold, by the hashes of it, for `FOLDER`.
+
+    The time that a file seems to have follows from its content, so that NGINX's tag for it does.
+    """
+    place = f"assets/{service}/files"
+    named = {f"{place}/{hashed}": content for hashed, content in contents.items()}
+    times = {f"{place}/{hashed}": int(hashed[:7], 16) for hashed in contents}
+    return _pack(("assets", f"assets/{service}", place), named, times=times)
+
+
+def pack_edition(service: str, name: str, index: str, links: dict[str, str]) -> bytes:
+    """Return a tar archive with an edition of a service's assets, for `FOLDER`.
+
+    `links` has the hash of the content of each file, by its color and path: a file is there once, under
+    as many names as it takes.
+    """
+    place = f"assets/{service}/editions"
+    folders = {above for path in links for above in list_folders(path)}
+    return _pack(
+        (
+            "assets",
+            f"assets/{service}",
+            place,
+            *(f"{place}/{name}/{f}" for f in ["", *sorted(folders)]),
+        ),
+        {f"{place}/{name}/index.json": index.encode()},
+        links={
+            f"{place}/{name}/{path}": f"assets/{service}/files/{h}" for path, h in links.items()
+        },
+    )
+
+
 def _pack(
     folders: Iterable[str],
-    files: dict[str, bytes],
+    files: Mapping[str, bytes],
     *,
     owner: int = 0,
     rights: tuple[int, int] = (0o755, 0o644),
+    times: Mapping[str, int] = {},
+    links: Mapping[str, str] = {},  # further names of files that are there
 ) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -160,7 +202,11 @@ def _pack(
             archive.addfile(folder)
         for name, content in files.items():
             file = tarfile.TarInfo(name)
-            file.size, file.mode = len(content), rights[1]
+            file.size, file.mode, file.mtime = len(content), rights[1], times.get(name, 0)
             file.uid = file.gid = owner
             archive.addfile(file, io.BytesIO(content))
+        for name, target in links.items():
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname, link.mode = tarfile.LNKTYPE, target, rights[1]
+            archive.addfile(link)
     return buffer.getvalue()

@@ -41,6 +41,9 @@ class Location(NamedTuple):
     crowd: str  # name of the zone that counts requests in flight; where the route bounds them
     known: str | None  # the variable that says whether the client has said who it is; where cached
     unlisted: str | None  # the variable that says whether a client may not come; None: all may
+    assets: (
+        str | None
+    )  # name of the location that has files of other versions; where there may be any
     closes: bool  # whether the service is closed while a version of it gives way to the next one
 
     @property
@@ -91,7 +94,12 @@ def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iter
             place = f"{name}_{position}"
             hosts = list_hosts(service, route)
             found = _to_location(route, place, name, callers, hosts=hosts, closes=service.alone)
-            yield found._replace(unlisted=unlisted.get(route.allow or ()))
+            assets = f"assets_{place}" if _may_have_assets(service, route) else None
+            yield found._replace(unlisted=unlisted.get(route.allow or ()), assets=assets)
+
+
+def _may_have_assets(service: Service, route: Route) -> bool:
+    return any(one.path.startswith(f"{route.path.rstrip('/')}/") for one in service.assets)
 
 
 def list_inner(stack: Stack) -> Iterator[Location]:
@@ -150,6 +158,7 @@ def _to_location(
         crowd=f"{place}_connections",
         known=callers.get(_identify_caller(route)),
         unlisted=None,
+        assets=None,
         closes=closes,
     )
 

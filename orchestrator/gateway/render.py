@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.certificates.account import CHALLENGES
 from orchestrator.certificates.table import NO_CERTIFICATES, CertificateTable
+from orchestrator.gateway import files
 from orchestrator.gateway.addresses import COLORS, AddressTable
-from orchestrator.gateway.admin import ADMIN_PORT, CLOSED, INNER_PORT, PAUSED, PUBLIC_PORT
+from orchestrator.gateway.admin import (
+    ADMIN_PORT,
+    ASSETS,
+    CLOSED,
+    INNER_PORT,
+    PAUSED,
+    PUBLIC_PORT,
+)
 from orchestrator.gateway.admission import ADMITTED, HOST
+from orchestrator.gateway.asset_types import ASSET_TYPES
 from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import INNER, Config, identify, to_head
 from orchestrator.gateway.files import CURRENT, LIVE, PAGES, WITNESSES, cache_folder, config_folder
@@ -47,6 +56,9 @@ GIVEN = {  # what is the same in every config
     "witnesses": WITNESSES,
     "closed": CLOSED,  # a file beside a lane, and who is said to have served
     "paused": PAUSED,
+    "bridged": ASSETS,
+    "assets": files.ASSETS,
+    "asset_types": ASSET_TYPES,
     "admitted": ADMITTED,
     "host": HOST,
     "mark": INNER,

@@ -10,6 +10,7 @@ from orchestrator.errors import Conflict, EngineError, NotFound
 from orchestrator.events import Waiting, Warned
 from orchestrator.gateway.container import find_front
 from orchestrator.jobs.conclusion import record_left
+from orchestrator.lifecycle.assets import thin_assets
 from orchestrator.lifecycle.sharing import close_door, leave_door
 from orchestrator.release.candidate import in_parallel
 from orchestrator.release.lock import hold_lock, require_held
@@ -35,6 +36,7 @@ class Removed:
     images: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     configs: tuple[str, ...] = ()
+    assets: tuple[str, ...] = ()  # a service and a version, or a service that has none any more
 
 
 def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Removed:
@@ -78,7 +80,7 @@ def take_down(house: House, *, volumes: bool = False, wait: float = 0.0) -> Remo
 
 
 def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
-    """Remove containers of services that stack.yaml no longer has, and old images and configs.
+    """Remove containers of services that stack.yaml no longer has, old images, configs and assets.
 
     Active and previous versions stay, and the `keep` newest images of each service.
     """
@@ -104,15 +106,18 @@ def prune(house: House, *, keep: int = 5, wait: float = 0.0) -> Removed:
         images = find_old_images(built, snapshot, keep, find_way_back(house.stack, snapshot))
         removed = [image for image in images if _removed(house, image)]
         configs: tuple[str, ...] = ()
+        assets: tuple[str, ...] = ()
         serves = snapshot.gateway and snapshot.gateway.running and not snapshot.silent
         if snapshot.gateway and snapshot.config and serves:
             configs = house.open_gateway(snapshot.gateway).sweep(
                 {snapshot.config.id, snapshot.current}
             )
+            assets = thin_assets(house, snapshot.gateway)
     return Removed(
         containers=(*(container.name for container in (*orphans, *left)), *jobs),
         images=tuple(tag for image in removed for tag in image.tags or (image.id[:19],)),
         configs=configs,
+        assets=assets,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from orchestrator.certificates.table import warn_of_ends
+from orchestrator.lifecycle.assets import read_assets
 from orchestrator.lifecycle.certification import RENEW
 from orchestrator.lifecycle.drift import find_drift
 from orchestrator.release.count import find_count
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.certificates.table import Certificate
     from orchestrator.engine.values import Container, Vitals
     from orchestrator.gateway.admin import Connections
+    from orchestrator.lifecycle.assets import AssetsStatus
     from orchestrator.release.house import House
     from orchestrator.release.reach import Door, Trouble
     from orchestrator.release.replica import Replica
@@ -111,6 +113,7 @@ class Status:
     engine: Whereabouts | None = None  # which one it is
     certificates: tuple[Certificate, ...] = ()  # that are served
     warnings: tuple[str, ...] = ()  # of those that end soon
+    assets: tuple[AssetsStatus, ...] = ()  # that the gateway has
 
     def facts(self) -> dict[str, object]:
         """Return the status as JSON values."""
@@ -118,8 +121,8 @@ class Status:
 
 
 def read_status(house: House) -> Status:
-    """Look at the stack once: a fixed number of engine calls, one question at the public door, and one
-    probe a running replica.
+    """Look at the stack once: a fixed number of engine calls, one more a service with assets, one question
+    at the public door, and one probe a running replica.
 
     Raises GatewayError where nothing can be asked from here: nobody knows how healthy it is then.
     """
@@ -131,6 +134,7 @@ def read_status(house: House) -> Status:
     healthy: frozenset[str] = frozenset()
     with ThreadPoolExecutor(max_workers=4) as beside:
         beside.submit(lambda: house.whereabouts)  # the answer is there at the end
+        stored = beside.submit(read_assets, house, snapshot.gateway)
         faring = beside.submit(house.engine.vitals, _list_running(snapshot), VITALS_PATIENCE)
         if snapshot.gateway and snapshot.gateway.running:
             asked = beside.submit(house.admin.connections)
@@ -154,6 +158,7 @@ def read_status(house: House) -> Status:
         engine=house.whereabouts,
         certificates=snapshot.certificates.certificates,
         warnings=tuple(warn_of_ends(snapshot.certificates, seen.now, RENEW)),
+        assets=stored.result(),
     )
 
 

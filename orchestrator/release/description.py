@@ -64,6 +64,8 @@ def _describe_proof(plan: Plan) -> Iterator[tuple[Phase, str]]:
     if not plan.service.is_worker:
         yield Phase.GATE, f"{health.successes} healthy answers in a row from each, {within}"
         color = plan.candidate.color
+        for one in plan.service.assets:
+            yield Phase.PREVIEW, f"keep what {one.source} has, for pages that ask for {one.path}"
         yield Phase.PREVIEW, f"every replica answers through the upstream of {color}"
         return
     if health.command:

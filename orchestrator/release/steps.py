@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import GatewayError
 from orchestrator.events import BackedUp, DrainEnded, Planned, Switched, Warned
 from orchestrator.evidence.record import hash_text
+from orchestrator.release.assets import store_assets
 from orchestrator.release.backup import back_up
 from orchestrator.release.candidate import (
     find_candidate,
@@ -193,6 +194,7 @@ def preview(run: Run, candidate: Candidate) -> Candidate:
         if any(route.cache for route in made.service.routes):
             color = made.candidate.color
             candidate.switch.gateway.empty_cache(naming.upstream_name(made.order.service, color))
+        store_assets(run, made, found[0])
         prove_preview(house.admin, house.clock, made)
         require_door(house, made.order.service)  # the last look before the switch
         kept.result()

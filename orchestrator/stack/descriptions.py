@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.stack.assets import Assets
 from orchestrator.stack.gateway_descriptions import GATEWAY
 from orchestrator.stack.health import Health
 from orchestrator.stack.hosts import Redirect
@@ -77,6 +78,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         " `*.shop.example`; without any, all.",
         "redirect_from": "Old hosts, paths or both that lead to the first route now.",
         "routes": "The paths of the public door that lead here; the longest that fits wins.",
+        "assets": "Folders of the image whose files stay reachable after the version is gone, for pages that"
+        " are still open.",
         "keep": "What becomes of the previous color until the next release has succeeded.",
         "drain_timeout": "The longest that the previous color has for its last answers; without it, the"
         " gateway's.",
@@ -118,6 +121,13 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     },
     ExternalVolume: {
         "external": "The volume's name on the engine.",
+    },
+    Assets: {
+        "path": "What the paths of the files begin with at the public door, as one of the service's routes has them.",
+        "from": "The folder in the container that has them.",
+        "keep": "How long they stay once the version is not the one that users get.",
+        "max_size": "The most that the files of all versions take; the oldest go first. Those of the versions of both"
+        " colors stay.",
     },
     Build: {
         "context": "The folder that is sent to the builder, relative to stack.yaml.",

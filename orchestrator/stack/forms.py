@@ -35,7 +35,7 @@ EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
 METRICS = r"^[^\x00-\x1f\x7f]+\.prom$"
 TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
-DURATION = r"^([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)$"
+DURATION = r"^([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)$"
 SIZE = r"^([0-9]{1,9})([bkmgBKMG]?)$"
 PUBLICATION = r"^(127\.[0-9.]+:[0-9]{1,5}):([0-9]{1,5})$"
 ADDRESS = r"^(?:([0-9.]+|\[[0-9A-Fa-f:.]+\]):)?([0-9]{1,5})$"
@@ -82,7 +82,7 @@ FORMS = {  # as faults describe them
     FILE: "a path",
     METRICS: "a file such as `stackctl.prom`: its collector reads no other ending",
     TEXT: "text without NUL",
-    DURATION: "a duration such as `500ms`, `1.5s` or `2m`",
+    DURATION: "a duration such as `500ms`, `1.5s`, `2m` or `7d`",
     SIZE: "a size such as `512k`, `16m` or `1g`",
     PUBLICATION: "a loopback address, a port there and one of the container, such as"
     " `127.0.0.1:5432:5432`",

@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.stack.assets import AssetFolders
 from orchestrator.stack.fields import (
     STRICT,
     Argument,
@@ -142,6 +143,7 @@ class Service(Part):
     health: Health = Health()
     hosts: Hosts = ()  # of its routes that do not say; none: all
     routes: tuple[Route, ...] = ()
+    assets: AssetFolders = ()
     redirect_from: Redirects = ()  # to the first route
     keep: Literal["stopped", "running", "removed"] = "stopped"
     # Seconds that the previous version has for its last answers; None: as long as the gateway says.

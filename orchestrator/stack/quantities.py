@@ -27,12 +27,12 @@ from orchestrator.stack.forms import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
 def parse_seconds(value: object) -> object:
-    """Turn `1.5s`, `200ms`, `2m` or `1h` into seconds; leave anything else to the type check."""
+    """Turn `1.5s`, `200ms`, `2m`, `1h` or `7d` into seconds; leave anything else to the type check."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     match = isinstance(value, str) and re.fullmatch(DURATION, value)
@@ -42,10 +42,12 @@ def parse_seconds(value: object) -> object:
 
 
 def write_seconds(seconds: float) -> str:
-    """Return a duration as a person would write it: `100ms`, `1.5s`, `60s`, `5m`, `24h`."""
+    """Return a duration as a person would write it: `100ms`, `1.5s`, `60s`, `5m`, `24h`, `7d`."""
     if seconds < 1:
         return f"{seconds * 1000:g}ms" if seconds else "0s"
-    unit = next((unit for unit in "hm" if seconds > 60 and not seconds % _SECONDS[unit]), "s")
+    longer = (("d", 86_400), ("h", 60), ("m", 60))  # a unit, and what it is written for
+    fitting = (unit for unit, than in longer if seconds > than and not seconds % _SECONDS[unit])
+    unit = next(fitting, "s")
     return f"{seconds / _SECONDS[unit]:g}{unit}"
 
 

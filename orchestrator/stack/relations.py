@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
+from orchestrator.stack.assets import find_asset_faults
 from orchestrator.stack.claims import (
     Services,
     find_challenge_faults,
@@ -49,6 +50,7 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from _image_faults(services)
     yield from _name_faults(services, accessories)
     yield from find_route_faults(services)
+    yield from find_asset_faults(services)
     yield from find_gateway_host_faults(document.get("gateway"), services)
     yield from find_challenge_faults(document.get("gateway"), services)
     yield from find_worker_faults(services)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NEVER = float("inf")
 
@@ -25,6 +29,7 @@ class App:
     redirects: str = ""  # its health leads to this place
     flaps: bool = False  # every other answer is an error
     prints: tuple[str, ...] = ("started",)
+    files: Mapping[str, str] = field(default_factory=dict)  # of its image: texts by their paths
     last_words: tuple[str, ...] = ()  # when it is asked to stop
 
     def takes(self, port: int) -> bool:

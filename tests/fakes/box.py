@@ -11,6 +11,8 @@ import httpx
 
 from orchestrator.engine.values import Container, ContainerSpec, Image, Output, Vitals
 from orchestrator.errors import NotFound
+from orchestrator.gateway.files import ASSETS
+from orchestrator.gateway.shelf import PUBLISH, STORED, SWEEP
 from orchestrator.stack import naming
 from tests.fakes.disk import Disk, join
 
@@ -62,6 +64,9 @@ class Box:
             path = file.path.strip("/")
             self.root.make(posixpath.dirname(path))
             self.root.put(path, file.content.decode())
+        for name, text in self.app.files.items():
+            self.root.make(posixpath.dirname(name))
+            self.root.put(name, text)
 
     @property
     def address(self) -> str:
@@ -151,6 +156,8 @@ class Box:
             case ("sh", "-c", script, file) if "nginx -t" in script and self.nginx:
                 fault = self.nginx.test(file)
                 return Output(1 if fault else 0, fault)
+            case ("sh", "-c", script, place, *name) if place.startswith(f"{ASSETS}/"):
+                return self._shelve(script, place, *name)
             case ("sh", "-c", script, moves, _) if "rm -rf" in script:
                 return self._sweep(moves)
             case ("sh", "-c", script, folder) if "lane.json" in script:
@@ -198,6 +205,23 @@ class Box:
             return Output(0, "")
         whole = [one for one in found if disk.names(join(inside, one)) == ["chain.pem", "key.pem"]]
         return Output(0, "".join(f"{one}\n" for one in whole))
+
+    def _shelve(self, script: str, place: str, name: str = "") -> Output:
+        """List the contents of a service's assets, make an edition count, or remove the others."""
+        disk, inside = self.find(place)
+        now, printed = join(inside, "now"), ""
+        if script == STORED:
+            files = [path for path in disk.paths(inside) if path.startswith(f"{inside}/files/")]
+            sizes = {posixpath.basename(path): len(disk.read(path).encode()) for path in files}
+            printed = "".join(f"{size} ./{hashed}\n" for hashed, size in sizes.items())
+        elif script == PUBLISH:
+            disk.link(now, f"editions/{name}")
+        elif script == SWEEP:
+            editions = join(inside, "editions")
+            folders = {path[len(editions) + 1 :].split("/")[0] for path in disk.paths(editions)}
+            for one in folders - {(disk.target(now) or "").removeprefix("editions/")}:
+                disk.remove(join(editions, one))
+        return Output(0, printed)
 
     def _empty(self, place: str) -> Output:
         """Remove the files of a folder."""

@@ -271,6 +271,7 @@ def test_a_link_decides(case: Case, tmp_path: Path) -> None:
             "@stackctl_late",
             *({"/"} - {*leads(server)}),
             *({"= /stackctl/page"} if wanted else set()),
+            *bridges(case, host),
         }
         for pattern, (service, route) in wanted.items():
             said = say(public[pattern])
@@ -303,6 +304,32 @@ def test_the_second_choice_looks_at_the_link_again(case: Case, tmp_path: Path) -
             assert ("proxy_pass", f"http://${{stackctl_target}}_again{rest(route)}") in said
             # The first choice has done so: the path is short already.
             assert [line for line in said if {"rewrite", "$stackctl_rest"} & {*line}] == []
+
+
+@each_case
+def test_what_other_versions_have_is_found(case: Case, tmp_path: Path) -> None:
+    """The gateway answers what the color of the client does not have, to reads, within the route's limits."""
+    for host, server in servers(read_config(case.expected, tmp_path)):
+        public, wanted = locations(server), bridges(case, host)
+        for service, place, route in of_host(case.stack, host):
+            name = f"@assets_{service}_{place}"
+            trunk = route.path.rstrip("/")
+            now = f"/etc/stackctl/assets/{service}/now/$stackctl_color"
+            for said in [say(public[path]) for path in {route.path, f"{trunk}/"} & public.keys()]:
+                asks = ("if", "-f", f"{now}$uri", "set", "$stackctl_asset", "$request_method")
+                assert (
+                    (asks in said) == (("error_page", "418", "=", name) in said) == (name in wanted)
+                )
+            if name in wanted:
+                bridge = say(public[name])
+                limits = [line for line in bridge if line[0] in ("limit_req", "limit_conn")]
+                own = say(public[f"{trunk}/"])
+                lanes = ("limit_conn", "stackctl_lanes", "65535")
+                assert limits == [
+                    line for line in own if line[0] in ("limit_req", "limit_conn") and line != lanes
+                ]
+                assert ("root", now) in bridge
+                assert not [line for line in bridge if line[0] == "proxy_pass"]
 
 
 @each_case
@@ -441,6 +468,16 @@ def second_choices(case: Case, host: str | None) -> Iterator[tuple[str, tuple[st
     for service, place, route in of_host(case.stack, host):
         if route.buffering.requests:
             yield f"@again_{service}_{place}", (service, route)
+
+
+def bridges(case: Case, host: str | None) -> set[str]:
+    """Return the locations that have files of other versions: one for each route that leads to some."""
+    return {
+        f"@assets_{service}_{place}"
+        for service, place, route in of_host(case.stack, host)
+        for one in case.stack.services[service].assets
+        if one.path.startswith(route.path.rstrip("/") + "/")
+    }
 
 
 def decision(service: str) -> list[Said]:

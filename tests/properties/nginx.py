@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 KNOWN_WORDS = """
     absolute_redirect access_log add_header alias charset client_body_temp_path client_header_timeout
     client_max_body_size daemon default_type empty_gif error_log error_page events fastcgi_temp_path
-    geo gzip gzip_buffers gzip_comp_level gzip_hash gzip_min_length gzip_proxied gzip_types gzip_vary gzip_window http if include internal keepalive
+    geo gzip gzip_buffers gzip_comp_level gzip_hash gzip_min_length gzip_proxied gzip_types gzip_vary gzip_window http if if_modified_since include internal keepalive
     keepalive_min_timeout keepalive_requests keepalive_timeout large_client_header_buffers least_conn limit_conn
     limit_conn_dry_run limit_conn_log_level limit_conn_status limit_conn_zone limit_req limit_req_status
     limit_req_zone listen location log_format map map_hash_bucket_size map_hash_max_size max_headers pcre_jit pid
@@ -26,15 +26,15 @@ KNOWN_WORDS = """
     proxy_headers_hash_max_size proxy_hide_header proxy_http_version proxy_max_temp_file_size
     proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
     proxy_pass proxy_read_timeout proxy_redirect proxy_request_buffering proxy_send_timeout proxy_set_header
-    proxy_temp_path real_ip_header real_ip_recursive recursive_error_pages return rewrite scgi_temp_path send_timeout server server_name
+    proxy_temp_path real_ip_header real_ip_recursive recursive_error_pages return rewrite root scgi_temp_path send_timeout server server_name
     server_names_hash_bucket_size server_names_hash_max_size server_tokens set http2 ssl_certificate ssl_certificate_key ssl_ciphers
     ssl_prefer_server_ciphers ssl_protocols ssl_reject_handshake ssl_session_cache ssl_session_tickets ssl_session_timeout
-    set_real_ip_from     split_clients ssi ssi_types stub_status underscores_in_headers uninitialized_variable_warn upstream uwsgi_temp_path
+    set_real_ip_from     split_clients ssi ssi_types stub_status types underscores_in_headers uninitialized_variable_warn upstream uwsgi_temp_path
     variables_hash_max_size worker_connections worker_processes worker_rlimit_nofile
     worker_shutdown_timeout zone
 """
 KNOWN = frozenset(KNOWN_WORDS.split())
-TABLES = ("geo", "map", "split_clients")  # their rows are no directives
+TABLES = ("geo", "map", "split_clients", "types")  # their rows are no directives
 
 Block = list[dict[str, Any]]
 Said = tuple[str, ...]  # a directive and its arguments; for one with a block, what is in it too
