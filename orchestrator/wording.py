@@ -88,6 +88,7 @@ def _tell_witness(result: Result) -> Iterator[str]:
     if witness.lost or (witness.sent and not witness.failure):
         gap = f"longest gap {witness.longest_gap_ms:,.0f} ms"
         away = f"{witness.turned_away:,} told to come back, " if witness.turned_away else ""
+        away += f"{witness.refused:,} refused by HTTP/2, " if witness.refused else ""
         unseen = f"{witness.unseen:,} not seen, " if witness.unseen else ""
         yield f"{witness.lost:,} of {witness.sent:,} requests lost, {away}{unseen}{gap}"
     elif result.previous is not None and not witness.failure:

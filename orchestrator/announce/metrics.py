@@ -62,6 +62,14 @@ LAST: tuple[tuple[Metric, Callable[[Mapping[str, Any]], float]], ...] = (
     ),
     (
         Metric(
+            "stackctl_release_requests_refused",
+            "gauge",
+            "Requests in HTTP/2 that the gateway had not looked at in the last release: clients send them again.",
+        ),
+        lambda evidence: to_number(evidence["witness"].get("refused")),
+    ),
+    (
+        Metric(
             "stackctl_release_gap_seconds",
             "gauge",
             "How long nobody worked, since one version had to end before the other.",

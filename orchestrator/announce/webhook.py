@@ -24,6 +24,7 @@ def to_message(stack: str, result: Result) -> dict[str, object]:
     if witness.sent:
         text += f", {witness.lost} of {witness.sent:,} witness requests lost"
         text += f", {witness.turned_away:,} told to come back" if witness.turned_away else ""
+        text += f", {witness.refused:,} refused by HTTP/2" if witness.refused else ""
         text += f", {witness.unseen:,} not seen" if witness.unseen else ""
     if result.error is not None:
         text += f": {result.error.message}"

@@ -76,7 +76,8 @@ def count_toll(
     good = [sample.done for sample in samples if sample.lost is None and sample.at > ended]
     served_again = min(good, default=float("inf")) if cuts else ended
     # It is no surprise either who is told to come back by the gateway, of a service that must be alone.
-    lost = [s for s in samples if s.lost is not None and not is_turned_away(s, [EVER])]
+    failed = [s for s in samples if s.lost is not None and not s.refused]
+    lost = [s for s in failed if not is_turned_away(s, [EVER])]
     # What was sent while the fault struck met it as well; where that lasts, nobody was there.
     latest = began if cuts else ended
     severed = [s for s in lost if (cuts or fault.severs) and s.at <= latest and s.done >= began]

@@ -40,6 +40,7 @@ ADDED = {
     4: {"reasons"},
     6: {"turned_away"},
     7: {"unseen", "by_log", "blind"},
+    8: {"http2", "refused"},
 }
 KEPT = ("closed_early", "failure")  # by the first schema nowhere but in its evidence
 # What the first schema could not draw from the raw files, or did not have.

@@ -15,7 +15,7 @@ from orchestrator.series import Answer, draw_series, percentile
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-Client = Literal["keepalive", "fresh", "slow"]
+Client = Literal["keepalive", "fresh", "slow", "http2"]
 STALE = "answered by "  # how the reason of a stale answer begins
 CLOSED = (
     "closed"  # as who has served: the gateway's mark of a service that takes no requests for now
@@ -38,6 +38,7 @@ class Sample:
     served: str  # `<service>_<color>/<version>`, as the gateway says
     lost: str | None  # why it counts as lost; None where the answer was the expected one
     unseen: str = ""  # by what name the gateway's log may have it, where the way there was cut
+    refused: bool = False  # in HTTP/2: nobody has looked at it, so any client may send it again
 
     @property
     def done(self) -> float:
@@ -57,8 +58,9 @@ class Sample:
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
         found = asdict(self)
-        if not self.unseen:
-            del found["unseen"]
+        for rare in ("unseen", "refused"):
+            if not found[rare]:
+                del found[rare]
         return found
 
 
@@ -84,6 +86,8 @@ class Figures:
     unseen: int = 0  # nobody knows what became of them: the way to the gateway was cut
     by_log: int = 0  # of the ok: only the gateway's log says so, for the same reason
     blind: Sequence[Mapping[str, float]] = ()  # when that was, and for how long
+    http2: int = 0  # of the sent: over a connection in HTTP/2 that others share
+    refused: int = 0  # of those: neither good nor lost, since any client may send them again
 
     def facts(self) -> dict[str, object]:
         """Return its fields as JSON values."""
@@ -121,6 +125,8 @@ def merge(told: Sequence[Figures]) -> Figures:
         unseen=sum(one.unseen for one in told),
         by_log=sum(one.by_log for one in told),
         blind=[span for one in told for span in one.blind],
+        http2=sum(one.http2 for one in told),
+        refused=sum(one.refused for one in told),
     )
 
 
@@ -131,16 +137,14 @@ def count(
     notes: Sequence[Note] = (),
     closed: Sequence[Span] = (),
 ) -> Figures:
-    """Return the figures of a release's samples, and of what else its witness noted.
-
-    `closed` is when the service was, on purpose. What was not seen is resolved: see `unseen`.
-    """
-    let_in = [sample for sample in samples if not is_turned_away(sample, closed)]
+    """Return the figures of samples, whose unseen ones are resolved; `closed` is when the service was, on purpose."""
+    looked_at = [sample for sample in samples if not sample.refused]
+    let_in = [sample for sample in looked_at if not is_turned_away(sample, closed)]
     good = [sample for sample in let_in if sample.lost is None and not sample.unseen]
     by_log = sum(sample.lost is None for sample in let_in) - len(good)
     blind = list_blind(samples)
-    times = sorted(sample.ms for sample in good if sample.client != "slow")
     lost = [sample for sample in let_in if sample.lost is not None and not sample.unseen]
+    times = sorted(sample.ms for sample in good if sample.client != "slow")
     stale = sum(sample.stale for sample in lost)
     return Figures(
         sent=len(samples),
@@ -153,17 +157,22 @@ def count(
         versions=dict(Counter(sample.version for sample in good if sample.served)),
         losses=tuple(sample.facts() for sample in lost[:MOST_LOSSES]),
         failure=failure,
-        reasons=dict(
-            Counter(sample.lost for sample in lost if sample.lost).most_common(MOST_REASONS)
-        ),
+        reasons=_count_reasons(lost),
         stale=stale if stale or has_promise(notes) else None,
         closes=list_closes(notes),
         websockets=list_websockets(notes),
-        turned_away=len(samples) - len(let_in),
+        turned_away=len(looked_at) - len(let_in),
         unseen=len(let_in) - len(good) - by_log - len(lost),
         by_log=by_log,
         blind=blind,
+        http2=sum(sample.client == "http2" for sample in samples),
+        refused=len(samples) - len(looked_at),
     )
+
+
+def _count_reasons(lost: Iterable[Sample]) -> dict[str, int]:
+    reasons = Counter(sample.lost for sample in lost if sample.lost)
+    return dict(reasons.most_common(MOST_REASONS))
 
 
 def _find_longest_gap(
@@ -219,7 +228,7 @@ def draw_samples(
 ) -> dict[str, object]:
     """Return the requests over time, by version. How long a slow one took was its client's doing.
 
-    Those that were not seen are left out.
+    Those that were not seen, or refused, are left out.
     """
     answers = (
         Answer(
@@ -229,7 +238,7 @@ def draw_samples(
             failed=sample.lost is not None and not is_turned_away(sample, closed),
         )
         for sample in samples
-        if not sample.unseen
+        if not (sample.unseen or sample.refused)
     )
     return draw_series(answers, start, end)
 
@@ -262,6 +271,8 @@ def parse_entry(line: str) -> Sample | Note:
         float(sample.at + sample.ms + sample.idle)
         sample.served.rpartition("/")
         sample.unseen.rpartition("/")
+        if type(sample.refused) is not bool:
+            raise ValueError("`refused` is neither true nor false")
     except (TypeError, AttributeError) as error:
         raise ValueError(str(error)) from error
     return sample

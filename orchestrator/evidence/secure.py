@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.certificates.table import CertificateTable
     from orchestrator.stack.quantities import Address
 
+HTTP1 = ("http/1.1",)  # as TLS names it
 DIGITS = 32  # of a hash with which the id of a certificate begins
 
 
@@ -43,8 +44,8 @@ def name_host(host: str) -> str:
     return host.partition(":")[0]
 
 
-def make_context(*, trusted: bool = False) -> ssl.SSLContext:
-    """Return how a witness shakes hands: HTTP/1.1, and any certificate, which it compares by itself.
+def make_context(protocols: tuple[str, ...] = HTTP1, *, trusted: bool = False) -> ssl.SSLContext:
+    """Return how a witness shakes hands: by any certificate, which it compares by itself.
 
     Whether clients trust who issued it is not what a release changes; of a proxy it must be `trusted`.
     """
@@ -53,7 +54,7 @@ def make_context(*, trusted: bool = False) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([*protocols])
     return context
 
 
@@ -64,5 +65,5 @@ def _trust(*_: str | None) -> ssl.SSLContext:
     To read these takes many times what a handshake takes.
     """
     context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
+    context.set_alpn_protocols([*HTTP1])
     return context

@@ -15,7 +15,7 @@ from orchestrator.outline import tell_done
 if TYPE_CHECKING:
     from orchestrator.evidence.notes import Note
 
-SCHEMA = 7  # since it is told what a witness could not see
+SCHEMA = 8  # since a witness comes by HTTP/2 too
 
 WHO = ("operator", "host", "ci", "stackctl")  # the last one is not told by earlier ones
 
@@ -130,7 +130,10 @@ def judge(
         else outcome.replace("_", " ")
     )
     away = witness.get("turned_away", 0)  # earlier ones do not say it
-    back = (f", {away} told to come back" if away else "") + _tell_unseen(witness)
+    back = f", {away} told to come back" if away else ""
+    refused = witness.get("refused", 0)
+    back += f", {refused} refused, which may be sent again" if refused else ""
+    back += _tell_unseen(witness)
     text = f"{what}, {lost} of {sent} witness requests lost{back}"
     if lost:
         return {"lossless": False, "text": text}

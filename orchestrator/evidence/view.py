@@ -192,6 +192,10 @@ def count_connections(evidence: Evidence) -> list[tuple[str, int]]:
     rows = []
     if witness.get("stale") is not None:
         rows.append(("stale answers", witness["stale"]))
+    if witness.get("http2"):
+        rows.append(("over one connection in HTTP/2", witness["http2"]))
+    if witness.get("refused"):
+        rows.append(("refused in HTTP/2: any client may send them again", witness["refused"]))
     if witness.get("closes"):
         rows.append(("kept connections closed by the gateway", witness["closes"]["kept"]))
     return rows

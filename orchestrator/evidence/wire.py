@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import h11
 
-from orchestrator.evidence.secure import SecureDoor, make_context, name_host
+from orchestrator.evidence.secure import HTTP1, SecureDoor, make_context, name_host
 
 if TYPE_CHECKING:
     from orchestrator.stack.model import WitnessRequest
@@ -75,8 +75,10 @@ def introduce(token: str) -> list[tuple[str, str]]:
 class Lost(Exception):
     """A request that was sent and got no answer."""
 
+    refused = False  # whether whoever was asked says that nobody has looked at it
 
-class _Ear(asyncio.StreamReader):
+
+class Ear(asyncio.StreamReader):
     """Knows at once when the other side has hung up, also while nobody reads."""
 
     def __init__(self) -> None:
@@ -84,18 +86,46 @@ class _Ear(asyncio.StreamReader):
         self.gone = asyncio.Event()
 
     def feed_eof(self) -> None:
+        """Note that nothing more comes."""
         super().feed_eof()
         self.gone.set()
 
     def set_exception(self, exc: Exception) -> None:
+        """Note that nothing more comes, since it broke."""
         super().set_exception(exc)
         self.gone.set()
+
+
+async def dial_securely(
+    door: SecureDoor, host: str, protocols: tuple[str, ...]
+) -> tuple[Ear, asyncio.StreamWriter]:
+    """Connect and shake hands, and offer these protocols, the best one first.
+
+    Raises Lost where the gateway shows none of its certificates.
+    """
+    loop = asyncio.get_running_loop()
+    reader = Ear()
+    ears = asyncio.StreamReaderProtocol(reader)
+    try:
+        transport, _ = await loop.create_connection(
+            lambda: ears,
+            *door.address,
+            ssl=make_context(protocols, trusted=door.trusted),
+            server_hostname=name_host(host),
+        )
+    except OSError as error:
+        raise Lost(f"no TLS: {error.strerror or error}") from error
+    shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    if not door.knows(host, shown or b""):
+        transport.abort()
+        raise Lost("the certificate is not one that this gateway has for the host")
+    return reader, asyncio.StreamWriter(transport, ears, reader, loop)
 
 
 class Connection:
     """One connection to the public listener, in HTTP/1.1, without any second try."""
 
-    def __init__(self, reader: _Ear, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, reader: Ear, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
         self.gone = reader.gone  # set once the other side has closed it
@@ -109,35 +139,14 @@ class Connection:
     ) -> Connection:
         """Connect, by the `secure` door where that serves the host. Raises Lost where nobody listens."""
         if secure is not None and secure.serves(host):
-            return await cls._open_securely(secure, host)
+            return cls(*await dial_securely(secure, host, HTTP1))
         loop = asyncio.get_running_loop()
-        reader = _Ear()
+        reader = Ear()
         protocol = asyncio.StreamReaderProtocol(reader)
         try:
             transport, _ = await loop.create_connection(lambda: protocol, *address)
         except OSError as error:
             raise Lost(f"connection refused: {error.strerror}") from error
-        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
-
-    @classmethod
-    async def _open_securely(cls, door: SecureDoor, host: str) -> Connection:
-        """Connect and shake hands. Raises Lost where the gateway shows none of its certificates."""
-        loop = asyncio.get_running_loop()
-        reader = _Ear()
-        protocol = asyncio.StreamReaderProtocol(reader)
-        try:
-            transport, _ = await loop.create_connection(
-                lambda: protocol,
-                *door.address,
-                ssl=make_context(trusted=door.trusted),
-                server_hostname=name_host(host),
-            )
-        except OSError as error:
-            raise Lost(f"no TLS: {error.strerror or error}") from error
-        shown = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        if not door.knows(host, shown or b""):
-            transport.abort()
-            raise Lost("the certificate is not one that this gateway has for the host")
         return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     @property

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from contextlib import closing
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
-from orchestrator.evidence.expectation import Expectation
+from orchestrator.evidence.judge import Judge
 from orchestrator.evidence.listener import hold
 from orchestrator.evidence.notes import Note, What
 from orchestrator.evidence.patience import (
@@ -29,11 +30,11 @@ from orchestrator.evidence.patience import (
     idle_gaps,
     rest,
 )
-from orchestrator.evidence.promise import Promise, find_version, name_version
+from orchestrator.evidence.promise import name_version
 from orchestrator.evidence.pulse import BEAT, Pulse, read_awake
-from orchestrator.evidence.samples import Client, Figures, Sample, tell_stale, tell_unexpected
+from orchestrator.evidence.samples import Client, Figures, Sample
 from orchestrator.evidence.testimony import Testimony
-from orchestrator.evidence.way import Way
+from orchestrator.evidence.way import Come, Line, LineT, Way
 from orchestrator.evidence.websocket import WebSocket
 from orchestrator.evidence.wire import SLOW_PIECES, Connection, Errand, Lost, Pause, to_errand
 
@@ -72,13 +73,12 @@ class Witness:
         """
         self._way, self._token = Way(address, secure, cut), token
         self._errands = [to_errand(request, self._way.host, token) for request in requests]
-        self._expectation = Expectation()
         self._keepalive = keepalive
         self._now = now  # Unix time, as all else in the record has it
         self._versions = dict(versions or {})
         self._websockets = websockets
         self._testimony = Testimony(on_sample, on_note)
-        self._seen: set[str] = set()  # who of the released service has answered
+        self._judge = Judge(self._versions, self._note, self._settle)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
         self._settled = asyncio.Event()  # whatever has begun by now must come to its end
@@ -86,7 +86,6 @@ class Witness:
         self._pulse = Pulse(self._stood_still, awake)
         self._running = threading.Event()
         self._thread = threading.Thread(target=self._run, name="witness", daemon=True)
-        self._promise: Promise | None = None
         if promised is not None:
             self.promise(promised)
 
@@ -100,14 +99,11 @@ class Witness:
 
         To be called while no user gets this version yet, or once all do.
         """
-        self._promise = Promise(version)
-        self._note("promised", text=version)
+        self._judge.promise(version)
 
     def withdraw(self) -> None:
         """Users may get another version again: to be called before they do."""
-        promise, self._promise = self._promise, None
-        if promise is not None:
-            self._note("withdrawn", text=promise.version)
+        self._judge.withdraw()
 
     def let_go(self) -> None:
         """End what would hold a drain up: half-sent requests and WebSockets that are open now.
@@ -149,7 +145,8 @@ class Witness:
             for position, gap in enumerate(idle_gaps(self._keepalive)):
                 clients.create_task(self._keep(writes[position % len(writes)], gap))
             clients.create_task(self._come_anew(reads))
-            clients.create_task(self._dawdle(writes[0]))
+            clients.create_task(self._dawdle(writes[0], self._way.open))
+            clients.create_task(self._browse([*writes, *reads]))
             clients.create_task(self._watch_itself())
             for wanted in self._websockets:
                 clients.create_task(self._listen(wanted))
@@ -159,7 +156,7 @@ class Witness:
         """Send over one connection, idling `gap` seconds in between, every other time a breath."""
         connection: Connection | None = None
         for pause in cycle((gap, max(gap, min(BREATH, self._keepalive / 2)))):
-            connection = await self._send(errand, "keepalive", connection)
+            connection = await self._send(errand, "keepalive", self._way.open, connection)
             if self._over.is_set():
                 break
             if connection is None:
@@ -168,7 +165,7 @@ class Witness:
                 connection = await self._idle(connection, errand, pause)
             if self._over.is_set():
                 if connection is not None:
-                    connection = await self._send(errand, "keepalive", connection)
+                    connection = await self._send(errand, "keepalive", self._way.open, connection)
                 break
         if connection is not None:
             connection.close()
@@ -190,21 +187,31 @@ class Witness:
     async def _come_anew(self, errands: Sequence[Errand]) -> None:
         """Send each request over a connection of its own."""
         for errand in cycle(errands):
-            connection = await self._send(errand, "fresh", None)
+            connection = await self._send(errand, "fresh", self._way.open)
             if connection is not None:
                 connection.close()
             await rest(FRESH_EVERY, self._over)
             if self._over.is_set():
                 break
 
-    async def _dawdle(self, errand: Errand) -> None:
+    async def _dawdle(self, errand: Errand, come: Come[Line]) -> None:
         """Always have one request half-sent, but none that would hold a drain up."""
         while not self._over.is_set():
             linger = partial(rest, SLOW_LASTS / SLOW_PIECES, self._settled)
-            connection = await self._send(errand, "slow", None, pause=linger)
+            connection = await self._send(errand, "slow", come, pause=linger)
             if connection is not None:
                 connection.close()
             await rest(SHORTEST_IDLE, self._over)
+
+    async def _browse(self, errands: Sequence[Errand]) -> None:
+        """Come by HTTP/2 too, as browsers do, where the gateway itself serves a host with TLS."""
+        door = self._way.own_secure
+        if door is None or not (wanted := [one for one in errands if door.serves(one.host)]):
+            return
+        from orchestrator.evidence.browser import Browser
+
+        with closing(Browser(door, partial(self._note, "closed", "http2"))) as browser:
+            await browser.browse(wanted, self._send, self._dawdle, self._over)
 
     async def _listen(self, wanted: WitnessRequest) -> None:
         """Hold a WebSocket until somebody closes it, or until it would hold a drain up."""
@@ -228,23 +235,25 @@ class Witness:
         self,
         errand: Errand,
         client: Client,
-        connection: Connection | None,
+        come: Come[LineT],
+        connection: LineT | None = None,
         *,
         pause: Pause | None = None,
-    ) -> Connection | None:
+    ) -> LineT | None:
         """Send once and note what happened; return the connection where it may be used again."""
         at, started = self._now(), time.monotonic()
         idle = connection.idle if connection else 0.0
         since = self._pulse.look() - idle
         status, served, lost, name = None, "", None, self._way.name_request()
+        refused = False
         try:
             async with self._patience.bounded():
-                connection = connection or await self._way.open(errand.host)
+                connection = connection or await come(errand.host)
                 status, served = await connection.ask(errand, pause, name)
             served = name_version(served, self._versions)
-            lost = self._judge(errand, connection, status, served)
+            lost = self._judge.judge(errand, connection.decided, status, served)
         except Lost as error:
-            lost = str(error)
+            lost, refused = str(error), error.refused
         except TimeoutError:
             lost = "no answer in time"
         if self._pulse.missed(since):  # nobody looked, so nobody is accused
@@ -253,13 +262,14 @@ class Witness:
             return None
         ms = round((time.monotonic() - started) * 1000, 2)
         unseen = name if status is None and await self._way.was_cut(connection) else ""
-        sample = Sample(at, client, errand.name, round(idle, 3), ms, status, served, lost, unseen)
+        idle = round(idle, 3)
+        sample = Sample(at, client, errand.name, idle, ms, status, served, lost, unseen, refused)
         self._testimony.add(sample)
         if client != "slow" and status is not None:
             self._patience.learn(ms / 1000)
         return self._hand_back(connection, sample)
 
-    def _hand_back(self, connection: Connection | None, sample: Sample) -> Connection | None:
+    def _hand_back(self, connection: LineT | None, sample: Sample) -> LineT | None:
         """Return the connection where it may be used again; note who has closed it where not."""
         if connection is None:
             return None
@@ -273,26 +283,6 @@ class Witness:
             self._note(what, sample.client, sample.request, sample.idle, told)
         connection.close()
         return None
-
-    def _judge(
-        self, errand: Errand, connection: Connection, status: int, served: str
-    ) -> str | None:
-        """Return why an answer is none that the user should have got; None where it is."""
-        promise, version = self._promise, find_version(served, self._versions)
-        begins = promise is not None and promise.begins(version, time.monotonic())
-        if begins:
-            self._note("answered", text=version)
-        if begins or (version and self._seen and served not in self._seen):
-            self._settle()
-        if version:
-            self._seen.add(served)
-        if promise is not None and promise.is_broken(version, connection.decided):
-            return tell_stale(version, promise.version)
-        before = promise is None or promise.kept_since is None
-        if before and self._expectation.learns(errand, status, served):
-            self._note("usual", request=errand.name, text=str(status))
-        right = self._expectation.right(errand)
-        return None if status in right else tell_unexpected(status, right)
 
     def _note(
         self, note: What, client: str = "", request: str = "", idle: float = 0.0, text: str = ""

@@ -68,10 +68,16 @@ def observing(
     behave: Callable[[Request], bool], keepalive: float = 60.0, **wishes: Any
 ) -> Iterator[Observer]:
     """Let a witness look at a server until the end of the block."""
-    with serving(behave) as server:
-        observer = Observer(server, keepalive, **wishes)
-        observer.witness.start()
-        try:
-            yield observer
-        finally:
-            observer.witness.stop()
+    with serving(behave) as server, observing_server(server, keepalive, **wishes) as observer:
+        yield observer
+
+
+@contextmanager
+def observing_server(server: Server, keepalive: float = 60.0, **wishes: Any) -> Iterator[Observer]:
+    """Let a witness look at this one until the end of the block."""
+    observer = Observer(server, keepalive, **wishes)
+    observer.witness.start()
+    try:
+        yield observer
+    finally:
+        observer.witness.stop()

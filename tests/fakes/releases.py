@@ -44,6 +44,7 @@ class Releases:
         *,
         lost: Sequence[int] = (),
         unseen: Sequence[int] = (),
+        refused: Sequence[int] = (),
         key: bytes | None = None,
         more: Sequence[Event] = (),
         traffic: Mapping[str, object] | None = None,
@@ -52,7 +53,7 @@ class Releases:
     ) -> Path:
         """Release a version of `web` before which v1 served; the `lost` requests fail.
 
-        The `unseen` ones are cut on their way, named `unseen-7` and so on. The times of `notes` are seconds from the start.
+        The `unseen` ones are cut on their way, named `unseen-7` and so on; the `refused` ones came by HTTP/2. The times of `notes` are seconds from the start.
         """
         self.clock.sleep(60)
         record = Record.begin(self.folder, "web", version, self.clock, key)
@@ -61,8 +62,10 @@ class Releases:
         for attempt, healthy in enumerate((False, False, True), start=1):
             record.emit(Probed("web-green-1", attempt, healthy, 200, 2.5, ""))
         for number in range(40):
-            sample = self._sample(number, version, number in {*lost, *unseen})
+            sample = self._sample(number, version, number in {*lost, *unseen, *refused})
             named = f"unseen-{number}" if number in unseen else ""
+            if number in refused:
+                sample = replace(sample, client="http2", refused=True)
             record.sample(replace(sample, unseen=named))
         for note in notes:
             record.note(replace(note, at=self.clock.now().timestamp() + note.at))

@@ -14,6 +14,7 @@ from orchestrator.stack.quantities import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 SERVED = b"X-Stackctl-Served: web_blue/v1\r\n"
 GOOD = b"HTTP/1.1 200 OK\r\n" + SERVED + b"Content-Length: 2\r\n\r\nok"
@@ -67,7 +68,7 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
 
     def __init__(self, behave: Callable[[Request], bool]) -> None:
-        super().__init__(("127.0.0.1", 0), _Conversation)
+        super().__init__(("127.0.0.1", 0), Conversation)
         self.behave = behave
         self.requests: list[Request] = []
 
@@ -78,10 +79,13 @@ class Server(socketserver.ThreadingTCPServer):
         return Address(host, port)
 
 
-class _Conversation(socketserver.StreamRequestHandler):
+class Conversation(socketserver.StreamRequestHandler):
+    """One connection: whole requests, one after the other."""
+
     server: Server
 
     def handle(self) -> None:
+        """Serve it until the server closes it, or the client does."""
         while (request := self._read()) is not None:
             self.server.requests.append(request)
             if not self.server.behave(request):
@@ -105,9 +109,9 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 
 @contextmanager
-def serving(behave: Callable[[Request], bool]) -> Iterator[Server]:
-    """Serve on a free port until the end of the block."""
-    with Server(behave) as server:
+def running(server: Server) -> Iterator[Server]:
+    """Let a server serve until the end of the block."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -115,3 +119,8 @@ def serving(behave: Callable[[Request], bool]) -> Iterator[Server]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def serving(behave: Callable[[Request], bool]) -> AbstractContextManager[Server]:
+    """Serve on a free port until the end of the block."""
+    return running(Server(behave))

@@ -138,7 +138,7 @@ def test_metrics_count_what_evidence_tells(world: World) -> None:
     assert last == [
         'stackctl_release_requests_lost{stack="shop",service="notes",version="v3",outcome="reverted"} 0'
     ]
-    assert sum(line.startswith("# TYPE ") for line in lines) == 8
+    assert sum(line.startswith("# TYPE ") for line in lines) == 9
 
 
 def test_labels_of_metrics_are_escaped() -> None:

@@ -77,6 +77,7 @@ OWNERS = {  # of foreign packages: modules, or packages with all that is in them
     "jinja2": {"gateway.render", "pages"},
     "httpx": {"announce"},
     "h11": {"evidence.wire"},
+    "h2": {"evidence.streams"},
     "pydantic": {"stack"},
     "pydantic_core": {"stack"},
     "yaml": {"adopt", "stack"},
@@ -208,7 +209,18 @@ def test_nothing_is_patched() -> None:
 def test_the_command_line_starts_without_its_libraries() -> None:
     """Importing `orchestrator.cli` loads none of what only some commands need."""
     heavy = (
-        *("docker", "rich", "httpx", "pydantic", "jinja2", "yaml", "tenacity", "h11", "dotenv"),
+        *(
+            "docker",
+            "rich",
+            "httpx",
+            "pydantic",
+            "jinja2",
+            "yaml",
+            "tenacity",
+            "h11",
+            "h2",
+            "dotenv",
+        ),
         *("_hashlib", "importlib.metadata", "acme", "josepy"),
     )
     code = f"import sys, orchestrator.cli; print(*[n for n in {heavy} if n in sys.modules])"
@@ -221,7 +233,7 @@ def test_the_command_line_starts_without_its_libraries() -> None:
 def test_a_release_begins_before_its_later_libraries_are_loaded() -> None:
     """Up to its first event a release needs the engine and stack.yaml: all else is loaded meanwhile."""
     later = (
-        *("rich", "httpx", "jinja2", "tenacity", "h11", "asyncio", "dotenv"),
+        *("rich", "httpx", "jinja2", "tenacity", "h11", "h2", "asyncio", "dotenv"),
         *("orchestrator.evidence.report", "orchestrator.catalogue.index", "acme", "josepy"),
     )
     commands = "orchestrator.cli, orchestrator.commands.opening, orchestrator.release.rollout"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = b"of the tests"
-BLIND = ("unseen", "by_log", "blind")
+HTTP2 = ("http2", "refused")
+BLIND = ("unseen", "by_log", "blind", *HTTP2)
 
 
 @pytest.fixture
@@ -171,7 +172,7 @@ def test_a_release_that_lost_its_seal_is_no_old_one(releases: Releases) -> None:
     for version in ("v2", "v4"):
         folder = place(releases, version)
         (folder / "seal.json").unlink()
-        tamper(folder / "evidence.json", '"schema": 7', '"schema": 1')
+        tamper(folder / "evidence.json", '"schema": 8', '"schema": 1')
 
     assert problems(releases) == {"v2": "file missing", "v3": "chain broken", "v4": "file missing"}
 
@@ -368,6 +369,7 @@ def test_the_last_seal_is_found_without_checking_all(
         (3, ("reasons", "turned_away", *BLIND)),
         (5, ("turned_away", *BLIND)),
         (6, BLIND),
+        (7, HTTP2),
     ],
 )
 def test_evidence_from_before_the_witness_told_more_is_sound(

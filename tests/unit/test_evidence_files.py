@@ -92,7 +92,7 @@ def test_the_evidence_has_the_promised_facts(world: World) -> None:
     result = world.deploy("v2")
     facts = world.evidence(result)
 
-    assert (facts["schema"], facts["release"], facts["outcome"]) == (7, result.release, "deployed")
+    assert (facts["schema"], facts["release"], facts["outcome"]) == (8, result.release, "deployed")
     assert facts["what"] == {
         "command": "deploy",
         "service": "notes",

@@ -1,0 +1,87 @@
+"""A client that comes by HTTP/2, as browsers do: all its requests share one connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import suppress
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.evidence.patience import rest
+from orchestrator.evidence.streams import Shared, Stream, Unspoken
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+    from orchestrator.evidence.secure import SecureDoor
+    from orchestrator.evidence.way import Come
+    from orchestrator.evidence.wire import Errand
+
+    Send = Callable[[Errand, Any, Come[Stream]], Awaitable[object]]
+    Dawdle = Callable[[Errand, Come[Stream]], Awaitable[None]]
+
+GAPS = (0.2, 0.5, 1.0)  # seconds between two requests, of as many that go on at once
+
+
+class Browser:
+    """Keeps one connection for each host, and another one only where the gateway ends it."""
+
+    def __init__(self, door: SecureDoor, ended: Callable[[str, float, str], None]) -> None:
+        """Come by that door; `ended` is told of a host, the idle seconds and how its connection ended."""
+        self._door, self._ended = door, ended
+        self._open: dict[str, Shared] = {}
+        self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def browse(
+        self, errands: Sequence[Errand], send: Send, dawdle: Dawdle, over: asyncio.Event
+    ) -> None:
+        """Send requests, several at once and one that is half-sent, until it is over.
+
+        Where the gateway has no HTTP/2, none is sent.
+        """
+        slow = [errand for errand in errands if errand.body][:1]
+        async with asyncio.TaskGroup() as clients:
+            for position, gap in enumerate(GAPS):
+                turns = islice(cycle(errands), position, None)
+                clients.create_task(_until_unspoken(self._surf(turns, gap, send, over)))
+            for errand in slow:
+                clients.create_task(_until_unspoken(dawdle(errand, self.come)))
+
+    async def _surf(
+        self, errands: Iterator[Errand], gap: float, send: Send, over: asyncio.Event
+    ) -> None:
+        """Send one after the other; the last one once it is over."""
+        for errand in errands:
+            last = over.is_set()
+            await send(errand, "http2", self.come)
+            if last:
+                return
+            await rest(gap, over)
+
+    async def come(self, host: str) -> Stream:
+        """Begin a request. Raises Lost where the gateway is not there, Unspoken where it has no HTTP/2."""
+        async with self._opening[host]:
+            self._look(host)
+            if host not in self._open:
+                self._open[host] = await Shared.open(self._door, host)
+            return Stream(self._open[host])
+
+    def close(self) -> None:
+        """Close what is open."""
+        for host in [*self._open]:
+            self._look(host)
+        for shared in self._open.values():
+            shared.close()
+
+    def _look(self, host: str) -> None:
+        """Tell of a connection that takes no more requests, and forget it: it ends with its last answer."""
+        shared = self._open.get(host)
+        if shared is not None and not shared.usable:
+            del self._open[host]
+            self._ended(host, shared.idle, shared.leaving or "without a word")
+
+
+async def _until_unspoken(client: Awaitable[None]) -> None:
+    with suppress(Unspoken):
+        await client
