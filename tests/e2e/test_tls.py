@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections import Counter
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from orchestrator.evidence.wire import to_errand
+from orchestrator.evidence.witness import STRANGER
 from tests.e2e.load import under_load
 from tests.e2e.operator import wait_until
+from tests.e2e.strict import KEPT, Crowd
 from tests.e2e.tls import HOST, Door, ask_plainly, read_files
+from tests.fakes.observer import WRITE
 
 if TYPE_CHECKING:
     from tests.e2e.operator import Operator
@@ -86,6 +91,45 @@ def test_releases_and_a_renewal_under_http2_lose_nothing(door: Door) -> None:
     assert load.failed == 0
 
 
+def release_and_go_back(operator: Operator, releases: int, rollbacks: int) -> list[dict[str, Any]]:
+    """Release as often, and go back evenly in between; return what the evidence of each says."""
+    done = []
+    for number in range(2, releases + 2):
+        done.append(operator.deploy(f"v{number}"))
+        if (number - 1) * rollbacks // releases > (number - 2) * rollbacks // releases:
+            done.append(operator.run("rollback", "app", "--output", "json"))
+    assert [each.code for each in done] == [0] * (releases + rollbacks), done[-1].stderr
+    return [operator.evidence(each) for each in done]
+
+
+@pytest.mark.parametrize(
+    ("releases", "rollbacks"), [(2, 1), pytest.param(20, 5, marks=pytest.mark.thorough)]
+)
+def test_releases_end_no_connection_and_refuse_nothing(
+    door: Door, releases: int, rollbacks: int
+) -> None:
+    """Of clients that repeat nothing: of HTTP/2 over one connection, of HTTP/1.1, and of the witness."""
+    operator = door.operator
+    errand = to_errand(WRITE, f"{HOST}:{door.port}", STRANGER)
+    url = f"https://{HOST}:{door.port}/"
+    with (
+        under_load(url, operator.folder, rate=100, proto="HTTP/2.0") as load,
+        Crowd(door.secure(), errand) as crowd,
+    ):
+        evidence = release_and_go_back(operator, releases, rollbacks)
+    witnesses = [each["witness"] for each in evidence]
+    told = Counter(
+        {key: sum(one[key] for one in witnesses) for key in ("sent", "lost", "refused", "http2")}
+    )
+    told["closed"] = sum(one["closes"]["kept"] for one in witnesses)
+    print(f"witness {dict(told)}, strict {dict(crowd.sent)}, k6 {load.sent}")
+    assert (crowd.failed, crowd.connections) == ([], {"h2": 1, "http/1.1": KEPT})
+    assert (load.failed, told["lost"], told["refused"], told["closed"]) == (0, 0, 0, 0)
+    assert all(one["http2"] for one in witnesses)
+    assert {each["verdict"]["lossless"] for each in evidence} == {True}
+    assert [each["configs"] for each in evidence] == [[]] * len(evidence)
+
+
 def test_the_witness_comes_by_tls(door: Door) -> None:
     """With its WebSocket, and loses nothing; an answer by another certificate is none."""
     operator = door.operator
@@ -95,6 +139,7 @@ def test_the_witness_comes_by_tls(door: Door) -> None:
     done = operator.deploy("v2")
     assert done.code == 0, done.stderr
     assert done.document["witness"]["lost"] == 0
+    assert done.document["witness"]["http2"] > 0
 
     def read_asked() -> list[dict[str, str]] | None:
         lines = operator.gateway_log().splitlines()

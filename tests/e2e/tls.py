@@ -9,6 +9,10 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.certificates.pair import Source, read_pair
+from orchestrator.certificates.table import CertificateTable
+from orchestrator.evidence.secure import SecureDoor
+from orchestrator.stack.quantities import Address
 from tests.fakes.authority import Authority, Issued
 from tests.ports import free_port
 
@@ -60,6 +64,13 @@ class Door:
         """Shake hands."""
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         return context.wrap_socket(plain, server_hostname=host, **how)  # type: ignore[arg-type]
+
+    def secure(self) -> SecureDoor:
+        """Return where clients come that take this certificate and no other."""
+        files = Source("door.pem", "door.key")
+        pair = read_pair(self.issued.chain, self.issued.key_pem, files, datetime.now(UTC))
+        table = CertificateTable((pair.certificate,))
+        return SecureDoor(Address("127.0.0.1", self.port), table)
 
     def ask(
         self, path: str = "/", host: str = HOST, method: str = "GET", told: str = ""
