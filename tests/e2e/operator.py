@@ -185,6 +185,20 @@ class Operator:
         """Release a version of the app."""
         return self.run("deploy", "app", "--version", version, "--output", "json", *options)
 
+    @contextmanager
+    def unbuildable(self) -> Iterator[None]:
+        """Have the app's image end its build with an error.
+
+        A command runs in it only then: that takes a container, and every release of a test builds an image.
+        """
+        file = self.folder / "app" / "Dockerfile"
+        known = file.read_text()
+        file.write_text(f"{known}RUN echo 'this version cannot be built'; exit 9\n")
+        try:
+            yield
+        finally:
+            file.write_text(known)
+
     def status(self) -> Any:
         """Return the status document."""
         return self.run("status", "--output", "json").document

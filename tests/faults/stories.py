@@ -32,8 +32,8 @@ UPLOAD = 60.0  # seconds
 
 def build_fails(operator: Operator) -> Account:
     """A Dockerfile that ends with an error."""
-    with users(operator) as samples:
-        done = operator.deploy("unbuildable")
+    with users(operator) as samples, operator.unbuildable():
+        done = operator.deploy("v2")
     return give_account(
         "a build that fails",
         f"exit code {done.code}; users kept {operator.serving()}",
