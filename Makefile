@@ -3,6 +3,9 @@ BIN := .venv/bin
 COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip compile --system-certs \
 	--universal --generate-hashes
 
+# Else a machine that has it set compiles all of stackctl for each command of a test.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help setup venv demo check test thorough properties benchmark reports prove faults soak hostile audit package lock down clean
 
