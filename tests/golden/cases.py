@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,12 +18,14 @@ from orchestrator.certificates.table import parse_certificates
 from orchestrator.gateway.addresses import parse_table
 from orchestrator.gateway.render import render
 from orchestrator.stack.load import load_stack
+from tests.properties.nginx import read_config
 
 if TYPE_CHECKING:
     from orchestrator.certificates.table import CertificateTable
     from orchestrator.gateway.addresses import AddressTable
     from orchestrator.gateway.config import Config
     from orchestrator.stack.model import Stack
+    from tests.properties.nginx import Config as Said
 
 HEAD = re.compile(r"^=== (\w+\.\w+)\n", re.MULTILINE)
 
@@ -40,6 +43,10 @@ class Case(NamedTuple):
     def render(self) -> Config:
         """Return the config that the stack leads to."""
         return render(self.stack, self.table, self.certificates, self.front)
+
+    def read(self) -> Said:
+        """Return what the expected config says, to be looked at by many tests and changed by none."""
+        return _read_config(self.expected)
 
     @property
     def name(self) -> str:
@@ -70,6 +77,12 @@ def _read(file: Path) -> Case:
         found.get("front.txt", "").strip(),
         found["nginx.conf"],
     )
+
+
+@cache
+def _read_config(text: str) -> Said:
+    with TemporaryDirectory() as folder:
+        return read_config(text, Path(folder))
 
 
 def load_text(text: str) -> Stack:

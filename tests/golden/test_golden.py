@@ -35,7 +35,7 @@ from orchestrator.stack.load import load_stack
 from tests.fakes.authority import Authority
 from tests.golden.cases import Case, load_text, read_cases
 from tests.properties.hosts import leads, moved_from, of_host, servers
-from tests.properties.nginx import Said, locations, named, pairs, read_config, rows, say
+from tests.properties.nginx import Said, locations, named, pairs, rows, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -174,9 +174,9 @@ def test_nginx_takes_the_config(verdicts: Mapping[str, str], name: str) -> None:
 
 
 @each_case
-def test_a_long_head_of_an_answer_has_room(case: Case, tmp_path: Path) -> None:
+def test_a_long_head_of_an_answer_has_room(case: Case) -> None:
     """And an answer that could not be used is told from a replica that could not be reached."""
-    http = read_config(case.expected, tmp_path).http
+    http = case.read().http
     sizes = ("proxy_buffer_size", "proxy_buffers", "proxy_busy_buffers_size")
     assert [said for name in sizes for said in say(named(http, name))] == [
         ("proxy_buffer_size", "68k"),
@@ -189,9 +189,9 @@ def test_a_long_head_of_an_answer_has_room(case: Case, tmp_path: Path) -> None:
 
 
 @each_case
-def test_headers_that_a_service_may_believe_are_the_gateways(case: Case, tmp_path: Path) -> None:
+def test_headers_that_a_service_may_believe_are_the_gateways(case: Case) -> None:
     """None of the forwarded family is passed on, nor what differs from one by underscores."""
-    http = read_config(case.expected, tmp_path).http
+    http = case.read().http
     told = {line[1].lower(): line[2] for line in say(named(http, "proxy_set_header"))}
     family = {name: value for name, value in told.items() if "forwarded" in name and value}
     assert family.keys() == {
@@ -210,9 +210,9 @@ def test_headers_that_a_service_may_believe_are_the_gateways(case: Case, tmp_pat
 
 
 @each_case
-def test_only_the_public_listener_takes_a_proxys_word(case: Case, tmp_path: Path) -> None:
+def test_only_the_public_listener_takes_a_proxys_word(case: Case) -> None:
     """The admin listener goes by who is connected, whoever is trusted."""
-    config = read_config(case.expected, tmp_path)
+    config = case.read()
     trusted = [str(network) for network in case.stack.gateway.trusted_proxies]
     fronts = [case.front] if case.front else []
     assert [line[1] for line in say(named(config.public, "set_real_ip_from"))] == fronts + trusted
@@ -231,9 +231,9 @@ def test_only_the_public_listener_takes_a_proxys_word(case: Case, tmp_path: Path
 
 
 @each_case
-def test_both_colors_are_listed(case: Case, tmp_path: Path) -> None:
+def test_both_colors_are_listed(case: Case) -> None:
     """Each color has its own port and replicas, and a twin of them that forgets failures."""
-    config = read_config(case.expected, tmp_path)
+    config = case.read()
     wanted = {f"{service}_{color}": upstream for service, color, upstream in colors(case)}
 
     assert config.upstreams.keys() == wanted.keys() | {f"{name}_again" for name in wanted}
@@ -247,9 +247,9 @@ def test_both_colors_are_listed(case: Case, tmp_path: Path) -> None:
 
 
 @each_case
-def test_requests_by_http2_are_bounded_as_connections_are(case: Case, tmp_path: Path) -> None:
+def test_requests_by_http2_are_bounded_as_connections_are(case: Case) -> None:
     """Those of users, wherever HTTP/2 is spoken; services that call each other are none of them."""
-    config, tls = read_config(case.expected, tmp_path), case.stack.gateway.tls
+    config, tls = case.read(), case.stack.gateway.tls
     bound = ("limit_conn", "stackctl_all", str(find_capacity(case.stack.gateway).requests))
     for host, server in servers(config):
         public = locations(server)
@@ -259,9 +259,9 @@ def test_requests_by_http2_are_bounded_as_connections_are(case: Case, tmp_path: 
 
 
 @each_case
-def test_a_link_decides(case: Case, tmp_path: Path) -> None:
+def test_a_link_decides(case: Case) -> None:
     """Each route asks the link of its service which color it gets, and is counted for that color."""
-    for host, server in servers(read_config(case.expected, tmp_path)):
+    for host, server in servers(case.read()):
         public = locations(server)
         wanted = dict(routes(case, host))
         assert {name for name in public if name.startswith(("/", "=", "@"))} - {
@@ -292,9 +292,9 @@ def test_a_link_decides(case: Case, tmp_path: Path) -> None:
 
 
 @each_case
-def test_the_second_choice_looks_at_the_link_again(case: Case, tmp_path: Path) -> None:
+def test_the_second_choice_looks_at_the_link_again(case: Case) -> None:
     """What reached nobody goes to the color of now, by the upstream that forgets failures."""
-    for host, server in servers(read_config(case.expected, tmp_path)):
+    for host, server in servers(case.read()):
         public = locations(server)
         for place, (service, route) in second_choices(case, host):
             said = say(public[place])
@@ -307,9 +307,9 @@ def test_the_second_choice_looks_at_the_link_again(case: Case, tmp_path: Path) -
 
 
 @each_case
-def test_what_other_versions_have_is_found(case: Case, tmp_path: Path) -> None:
+def test_what_other_versions_have_is_found(case: Case) -> None:
     """The gateway answers what the color of the client does not have, to reads, within the route's limits."""
-    for host, server in servers(read_config(case.expected, tmp_path)):
+    for host, server in servers(case.read()):
         public, wanted = locations(server), bridges(case, host)
         for service, place, route in of_host(case.stack, host):
             name = f"@assets_{service}_{place}"
@@ -333,10 +333,10 @@ def test_what_other_versions_have_is_found(case: Case, tmp_path: Path) -> None:
 
 
 @each_case
-def test_what_has_moved_is_led_to_its_route(case: Case, tmp_path: Path) -> None:
+def test_what_has_moved_is_led_to_its_route(case: Case) -> None:
     """A host to the first name of its route, with the path that was asked; a path to the route's."""
     scheme, host = ("$scheme", "$stackctl_host_port")
-    for name, server in servers(read_config(case.expected, tmp_path)):
+    for name, server in servers(case.read()):
         wanted = moved_from(case.stack, name)
         assert len(leads(server)) == sum(1 if one.path.endswith("/") else 2 for one in wanted)
         for one in wanted:
@@ -355,17 +355,17 @@ def test_what_has_moved_is_led_to_its_route(case: Case, tmp_path: Path) -> None:
 
 
 @each_case
-def test_a_client_keeps_its_bucket(case: Case, tmp_path: Path) -> None:
+def test_a_client_keeps_its_bucket(case: Case) -> None:
     """There are 100 buckets of 1 % each, by a client's address and agent."""
-    http = read_config(case.expected, tmp_path).http
+    http = case.read().http
     buckets = pairs(http, "split_clients", "$stackctl_bucket")
     assert buckets == [("1%", str(number)) for number in range(99)] + [("*", "99")]
 
 
 @each_case
-def test_the_host_can_ask_each_color_and_replica(case: Case, tmp_path: Path) -> None:
+def test_the_host_can_ask_each_color_and_replica(case: Case) -> None:
     """For its health only. A preview goes through the upstream, a probe to replicas that are listed."""
-    config = read_config(case.expected, tmp_path)
+    config = case.read()
     admin = locations(config.admin)
     previews = {path: say(block) for path, block in admin.items() if path.startswith("= /preview/")}
     assert previews == {
@@ -389,9 +389,9 @@ def test_the_host_can_ask_each_color_and_replica(case: Case, tmp_path: Path) -> 
 
 
 @each_case
-def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> None:
+def test_the_admin_listener_tells_what_serves(case: Case) -> None:
     """The id of the config as JSON, and the whole text of this one and of the next to start with."""
-    admin = locations(read_config(case.expected, tmp_path).admin)
+    admin = locations(case.read().admin)
     identity = case.render().id
     (answer,) = named(admin["= /serving"], "return")
     code, text = answer["args"]
@@ -402,9 +402,9 @@ def test_the_admin_listener_tells_what_serves(case: Case, tmp_path: Path) -> Non
 
 
 @each_case
-def test_the_admin_listener_tells_who_gets_traffic(case: Case, tmp_path: Path) -> None:
+def test_the_admin_listener_tells_who_gets_traffic(case: Case) -> None:
     """Lanes are read through the links, one or all; and whether a color is still asked is counted."""
-    admin = locations(read_config(case.expected, tmp_path).admin)
+    admin = locations(case.read().admin)
     lane = f"{LIVE}/$stackctl_lane/lane.json"
     assert say(admin["~ ^/lane/(?<stackctl_lane>[a-z0-9-]+)$"]) == [
         ("default_type", "text/plain"),
@@ -427,9 +427,9 @@ def test_the_admin_listener_tells_who_gets_traffic(case: Case, tmp_path: Path) -
 
 
 @each_case
-def test_the_admin_listener_is_for_the_host(case: Case, tmp_path: Path) -> None:
+def test_the_admin_listener_is_for_the_host(case: Case) -> None:
     """Before any location is looked for: by its address, by the name it uses, and no page of others."""
-    config = read_config(case.expected, tmp_path)
+    config = case.read()
     known = pairs(config.http, "map", "$stackctl_stranger")
     assert known == [("default", "1"), ("127.0.0.1", "0"), ("include", ADMITTED)]
     assert named(config.public, "listen")[0]["args"][0] == str(PUBLIC_PORT)
@@ -531,9 +531,9 @@ def understood(route: Route) -> Said:
 
 
 @each_case
-def test_a_service_has_a_name_inside(case: Case, tmp_path: Path) -> None:
+def test_a_service_has_a_name_inside(case: Case) -> None:
     """Each with a port, in a server of its own in which the link decides; other names are refused."""
-    config = read_config(case.expected, tmp_path)
+    config = case.read()
     named_inside = {name for name, one in case.stack.services.items() if not one.is_worker}
     assert config.inner.keys() == ({"", *named_inside} if named_inside else set())
     for name in named_inside:
@@ -546,9 +546,9 @@ def test_a_service_has_a_name_inside(case: Case, tmp_path: Path) -> None:
 
 
 @each_case
-def test_who_has_a_certificate_is_served_with_tls(case: Case, tmp_path: Path) -> None:
+def test_who_has_a_certificate_is_served_with_tls(case: Case) -> None:
     """And sent there where stack.yaml says so; who has none is served without, and gets no handshake."""
-    config = read_config(case.expected, tmp_path)
+    config = case.read()
     tls, table = case.stack.gateway.tls, case.certificates
     assert [say([one])[0] for one in named(config.public, "listen")] == [
         ("listen", str(PUBLIC_PORT), "backlog=4096")
@@ -581,9 +581,9 @@ def test_who_has_a_certificate_is_served_with_tls(case: Case, tmp_path: Path) ->
 
 
 @each_case
-def test_the_port_that_a_client_used_is_told(case: Case, tmp_path: Path) -> None:
+def test_the_port_that_a_client_used_is_told(case: Case) -> None:
     """With TLS it is another one."""
-    config, tls = read_config(case.expected, tmp_path), case.stack.gateway.tls
+    config, tls = case.read(), case.stack.gateway.tls
     if tls is not None:
         plain = str(case.stack.gateway.listen.port)
         assert pairs(config.http, "map", "$stackctl_own_port") == [

@@ -99,8 +99,14 @@ def modules() -> dict[str, ast.Module]:
     }
 
 
-def imports(tree: ast.Module) -> Iterator[str]:
-    """Yield what a module imports, wherever it does: in functions and for type checking too."""
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Return what a module imports, wherever it does: in functions and for type checking too."""
+    return frozenset(find_imports(modules()[module]))
+
+
+def find_imports(tree: ast.Module) -> Iterator[str]:
+    """Yield what is imported."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -116,8 +122,8 @@ def edges() -> frozenset[tuple[str, str]]:
     """Return all imports within the package, as pairs of who and whom."""
     return frozenset(
         (name, wanted)
-        for name, tree in modules().items()
-        for wanted in imports(tree)
+        for name in modules()
+        for wanted in imports(name)
         if wanted.split(".")[0] == "orchestrator"
     )
 
@@ -167,8 +173,8 @@ def test_a_foreign_package_stays_where_it_belongs(package: str) -> None:
     """What a library is, and what it raises, is known in one place."""
     strangers = [
         name
-        for name, tree in modules().items()
-        if any(wanted.split(".")[0] == package for wanted in imports(tree))
+        for name in modules()
+        if any(wanted.split(".")[0] == package for wanted in imports(name))
         and not any(f"{name}.".startswith(f"orchestrator.{owner}.") for owner in OWNERS[package])
     ]
     assert strangers == []
