@@ -7,7 +7,7 @@ COMPILE = UV_CUSTOM_COMPILE_COMMAND="make lock" .setup/lock/bin/uv --quiet pip c
 export PYTHONDONTWRITEBYTECODE =
 
 .DEFAULT_GOAL := help
-.PHONY: help setup venv demo check test thorough properties benchmark reports prove faults soak hostile audit package lock down clean
+.PHONY: help setup venv demo check types units-a-h units-i-z test thorough properties benchmark reports prove faults soak hostile audit package lock down clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -24,9 +24,18 @@ demo: setup ## release v2 of the reference stack under load; it stays up
 check: venv ## format, lint, types and unit tests
 	$(BIN)/ruff format --check . .ci
 	$(BIN)/ruff check . .ci
+	@$(MAKE) --no-print-directory --jobs 3 --output-sync types units-a-h units-i-z
+
+# Beside each other: mypy uses one core, and a test is collected once, where each worker of xdist collects all.
+types:
 	$(BIN)/mypy
 	$(BIN)/mypy .ci/setup
-	$(BIN)/pytest tests/unit tests/golden -n 2 -p no:schemathesis
+
+units-a-h:
+	$(BIN)/pytest tests/unit/test_[!i-z]*.py tests/golden -p no:schemathesis
+
+units-i-z:
+	$(BIN)/pytest tests/unit/test_[i-z]*.py -p no:schemathesis
 
 test: setup check ## all of `check`, then every test, those on real Docker too
 	$(BIN)/pytest tests/properties tests/contract services -n 3

@@ -7,6 +7,7 @@ import json
 import resource
 import shutil
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +30,7 @@ from tests.fakes.releases import Releases
 from tests.fakes.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from orchestrator.release.result import Result
@@ -276,23 +277,18 @@ def test_a_column_of_numbers_is_one_line() -> None:
     assert json.loads(text) == facts
 
 
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """Let a test fill the disk; afterwards there is room again."""
+@contextmanager
+def small_disk() -> Iterator[Callable[[], None]]:
+    """Give what fills the disk. There is room again afterwards, also for what pytest prints into a file."""
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    signal.signal(signal.SIGXFSZ, handler)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
-def fill_disk() -> None:
-    """Let no file grow any more."""
-    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-
-
-@pytest.mark.usefixtures("small_disk")
 @pytest.mark.parametrize(
     ("phase", "outcome", "version"),
     [
@@ -305,29 +301,30 @@ def test_a_full_disk_is_a_failure_like_any_other(
     world: World, phase: Phase, outcome: str, version: str
 ) -> None:
     """The phase table holds, the undoing comes to its end, and a warning says what is missing."""
-    world.on_begin(phase, fill_disk)
-    result = world.deploy("v2")
+    with small_disk() as fill:
+        world.on_begin(phase, fill)
+        result = world.deploy("v2")
 
     assert (result.outcome, world.serving()) == (outcome, {version})
     assert any("File too large" in warning for warning in result.warnings)
     assert world.host.cut == []
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_disk_without_room_for_the_witness_breaks_no_release(tmp_path: Path) -> None:
     """Its requests count although no file holds them; the record's end says once what is missing."""
     record = Record.begin(tmp_path / "reports" / "releases", "notes", "v2", FakeClock())
     note = Note(0.0, "promised", "", "", 0.0, "v2")
     sample = Sample(0.0, "fresh", "GET /", 0.0, 1.0, 200, "notes_green", None)
     record.note(note)
-    fill_disk()
-    for _ in range(2):
-        record.sample(sample)
-        record.note(note)
+    with small_disk() as fill:
+        fill()
+        for _ in range(2):
+            record.sample(sample)
+            record.note(note)
+        with pytest.raises(StackctlError, match="the evidence cannot be written: File too large"):
+            record.close()
 
     assert (record.samples, record.notes) == ([sample] * 2, [note] * 3)
-    with pytest.raises(StackctlError, match="the evidence cannot be written: File too large"):
-        record.close()
     record.close()
 
 
