@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import secrets
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.operator import Operator
+from orchestrator.engine.docker import DockerEngine
+from orchestrator.engine.values import BuildOrder
+from orchestrator.errors import EngineError
+from orchestrator.stack import naming
+from orchestrator.stack.load import load_variables
+from tests.e2e.operator import APP, REPOSITORY, Operator
 from tests.e2e.package import STRAY, Package, build, commit, copy_sources, install
 from tests.hostile.outside import Outside, going_outside
 
@@ -36,8 +42,30 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+@pytest.fixture(scope="session")
+def layers() -> Iterator[None]:
+    """Keep what images of the app have in common, which goes with the last one that has it.
+
+    The engine's own builder makes a container for each line and for each label that it does not know, in
+    the order of their names; the labels that come first are no stack's own.
+    """
+    engine = DockerEngine()
+    prefix = load_variables(REPOSITORY / "stack.yaml").get("IMAGE_PREFIX", "")
+    common = {naming.ROLE: "service", naming.SERVICE: "app"}
+    tags = {version: f"layers-{secrets.token_hex(3)}:{version}" for version in ("v1", "v2", "v3")}
+    try:
+        for version, tag in tags.items():
+            arguments = {"IMAGE_PREFIX": prefix, "VERSION": version}
+            engine.build(BuildOrder(APP, "Dockerfile", tag, arguments, common), lambda _: None)
+        yield
+    finally:
+        for tag in tags.values():
+            with suppress(EngineError):
+                engine.remove_image(tag)
+
+
 @pytest.fixture
-def operator(tmp_path: Path) -> Iterator[Operator]:
+def operator(tmp_path: Path, layers: None) -> Iterator[Operator]:  # noqa: ARG001
     """Somebody with a folder of their own; their stack is removed afterwards."""
     somebody = Operator(tmp_path, f"t{secrets.token_hex(3)}")
     try:
