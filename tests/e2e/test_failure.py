@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 import signal
 from contextlib import nullcontext
-from itertools import cycle
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.operator import Operator, interrupt, wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+together = pytest.mark.xdist_group("failure")
 
 # What can become of the link that says who serves: missing, dangling, a loop, an empty or a broken lane.
 SPOILED = (
@@ -20,6 +27,19 @@ SPOILED = (
 )
 
 
+@pytest.fixture(scope="module")
+def unharmed(tmp_path_factory: pytest.TempPathFactory, layers: None) -> Iterator[Operator]:  # noqa: ARG001
+    """Somebody whose app serves v1, for tests that end with what they began with, as each of them asserts."""
+    operator = Operator(tmp_path_factory.mktemp("unharmed"), f"t{secrets.token_hex(3)}")
+    try:
+        operator.write_stack()
+        operator.up()
+        yield operator
+    finally:
+        operator.remove_everything()
+
+
+@together
 @pytest.mark.parametrize(
     ("version", "deadline", "reason"),
     [
@@ -31,9 +51,10 @@ SPOILED = (
     ],
 )
 def test_a_bad_candidate_is_removed_and_the_active_version_serves(
-    app: Operator, version: str, deadline: int, reason: str
+    unharmed: Operator, version: str, deadline: int, reason: str
 ) -> None:
     """Whatever is wrong with a candidate: exit 1, the reason, and everything is as it was."""
+    app = unharmed
     app.write_stack({"health": {"interval": "50ms", "deadline": f"{deadline}s"}})
     before = app.containers(running=False)
 
@@ -72,13 +93,17 @@ def test_a_bad_candidate_leaves_the_way_back(app: Operator, keep: str) -> None:
     assert app.containers(running=False) == before[1]
 
 
-def test_a_failed_candidate_shows_its_probes_and_its_last_words(app: Operator) -> None:
+@together
+def test_a_failed_candidate_shows_its_probes_and_its_last_words(unharmed: Operator) -> None:
     """Why a candidate failed is on the screen: what it answered, and what it logged."""
+    app = unharmed
+    before = app.containers(running=False)
     done = app.run("deploy", "app", "--version", "crash")
 
     assert done.code == 1
     assert f"{app.name}-app-green-1 probe 1" in done.stderr
     assert "boom: this version cannot start" in done.stderr
+    assert (app.serving(), app.containers(running=False)) == ("v1", before)
 
 
 def test_a_reload_that_does_not_happen_is_noticed(app: Operator) -> None:
@@ -114,10 +139,12 @@ def test_a_release_needs_no_reload(app: Operator) -> None:
 
 
 def test_a_link_that_is_spoiled_is_told_and_put_right(app: Operator) -> None:
-    """Nobody gets a color by default; the next `up` leads users to where they were."""
+    """Nobody gets a color by default; the next `up` leads users to where they were, and a rollback finds its way."""
     app.deploy("v2")
     gateway, link = f"{app.name}-gateway", "/etc/stackctl/live/app"
-    for spoil, users in zip(SPOILED, cycle(["v2", "v1"]), strict=False):
+    known = app.ask_gateway().lane("app")
+    assert known is not None
+    for spoil in SPOILED:
         act = app.engine.exec_create(gateway, ["sh", "-c", spoil, link], user="0")
         app.engine.exec_start(act["Id"])
         told = app.status()
@@ -126,10 +153,14 @@ def test_a_link_that_is_spoiled_is_told_and_put_right(app: Operator) -> None:
 
         up = app.run("up")
         assert up.code == 0, (spoil, up.stderr)
-        assert app.serving() == users, spoil
+        lane = app.ask_gateway().lane("app")
+        assert lane is not None
+        assert replace(lane, config=known.config) == known, spoil  # the kept color too
+        assert app.serving() == "v2", spoil
         assert app.status()["drift"] == [], spoil
-        assert app.run("rollback", "app").code == 0, spoil
-        assert app.serving() != users, spoil
+    for users in ("v1", "v2"):
+        assert app.run("rollback", "app").code == 0
+        assert app.serving() == users
 
 
 def test_a_stranger_on_a_replicas_address_is_named_before_anything_starts(app: Operator) -> None:
@@ -167,9 +198,11 @@ def test_a_gateway_that_restarts_after_a_release_finds_a_whole_config(app: Opera
     assert app.status()["gateway"]["state"] == "running"
 
 
+@together
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_release_is_undone(app: Operator, number: signal.Signals) -> None:
+def test_an_interrupted_release_is_undone(unharmed: Operator, number: signal.Signals) -> None:
     """A signal during the gate removes the candidate and exits with 130 or 143."""
+    app = unharmed
     app.write_stack({"health": {"interval": "50ms", "deadline": "60s"}})
     before = app.containers(running=False)
     with app.running("deploy", "app", "--version", "sick") as process:
