@@ -47,6 +47,26 @@ SAFEGUARDS = (
         ("tests/contract/test_image_contract.py::test_data_of_an_image_outlive_its_container",),
     ),
     Safeguard(
+        "assets are with the gateway before the switch: a page of the new version may ask the old one",
+        "orchestrator/release/steps.py",
+        "        store_assets(run, made, found[0])\n",
+        "",
+        (
+            "tests/unit/test_assets.py::test_the_candidates_files_are_there_before_the_switch",
+            "tests/e2e/test_assets.py::test_an_open_page_finds_its_files_after_a_release",
+        ),
+    ),
+    Safeguard(
+        "assets of other versions take the place of nothing that the client's own version has",
+        "orchestrator/gateway/edition.py",
+        "path not in (own.files if own else ())",
+        "path",
+        (
+            "tests/unit/test_assets.py::test_the_latest_of_two_files_of_a_name_is_found",
+            "tests/e2e/test_assets.py::test_an_open_page_finds_its_files_after_a_release",
+        ),
+    ),
+    Safeguard(
         "an error quotes no build argument, whoever wrote it into what a builder says",
         "orchestrator/engine/images.py",
         "ImageError(redaction.apply(error.message), hint)",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import tarfile
+from contextlib import contextmanager
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Self
 
-from orchestrator.errors import CandidateError, EngineError
+from orchestrator.errors import CandidateError, EngineError, GatewayError
 from orchestrator.gateway.edition import Content
 from orchestrator.stack.quantities import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 MOST_FILES = 20_000
 AROUND = 64 * 1024**2  # bytes of an archive beside the files: heads, and what is left out
@@ -31,7 +32,8 @@ class Intake:
         self.left_out = 0
         self._path = path.strip("/")
         self._size, self._most = 0, most  # bytes
-        self._copy: IO[bytes] = TemporaryFile()  # noqa: SIM115  closed at the end of the context
+        with self._writing():
+            self._copy: IO[bytes] = TemporaryFile()  # noqa: SIM115  closed at the end of the context
         self._places: dict[str, tuple[int, int]] = {}  # where in it a content lies, by its hash
 
     def __enter__(self) -> Self:
@@ -41,14 +43,20 @@ class Intake:
         self._copy.close()
 
     def take(self, pieces: Iterable[bytes]) -> None:
-        """Take a tar archive. Raises CandidateError where it is too much, EngineError where it is none."""
+        """Take a tar archive.
+
+        Raises CandidateError where it is too much, EngineError where it is none, GatewayError where this
+        machine has no room for it.
+        """
         copied = 0
         for piece in pieces:
             copied += len(piece)
             if copied > self._most + AROUND:
                 raise self._too_large()
-            self._copy.write(piece)
-        self._copy.seek(0)
+            with self._writing():
+                self._copy.write(piece)
+        with self._writing():
+            self._copy.seek(0)
         try:
             with tarfile.open(fileobj=self._copy, mode="r:") as archive:
                 for member in archive:
@@ -82,6 +90,16 @@ class Intake:
                 f"`assets` at `/{self._path}`: there are more than {MOST_FILES:,} files",
                 "let `from` be the folder with what pages load, and no other",
             )
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            told = f"`assets` at `/{self._path}`: this machine keeps no copy: {error.strerror}"
+            raise GatewayError(
+                told, "make room where it keeps what is temporary: `df -h /tmp`"
+            ) from error
 
     def _too_large(self) -> CandidateError:
         return CandidateError(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import resource
 import tarfile
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from orchestrator.errors import CandidateError, EngineError
+from orchestrator.errors import CandidateError, EngineError, GatewayError
 from orchestrator.events import AssetsStored, Warned
 from orchestrator.gateway.edition import Content, Edition, Stored, parse_edition, to_text
 from orchestrator.gateway.intake import MOST_FILES, Intake
@@ -100,6 +101,17 @@ def test_a_version_from_before_assets_were_wished_for_has_none(tmp_path: Path) -
     warnings = [event.text for event in world.events if isinstance(event, Warned)]
     assert warnings == ["assets of v1 are not kept: `assets`: v1 has no folder `/app/static`"]
     assert (found(world, "blue"), found(world, "green")) == ({}, {})
+
+
+def test_the_first_release_with_assets_has_those_of_the_version_before(tmp_path: Path) -> None:
+    """They are in its containers, which still run."""
+    world = with_assets(World(tmp_path))
+    assets = world.notes.pop("assets")
+    world.begin()
+    world.notes["assets"] = assets
+    assert world.deploy("v2").outcome == "deployed"
+
+    assert found(world, "green") == {"static/v1.js": "v1"}
 
 
 def test_a_candidate_without_the_folder_is_not_promoted(world: World) -> None:
@@ -290,3 +302,19 @@ def test_a_plan_tells_that_files_are_kept(world: World) -> None:
     assert [step for step in planned.steps if "/app/static" in step] == [
         "preview: keep what /app/static has, for pages that ask for /static/"
     ]
+
+
+def test_a_full_disk_of_this_machine_is_told() -> None:
+    """Where a copy lies until the gateway has it."""
+    with Intake("/static/", 1000) as intake, pytest.raises(GatewayError, match="File too large"):
+        take_without_room(intake, b"a" * 1001)
+
+
+def take_without_room(intake: Intake, content: bytes) -> None:
+    """Take an archive where no file may be as large."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) - 1, limit[1]))
+    try:
+        intake.take([content])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
