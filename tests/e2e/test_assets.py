@@ -33,6 +33,7 @@ def write_site(operator: Operator, **assets: object) -> None:
                 "routes": [{"path": "/"}],
                 "health": {"interval": "20ms", "deadline": "20s"},
                 "assets": {**ASSETS, **assets},
+                "witness": [{"path": "/"}, {"path": "/static/js/app.v1.js"}],
             },
         }
     )
