@@ -7,6 +7,7 @@ depends on several values, such as names that must exist, only `stackctl validat
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import BaseModel, BeforeValidator
@@ -72,6 +73,7 @@ RELATIONS: Mapping[type[BaseModel], Node] = {
 }
 
 
+@cache
 def write_schema() -> str:
     """Return the schema as the text of a file."""
     return json.dumps(build_schema(), indent=2) + "\n"
