@@ -37,8 +37,9 @@ units-a-h:
 units-i-z:
 	$(BIN)/pytest tests/unit/test_[i-z]*.py -p no:schemathesis
 
+# By worksteal neighbours share a worker, so that a service and its database are started by one of them.
 test: setup check ## all of `check`, then every test, those on real Docker too
-	$(BIN)/pytest tests/properties tests/contract services -n 3
+	$(BIN)/pytest tests/properties tests/contract services -n 3 --dist worksteal
 	$(BIN)/pytest tests/e2e -n 3 --dist loadgroup -m "not thorough"
 
 thorough: setup ## the end-to-end tests that `test` leaves out
