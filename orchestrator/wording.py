@@ -174,6 +174,7 @@ def describe_forecast(forecast: Forecast, *, diff: bool = False) -> str:
         if found.diff and diff:
             lines.append(f"\n{found.diff}")
         lines += [f"warning: {text}" for text in found.warnings]
+    lines += [f"gateway: {text}; `stackctl up` takes it in" for text in forecast.gateway]
     lines += [f"drift: {text}; see `stackctl up --help`" for text in forecast.drift]
     lines += [f"warning: {text}" for text in forecast.warnings]
     return "".join(f"{line}\n" for line in lines)

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 
 AFAR = "tests/contract/test_afar.py"
+GUESTS = "tests/contract/test_gateway_guests.py"
 
 
 @dataclass(frozen=True)
@@ -335,6 +336,27 @@ SAFEGUARDS = (
         "    if trace.status in right:\n",
         "    if trace.status:\n",
         ("tests/unit/test_unseen.py::test_the_gateways_log_decides_where_it_knows",),
+    ),
+    Safeguard(
+        "a password for the gateway is none of the service's business: it never gets it",
+        "templates/forwarded.conf.j2",
+        '        1 "";\n',
+        "",
+        (f"{GUESTS}::test_a_password_lets_in",),
+    ),
+    Safeguard(
+        "a route whose passwords are not there is shut",
+        "orchestrator/gateway/locations.py",
+        "                auth=auth,\n",
+        "                auth=auth if auth and supplies.has_users(auth) else None,\n",
+        (f"{GUESTS}::test_without_its_list_a_route_is_shut",),
+    ),
+    Safeguard(
+        "who keeps a password keeps a connection: a list stays while a worker may read it",
+        "orchestrator/gateway/store.py",
+        "grep -qs 'is shuttin[g] down' /proc/[0-9]*/cmdline && exit\n",
+        "",
+        (f"{GUESTS}::test_a_list_stays_while_a_worker_may_read_it",),
     ),
 )
 

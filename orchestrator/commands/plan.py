@@ -42,5 +42,5 @@ def plan(
     with opened(context.obj) as (house, console):
         found = forecast(house, service, wanted)
         console.print_forecast(found, diff=diff)
-        changes = any(not one.unchanged for one in found.services)
+        changes = bool(found.gateway) or any(not one.unchanged for one in found.services)
         return CHANGES if changes and detailed_exitcode else 0

@@ -20,6 +20,7 @@ from orchestrator.certificates.table import (
 )
 from orchestrator.gateway.addresses import AddressTable, parse_table
 from orchestrator.gateway.lane import Lane, read_lane, to_word
+from orchestrator.gateway.supplies import NO_SUPPLIES, Supplies, parse_supplies
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,9 +43,8 @@ class Config:
     table: AddressTable
     text: str
     certificates: CertificateTable = NO_CERTIFICATES
-    beside: Mapping[str, str] = field(
-        default_factory=dict
-    )  # files that it includes, by their names
+    supplies: Supplies = NO_SUPPLIES
+    beside: Mapping[str, str] = field(default_factory=dict)  # files that it includes, by name
 
     def routes(self, service: str) -> frozenset[str]:
         """Return the paths that lead users to a service."""
@@ -73,7 +73,10 @@ class Newer:
 
 
 def to_head(
-    identity: str, table: AddressTable, certificates: CertificateTable = NO_CERTIFICATES
+    identity: str,
+    table: AddressTable,
+    certificates: CertificateTable = NO_CERTIFICATES,
+    supplies: Supplies = NO_SUPPLIES,
 ) -> list[str]:
     """Return the first lines of a config."""
     said = {"layout": LAYOUT, "config": identity, "addresses": table.facts()}
@@ -81,6 +84,8 @@ def to_head(
         said["certificates"] = certificates.facts()
     if certificates.account:
         said["account"] = certificates.account
+    if supplies.ids:
+        said["supplies"] = dict(supplies.ids)
     return write_head(said)
 
 
@@ -110,7 +115,9 @@ def parse_config(text: str) -> Config | Earlier | Newer | None:
         if layout == LAYOUT:
             table = parse_table(raw["addresses"])
             certificates = parse_certificates(raw.get("certificates", []), raw.get("account", ""))
-            return Config(to_word(raw["config"], IDENTITY), table, text, certificates)
+            supplies = parse_supplies(raw.get("supplies", {}))
+            identity = to_word(raw["config"], IDENTITY)
+            return Config(identity, table, text, certificates, supplies)
         return Earlier(to_word(f"{raw['release']}.{raw['step']}", FOLDER), _read_earlier(raw))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -13,6 +13,8 @@ assets/<service>/files/<hash>  what files of its versions hold, each content onc
 assets/<service>/now -> editions/<release>
 assets/<service>/editions/<release>/    index.json, which version has which files; and for each color
                                those that its own version does not have, by their paths
+users/<id>                     who comes in by a password, as salted hashes: as readable as a key
+errors/<id>.html               what browsers are shown in the place of an error of NGINX's own
 acme/<directory>/              key.pem of the account at an authority, failures.json: no more readable
 """
 
@@ -40,6 +42,8 @@ WITNESSES = f"{FOLDER}/witnesses"
 CERTIFICATES = f"{FOLDER}/certs"
 ACCOUNTS = f"{FOLDER}/acme"
 ASSETS = f"{FOLDER}/assets"
+USERS = f"{FOLDER}/users"
+ERRORS = f"{FOLDER}/errors"
 OWNER = 101  # of what only NGINX may read: it runs as this user, its master too
 PAGES = f"{FOLDER}/pages"
 SCRATCH = "/tmp"  # noqa: S108  inside the gateway's container, a volume of its own
@@ -72,6 +76,16 @@ def config_folder(identity: str) -> str:
 def certificate_folder(identity: str) -> str:
     """Return where a certificate and its key lie."""
     return f"{CERTIFICATES}/{identity}"
+
+
+def users_file(identity: str) -> str:
+    """Return where a list of users lies."""
+    return f"{USERS}/{identity}"
+
+
+def page_file(identity: str) -> str:
+    """Return where a page lies."""
+    return f"{ERRORS}/{identity}.html"
 
 
 def config_file(identity: str) -> str:
@@ -129,6 +143,12 @@ def pack_account(folder: str, files: dict[str, bytes]) -> bytes:
     place = ACCOUNTS.removeprefix(f"{FOLDER}/")
     named = {f"{place}/{folder}/{name}": content for name, content in files.items()}
     return _pack([place, f"{place}/{folder}"], named, owner=OWNER, rights=(0o700, 0o600))
+
+
+def pack_supplies(files: Mapping[str, bytes]) -> bytes:
+    """Return a tar archive with files of `USERS` and `ERRORS`, by their paths, to be unpacked in `FOLDER`."""
+    named = {path.removeprefix(f"{FOLDER}/"): content for path, content in files.items()}
+    return _pack(("users", "errors"), named, owner=OWNER, rights=(0o700, 0o600))
 
 
 def pack_page(service: str, page: bytes) -> bytes:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator.gateway.files import users_file
+from orchestrator.gateway.supplies import NO_SUPPLIES
 from orchestrator.stack.arrival import list_hosts
+from orchestrator.stack.guests import find_basic_auth
 from orchestrator.stack.routes import Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from orchestrator.gateway.supplies import Supplies
+    from orchestrator.stack.access import BasicAuth
     from orchestrator.stack.model import Service, Stack
     from orchestrator.stack.quantities import Networks, Rate
     from orchestrator.stack.routes import RateLimit
@@ -45,6 +50,8 @@ class Location(NamedTuple):
         str | None
     )  # name of the location that has files of other versions; where there may be any
     closes: bool  # whether the service is closed while a version of it gives way to the next one
+    auth: BasicAuth | None = None  # who comes in with a password; None: all do
+    users: str = ""  # the file that NGINX knows them by
 
     @property
     def prefix(self) -> str:
@@ -86,7 +93,11 @@ def list_guests(stack: Stack) -> list[Guests]:
     return [Guests(f"stackctl_unlisted_{n}", networks) for n, networks in enumerate(lists)]
 
 
-def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iterator[Location]:
+def list_locations(
+    stack: Stack,
+    callers: Mapping[tuple[str, ...], str],
+    supplies: Supplies = NO_SUPPLIES,
+) -> Iterator[Location]:
     """Yield the routes of all services, callers named as `name_callers` names them."""
     unlisted = {guests.networks: f"${guests.variable}" for guests in list_guests(stack)}
     for name, service in stack.services.items():
@@ -94,8 +105,13 @@ def list_locations(stack: Stack, callers: Mapping[tuple[str, ...], str]) -> Iter
             place = f"{name}_{position}"
             hosts = list_hosts(service, route)
             found = _to_location(route, place, name, callers, hosts=hosts, closes=service.alone)
-            assets = f"assets_{place}" if _may_have_assets(service, route) else None
-            yield found._replace(unlisted=unlisted.get(route.allow or ()), assets=assets)
+            auth = find_basic_auth(service, route)
+            yield found._replace(
+                unlisted=unlisted.get(route.allow or ()),
+                assets=f"assets_{place}" if _may_have_assets(service, route) else None,
+                auth=auth,
+                users=users_file(supplies.users(auth)) if auth else "",
+            )
 
 
 def _may_have_assets(service: Service, route: Route) -> bool:

@@ -26,11 +26,21 @@ from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.asset_types import ASSET_TYPES
 from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import INNER, Config, identify, to_head
-from orchestrator.gateway.files import CURRENT, LIVE, PAGES, WITNESSES, cache_folder, config_folder
+from orchestrator.gateway.files import (
+    CURRENT,
+    ERRORS,
+    LIVE,
+    PAGES,
+    WITNESSES,
+    cache_folder,
+    config_folder,
+)
 from orchestrator.gateway.forwarded import list_refused
 from orchestrator.gateway.lane import ALL
 from orchestrator.gateway.locations import list_guests, list_inner, list_locations, name_callers
+from orchestrator.gateway.sheets import list_paged, list_sheets
 from orchestrator.gateway.sites import list_leads, list_sites, split_doors
+from orchestrator.gateway.supplies import NO_SUPPLIES, Supplies
 from orchestrator.gateway.tls import certify, list_files, secure
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
@@ -46,6 +56,14 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Stack
 
 UNKNOWN = "@identity@"  # stands for the id of a config, which follows from all the rest of it
+OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
+MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
+# `Cache-Control` of a request that wants no stored answer. What is possessive (`++`) is never tried
+# again in another way, so a long header takes no longer than its length.
+_WORD = r"[!#$%&\x27*+.^_`|~0-9A-Za-z-]++"
+_OTHERS = rf'(?:[ \x09]*+(?:{_WORD}(?:=(?:{_WORD}|"(?:[^"\x5c]|\x5c.)*+"))?+[ \x09]*+)?+,)*'
+_WANTED = r'(?:no-cache|no-store|max-age=(?:0++|"0++"))'
+FRESH = rf"^{_OTHERS}[ \x09]*+{_WANTED}[ \x09]*+(?:,|$)"
 GIVEN = {  # what is the same in every config
     "public_port": PUBLIC_PORT,
     "admin_port": ADMIN_PORT,
@@ -53,6 +71,7 @@ GIVEN = {  # what is the same in every config
     "current": CURRENT,
     "live": LIVE,
     "pages": PAGES,
+    "errors_folder": ERRORS,
     "witnesses": WITNESSES,
     "closed": CLOSED,  # a file beside a lane, and who is said to have served
     "paused": PAUSED,
@@ -63,15 +82,10 @@ GIVEN = {  # what is the same in every config
     "host": HOST,
     "mark": INNER,
     "challenges": CHALLENGES,
+    "buckets": range(ALL - 1),
+    "disk": Buffering().disk,
+    "fresh": FRESH,
 }
-OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
-MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
-# `Cache-Control` of a request that wants no stored answer. What is possessive (`++`) is never tried
-# again in another way, so a long header takes no longer than its length.
-_WORD = r"[!#$%&\x27*+.^_`|~0-9A-Za-z-]++"
-_OTHERS = rf'(?:[ \x09]*+(?:{_WORD}(?:=(?:{_WORD}|"(?:[^"\x5c]|\x5c.)*+"))?+[ \x09]*+)?+,)*'
-_WANTED = r'(?:no-cache|no-store|max-age=(?:0++|"0++"))'
-FRESH = rf"^{_OTHERS}[ \x09]*+{_WANTED}[ \x09]*+(?:,|$)"
 
 
 class Block(NamedTuple):
@@ -89,6 +103,7 @@ def render(
     stack: Stack,
     table: AddressTable,
     certificates: CertificateTable = NO_CERTIFICATES,
+    supplies: Supplies = NO_SUPPLIES,
     front: str = "",
 ) -> Config:
     """Return the config of a stack. Every color of every service must have its addresses.
@@ -97,34 +112,33 @@ def render(
     gateway has a door of its own.
     """
     certificates = certificates if stack.gateway.tls else NO_CERTIFICATES
-    text = _render(stack, table, certificates, front, UNKNOWN)
+    supplies = supplies.only(stack)
+    text = _render(stack, table, certificates, supplies, front)
     identity = identify(text.replace(UNKNOWN, ""))
-    return Config(identity, table, text.replace(UNKNOWN, identity), certificates)
+    return Config(identity, table, text.replace(UNKNOWN, identity), certificates, supplies)
 
 
 def _render(
     stack: Stack,
     table: AddressTable,
     certificates: CertificateTable,
+    supplies: Supplies,
     front: str,
-    identity: str,
 ) -> str:
     callers = name_callers(stack)
-    locations, leads = list(list_locations(stack, callers)), list(list_leads(stack))
+    locations = list(list_locations(stack, callers, supplies))
+    leads = list(list_leads(stack))
     blocks = list(_to_blocks(stack, table))
     return (
         load_templates()
         .get_template("nginx.conf.j2")
         .render(
-            head=to_head(identity, table, certificates),
-            identity=identity,
-            folder=config_folder(identity),
+            head=to_head(UNKNOWN, table, certificates, supplies),
+            identity=UNKNOWN,
+            folder=config_folder(UNKNOWN),
             front=front,
-            buckets=range(ALL - 1),
             gateway=stack.gateway,
             capacity=find_capacity(stack.gateway),
-            disk=Buffering().disk,
-            fresh=FRESH,
             hosts=list(_name_hosts(stack)),
             blocks=blocks,
             locations=locations,
@@ -139,6 +153,8 @@ def _render(
             compressing=stack.gateway.gzip or any(item.route.gzip for item in locations),
             caches=_list_caches(blocks, locations),
             refused=list_refused(),
+            sheets=list_sheets(stack, supplies),
+            paged=list_paged(stack),
         )
     )
 

@@ -5,21 +5,22 @@ the config and the links that it should have.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from orchestrator.errors import EngineError, GatewayError, NotFound
+from orchestrator.errors import EngineError, GatewayError
 from orchestrator.events import Progress
 from orchestrator.gateway.addresses import AddressTable
-from orchestrator.gateway.config import Config, Earlier, parse_config
+from orchestrator.gateway.config import Config, Earlier
 from orchestrator.gateway.container import find_front, gateway_spec
-from orchestrator.gateway.files import CURRENT, FOLDER, pack_config, pack_current
+from orchestrator.gateway.files import FOLDER, pack_config, pack_current
 from orchestrator.gateway.keyring import Keyring
-from orchestrator.lifecycle.certification import NOTHING, Certification
+from orchestrator.gateway.store import Store
 from orchestrator.lifecycle.drift import tell_of_lost_address, warn_of_drift
 from orchestrator.lifecycle.findings import Findings, tell_mended
+from orchestrator.lifecycle.left import fit_left, only_whole, read_left
 from orchestrator.lifecycle.reopening import reopen
 from orchestrator.release.diagnosis import adopt_running
-from orchestrator.release.observe import fit_config, observe, to_table
+from orchestrator.release.observe import fit_config, observe
 from orchestrator.release.reach import find_missing_networks
 from orchestrator.release.recovery import await_gateway, recover, stamp, sweep
 from orchestrator.release.specs import is_made_from
@@ -29,12 +30,21 @@ from orchestrator.stack import naming
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.certificates.table import CertificateTable
     from orchestrator.engine.ports import Lease
     from orchestrator.engine.values import Container, ContainerSpec
+    from orchestrator.lifecycle.certification import Certification
     from orchestrator.lifecycle.sharing import Place
+    from orchestrator.lifecycle.supplying import Supply
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
+
+
+class Given(NamedTuple):
+    """What a gateway is brought up with."""
+
+    certification: Certification
+    supply: Supply
+    place: Place | None  # where it is behind a door that stacks share
 
 
 def bring_up_gateway(
@@ -42,20 +52,18 @@ def bring_up_gateway(
     lease: Lease,
     snapshot: Snapshot,
     findings: Findings,
+    given: Given,
     *,
-    certification: Certification = NOTHING,
-    place: Place | None = None,
     allow_downtime: bool,
 ) -> str:
     """Bring up the gateway; return what that took: started, unchanged, reconfigured and the like.
 
-    `place` is where it is behind a door that stacks share. Raises GatewayError where users do not get
-    in however it is started.
+    Raises GatewayError where users do not get in however it is started.
     """
-    spec, found = gateway_spec(house.stack), snapshot.gateway
+    spec, found, place = gateway_spec(house.stack), snapshot.gateway, given.place
     outdated = found is not None and not _is_made_for(found, spec, place)
     if found is None or _is_lost(found, place) or (outdated and allow_downtime):
-        _make(house, spec, found, certification, place)
+        _make(house, spec, found, given)
         recover(house, lease)
         return "recreated" if found else "started"
     if outdated:
@@ -65,15 +73,14 @@ def bring_up_gateway(
     _join_networks(house, spec, found, findings, place)
     await_gateway(house)
     reopened = reopen(house, spec, lease, findings, allow_downtime=allow_downtime)
-    moved = _move_over(house, found, certification)
+    moved = _move_over(house, found, given)
     recover(house, lease)
     sweep(house, found)  # a release that could not put its own away has said so
     if moved:
         return "moved over"
-    changed = reconfigure(house, findings, certification)
-    if reopened:
-        return "restarted"
-    return "reconfigured" if changed else "unchanged" if found.running else "started"
+    changed = reconfigure(house, findings, given.certification, given.supply)
+    done = "restarted" if reopened else "reconfigured"
+    return done if changed or reopened else "unchanged" if found.running else "started"
 
 
 def _is_lost(container: Container, place: Place | None) -> bool:
@@ -88,15 +95,14 @@ def _make(
     house: House,
     spec: ContainerSpec,
     found: Container | None,
-    certification: Certification,
-    place: Place | None,
+    given: Given,
 ) -> None:
     """Make the container, in the place of the one that is `found`."""
     with put_off():  # users would be left without a door
         if found is not None:
             house.engine.stop(found.id, spec.stop_grace)
             house.engine.remove(found.id)
-        _boot(house, spec, certification, place)
+        _boot(house, spec, given)
 
 
 def _is_made_for(container: Container, spec: ContainerSpec, place: Place | None) -> bool:
@@ -119,10 +125,9 @@ def _join_networks(
         tell_mended(house, findings, f"the gateway was not in the network `{network}`: it is now")
 
 
-def _boot(
-    house: House, spec: ContainerSpec, certification: Certification, place: Place | None
-) -> None:
+def _boot(house: House, spec: ContainerSpec, given: Given) -> None:
     """Create the gateway with a whole config before NGINX looks for one."""
+    certification, supply, place = given
     house.emit(Progress(f"starting {spec.name}"))
     for volume in spec.volumes:
         house.engine.ensure_volume(volume.name, naming.labels(house.stack.name, "gateway"))
@@ -132,13 +137,15 @@ def _boot(
     try:
         if place is not None:
             house.engine.connect(container, place.network, address=place.address)
-        left = _left_behind(house, container)
+        left = read_left(house, container)
         snapshot = observe(house)
-        table = _to_table(snapshot, left)
+        table = fit_left(snapshot, left)
         if isinstance(left, Config):
-            certification = certification.keep(_only_whole(house, container, left.certificates))
-        config = fit_config(house.stack, snapshot, table, certificates=certification.table)
+            certification = certification.keep(only_whole(house, container, left.certificates))
+        served = certification.table, supply.supplies
+        config = fit_config(house.stack, snapshot, table, None, *served)
         Keyring(house.engine, container).add(certification.pairs)
+        Store(house.engine, container).add(supply.files)
         house.engine.write(container, FOLDER, pack_config(config))
         house.engine.write(container, FOLDER, pack_current(config.id))
         tuple(_attach(house, snapshot, config))
@@ -148,27 +155,6 @@ def _boot(
     except (EngineError, GatewayError):
         house.engine.remove(container, data=True)
         raise
-
-
-def _only_whole(house: House, container: str, left: CertificateTable) -> CertificateTable:
-    """Return those of the certificates in a volume whose files are there."""
-    keyring = Keyring(house.engine, container)
-    there = (one for one in left.certificates if keyring.read_chain(one.id) is not None)
-    return replace(left, certificates=tuple(there))
-
-
-def _left_behind(house: House, container: str) -> Config | Earlier | None:
-    """Return the config that a gateway which is gone has left in its volume."""
-    try:
-        found = parse_config(house.engine.read(container, CURRENT))
-    except NotFound:
-        return None
-    return found if isinstance(found, Config | Earlier) else None
-
-
-def _to_table(snapshot: Snapshot, left: Config | Earlier | None) -> AddressTable:
-    """Return the addresses that are given out: by the volume, or else by the containers' labels."""
-    return left.table if isinstance(left, Config) else to_table(snapshot.replicas)
 
 
 def _adopt(house: House, left: Config | Earlier | None) -> None:
@@ -190,20 +176,22 @@ def _adopt(house: House, left: Config | Earlier | None) -> None:
                 gateway.move(service, f"{stamp(house)}.boot", found)
 
 
-def _move_over(house: House, container: Container, certification: Certification) -> bool:
+def _move_over(house: House, container: Container, given: Given) -> bool:
     """Move a stack that an earlier stackctl brought up to the layout of this one.
 
     Nobody notices: replicas get a second address, in the new network, before NGINX knows of it, and
     keep the first one. Each service leaves the old network with its next release.
     """
+    certification, supply, _ = given
     snapshot = observe(house)
     if not isinstance(snapshot.strange, Earlier):
         return False
     house.emit(Progress("moving the stack over from an earlier stackctl"))
-    known = AddressTable()
-    config = fit_config(house.stack, snapshot, known, certificates=certification.table)
+    served = certification.table, supply.supplies
+    config = fit_config(house.stack, snapshot, AddressTable(), None, *served)
     tuple(_attach(house, snapshot, config))
     Keyring(house.engine, container.id).add_missing(certification.pairs)
+    Store(house.engine, container.id).add_missing(supply.files)
     with house.open_gateway(container) as gateway:
         gateway.stage(config)
         for service, lane in snapshot.strange.lanes.items():
@@ -235,17 +223,24 @@ def _attach(house: House, snapshot: Snapshot, config: Config) -> Iterator[str]:
         yield f"{text}: it is connected again at {address}"
 
 
-def reconfigure(house: House, findings: Findings, certification: Certification) -> bool:
-    """Bring changed settings and certificates into the config that serves, if there are any."""
+def reconfigure(
+    house: House, findings: Findings, certification: Certification, supply: Supply | None = None
+) -> bool:
+    """Bring changed settings and certificates into the config that serves, if there are any.
+
+    Without `supply`, the lists of users and the pages that are served stay.
+    """
     snapshot = observe(house)
     if snapshot.gateway is None or snapshot.config is None:
         return False
-    table, certificates = snapshot.table, certification.table
-    config = fit_config(house.stack, snapshot, table, certificates=certificates)
+    served = certification.table, supply.supplies if supply else None
+    config = fit_config(house.stack, snapshot, snapshot.table, None, *served)
     for text in _attach(house, snapshot, config):
         tell_mended(house, findings, text)
     keyring = Keyring(house.engine, snapshot.gateway.id)
     keyring.add_missing(certification.pairs)
+    store = Store(house.engine, snapshot.gateway.id)
+    store.add_missing(supply.files if supply else {})
     if config.id == snapshot.config.id:
         return False
     with house.open_gateway(snapshot.gateway) as gateway:
@@ -254,4 +249,6 @@ def reconfigure(house: House, findings: Findings, certification: Certification) 
         gateway.sweep({config.id})
     if snapshot.certificates:
         keyring.keep_only([one.id for one in config.certificates.certificates])
+    if snapshot.supplies.ids:
+        store.sweep()
     return True

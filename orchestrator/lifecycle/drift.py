@@ -71,7 +71,8 @@ def _compare_config(stack: Stack, snapshot: Snapshot) -> Iterator[str]:
         return
     fitted = fit_gateway(stack, snapshot.gateway)
     has_all, front = config.table.has(stack), find_front(snapshot.gateway)
-    if not has_all or render(fitted, config.table, config.certificates, front).id != config.id:
+    wanted = render(fitted, config.table, config.certificates, config.supplies, front)
+    if not has_all or wanted.id != config.id:
         yield "the NGINX config is not the one that stack.yaml renders to"
     if snapshot.current != config.id:
         yield "NGINX serves another config than the one it would start with"

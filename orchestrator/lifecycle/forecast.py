@@ -13,6 +13,7 @@ from orchestrator.errors import NotFound, StackctlError
 from orchestrator.lifecycle.certification import RENEW
 from orchestrator.lifecycle.changes import describe_changes
 from orchestrator.lifecycle.drift import find_drift_of_parts
+from orchestrator.lifecycle.supplying import gather_supply
 from orchestrator.lifecycle.waking import find_waking
 from orchestrator.release.description import describe
 from orchestrator.release.externals import require_externals
@@ -63,6 +64,7 @@ class Forecast:
     """What releases would do, and what they would leave as it is."""
 
     services: tuple[ServiceForecast, ...]
+    gateway: tuple[str, ...]  # what `up` would take in there: passwords and pages
     drift: tuple[str, ...]  # of the gateway and the accessories, which no release changes
     warnings: tuple[str, ...]  # of what `up` would do, and stack.yaml may not mean
     engine: Whereabouts | None = None  # on which this would be done
@@ -80,6 +82,7 @@ def forecast(house: House, service: str | None, version: str | None) -> Forecast
     names = list_unit(house.stack, service) if service else tuple(house.stack.services)
     return Forecast(
         services=tuple(_forecast(house, snapshot, name, version) for name in names),
+        gateway=tuple(gather_supply(house, snapshot).changes),
         drift=tuple(find_drift_of_parts(house, snapshot)),
         warnings=(
             *warn_of_unowned(there),

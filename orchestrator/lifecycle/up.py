@@ -13,11 +13,12 @@ from orchestrator.events import Waiting, Warned
 from orchestrator.jobs.conclusion import record_left
 from orchestrator.lifecycle.accessory import bring_up_accessory, spec_of_accessory
 from orchestrator.lifecycle.certification import gather_certificates
-from orchestrator.lifecycle.door import bring_up_gateway
+from orchestrator.lifecycle.door import Given, bring_up_gateway
 from orchestrator.lifecycle.findings import Findings, tell_mended
 from orchestrator.lifecycle.readiness import READY_EVERY, await_accessories
 from orchestrator.lifecycle.renewal import take_in_issued
 from orchestrator.lifecycle.sharing import join_door, refuse_claimed, settle_door
+from orchestrator.lifecycle.supplying import gather_supply
 from orchestrator.lifecycle.waking import wake_stopped
 from orchestrator.release.externals import require_externals
 from orchestrator.release.gateway import refuse_newer
@@ -125,6 +126,7 @@ def _bring_up_parts(
     findings = Findings(_look_first(house, specs, images, allow_downtime=allow_downtime))
     certification = gather_certificates(house)
     findings.warnings += certification.warnings
+    supply = gather_supply(house)
     _ensure_networks(house)
     snapshot = observe(house)
     fit_config(house.stack, snapshot, snapshot.table)  # or it says now that addresses are missing
@@ -142,8 +144,7 @@ def _bring_up_parts(
             lease,
             snapshot,
             findings,
-            certification=certification,
-            place=place,
+            Given(certification, supply, place),
             allow_downtime=allow_downtime,
         )
         findings.warnings += settle_door(house, place, snapshot.gateway)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import StackctlError
 from orchestrator.gateway.config import Earlier, Newer
+from orchestrator.stack.guests import list_basic_auth
 
 if TYPE_CHECKING:
     from orchestrator.engine.values import Container
@@ -37,3 +38,12 @@ def refuse_newer(stack: Stack, snapshot: Snapshot) -> None:
             f"`{stack.name}` was brought up by a newer stackctl (layout {snapshot.strange.layout})",
             "use that one, or a newer one",
         )
+
+
+def require_users(stack: Stack, snapshot: Snapshot) -> None:
+    """Raise StackctlError where the gateway has no passwords of a list: nobody would come in."""
+    for place, wanted in list_basic_auth(stack):
+        if not snapshot.supplies.has_users(wanted):
+            raise StackctlError(
+                f"{place}: the gateway has not got these passwords yet", "`stackctl up` brings them"
+            )

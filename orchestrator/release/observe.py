@@ -17,6 +17,7 @@ from orchestrator.gateway.container import find_front, fit_gateway
 from orchestrator.gateway.files import CURRENT, lane_file
 from orchestrator.gateway.lane import Lane, parse_lane
 from orchestrator.gateway.render import render
+from orchestrator.gateway.supplies import NO_SUPPLIES, Supplies
 from orchestrator.release.replica import is_replica, to_replica
 from orchestrator.stack import naming
 
@@ -62,6 +63,11 @@ class Snapshot:
     def certificates(self) -> CertificateTable:
         """Return which certificates are served."""
         return self.config.certificates if self.config else NO_CERTIFICATES
+
+    @property
+    def supplies(self) -> Supplies:
+        """Return what the config that serves has beside itself."""
+        return self.config.supplies if self.config else NO_SUPPLIES
 
     @property
     def taken(self) -> frozenset[str]:
@@ -147,10 +153,11 @@ def fit_config(
     table: AddressTable,
     candidate: tuple[str, Color] | None = None,
     certificates: CertificateTable | None = None,
+    supplies: Supplies | None = None,
 ) -> Config:
     """Return the config of stack.yaml, in which colors keep what `table` gives them.
 
-    Without `certificates`, those that are served stay.
+    Without `certificates` or `supplies`, those that are served stay.
 
     A service that the table does not list, since it has come back to stack.yaml, keeps the addresses
     that its containers have. A color whose addresses are of a network that is gone gets others: the
@@ -163,8 +170,9 @@ def fit_config(
     known = known.only(network.owns) if network else known
     table = fit_table(known, stack, pool, snapshot.taken, candidate)
     served = snapshot.certificates if certificates is None else certificates
+    kept = snapshot.supplies if supplies is None else supplies
     gateway = snapshot.gateway
-    return render(fit_gateway(stack, gateway), table, served, find_front(gateway))
+    return render(fit_gateway(stack, gateway), table, served, kept, find_front(gateway))
 
 
 def to_table(replicas: Iterable[Replica]) -> AddressTable:

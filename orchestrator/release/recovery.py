@@ -9,6 +9,7 @@ from orchestrator.errors import GatewayError
 from orchestrator.events import Recovered, Waiting, Warned
 from orchestrator.evidence.archive import VERIFY
 from orchestrator.evidence.interruption import close_interrupted
+from orchestrator.gateway.store import Store
 from orchestrator.release.candidate import (
     bring_back,
     discard,
@@ -135,10 +136,11 @@ def diagnose_now(house: House, snapshot: Snapshot) -> Diagnosis:
 
 
 def sweep(house: House, container: Container) -> None:
-    """Remove the configs and lanes that nothing leads to."""
+    """Remove the configs, lanes and supplies that nothing leads to."""
     snapshot = observe(house)
     if snapshot.config is not None and not snapshot.silent:
         house.open_gateway(container).sweep({snapshot.config.id, snapshot.current})
+        Store(house.engine, container.id).sweep()
 
 
 def stamp(house: House) -> str:

@@ -54,7 +54,8 @@ def serves(stack: Stack, gateway: Container, served: Config) -> bool:
     """Whether NGINX serves what stack.yaml says, with the addresses that are given out."""
     fitted = fit_gateway(stack, gateway)
     front = find_front(gateway)
-    return render(fitted, served.table, served.certificates, front).id == served.id
+    wanted = render(fitted, served.table, served.certificates, served.supplies, front)
+    return wanted.id == served.id
 
 
 def runs(

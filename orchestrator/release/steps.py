@@ -23,7 +23,7 @@ from orchestrator.release.closure import close, end_previous
 from orchestrator.release.companions import check_companions, prepare_companions
 from orchestrator.release.externals import refuse_unfit
 from orchestrator.release.gate import pass_gate, require_running
-from orchestrator.release.gateway import require_gateway
+from orchestrator.release.gateway import require_gateway, require_users
 from orchestrator.release.images import find_image
 from orchestrator.release.migration import migrate_database
 from orchestrator.release.observe import observe
@@ -91,6 +91,7 @@ def plan(run: Run, built: Built) -> Candidate:
         house, order, image = run.house, run.order, built.image
         given = provide(house, house.stack.services[order.service], f"services.{order.service}")
         snapshot, release = observe(house), run.record.release
+        require_users(house.stack, snapshot)
         run.plan = made = plan_release(house.stack, snapshot, order, release, image.id, given)
         run.emit(
             Planned(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.stack.document import Fault
 from orchestrator.stack.listing import list_parts
+from orchestrator.stack.page_files import list_error_pages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,6 +81,9 @@ def _list_paths(stack: Stack, folder: Path) -> Iterator[tuple[str, Path]]:
             yield f"{place}.env_file.{position}", folder / file
         for position, packed in enumerate(part.files):
             yield f"{place}.files.{position}.from", folder / packed.source
+    for place, pages in list_error_pages(stack):
+        for status, file in pages.items():
+            yield f"{place}.{status}", folder / file
     if stack.notify.metrics is not None:
         yield "notify.metrics", folder / stack.notify.metrics
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.stack.document import read_document
 from orchestrator.stack.model import DRILL_OF
+from orchestrator.stack.page_files import make_absolute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,8 @@ def write_copy(
     document.pop("secrets_command", None)  # the copy is given what it says
     document.pop("jobs", None)  # no timer knows the copy
     document.pop("volumes", None)  # the copy's own, and no data of others
+    for part in (document["gateway"], *document["services"].values()):
+        make_absolute(part, file.resolve().parent)
     for service in document["services"].values():
         build = service.get("build")
         if isinstance(build, str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from orchestrator.stack.access import BasicAuth
 from orchestrator.stack.assets import Assets
 from orchestrator.stack.gateway_descriptions import GATEWAY
 from orchestrator.stack.health import Health
@@ -77,6 +78,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "hosts": "The hosts that its routes answer for where they do not say: names such as `shop.example` or"
         " `*.shop.example`; without any, all.",
         "redirect_from": "Old hosts, paths or both that lead to the first route now.",
+        "basic_auth": "Who comes in at its routes with a name and a password, where they do not say.",
+        "error_pages": "Pages in the place of the gateway's own errors at its routes, before those of `gateway`.",
         "routes": "The paths of the public door that lead here; the longest that fits wins.",
         "assets": "Folders of the image whose files stay reachable after the version is gone, for pages that"
         " are still open.",
@@ -172,6 +175,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "methods": "The methods that are let in, the others get 405; without any, all are.",
         "allow": "Addresses or networks of clients that are let in, the others get 403; without any, all are."
         " 127.0.0.1 is the host.",
+        "basic_auth": "Who comes in with a name and a password, the others get 401; without it, as the service says;"
+        " `false` asks nobody.",
         "rate_limit": "What one client address may send before it gets 429: one rate, or one for reads"
         " and one for writes.",
         "connections": "Requests that one client address may have in flight here, WebSockets among them,"
@@ -186,6 +191,12 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "security_headers": "Whether `X-Frame-Options`, `X-Content-Type-Options` and `Referrer-Policy` are"
         " added where the service sets none.",
         "websocket": "Where the witness opens a WebSocket: `true` for the route's path, or a path below.",
+    },
+    BasicAuth: {
+        "realm": "What browsers say that the password is for.",
+        "users": "Names, and for each the name of the variable that holds the password, as in `secrets`.",
+        "satisfy": "Whether a client needs both the password and an address of `allow` (`all`), or one of"
+        " them (`any`).",
     },
     Redirect: {
         "from": "The old host, path or both.",

@@ -34,6 +34,9 @@ DIRECTORY = r"^(https://[!-~]+|staging|production)$"  # of an authority, as ACME
 EMAIL = r"^[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+$"
 FILE = r"^[^\x00-\x1f\x7f]+$"
 METRICS = r"^[^\x00-\x1f\x7f]+\.prom$"
+USER_NAME = r"^[A-Za-z0-9][A-Za-z0-9._@+-]*$"  # who comes in with a password
+REALM = r"^[A-Za-z0-9]([A-Za-z0-9 ._-]*[A-Za-z0-9])?$"
+OWN_ERROR = r"^(4xx|50x|40[013458]|41[2346]|429|431|50[0-5])$"  # of NGINX itself, and of no service
 TEXT = r"^[^\x00]*$"  # what the environment and a command line can hold
 DURATION = r"^([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)$"
 SIZE = r"^([0-9]{1,9})([bkmgBKMG]?)$"
@@ -80,6 +83,9 @@ FORMS = {  # as faults describe them
     HOST_NAME: "a host's name such as `host.docker.internal`",
     HEADER: "a header's name: letters, digits, `-` and `_`, a letter first",
     FILE: "a path",
+    USER_NAME: "a user's name: letters, digits, `.`, `_`, `@`, `+` and `-`, no `:`, which ends it",
+    REALM: "letters, digits, spaces, `.`, `_` and `-`, such as `Staff only`",
+    OWN_ERROR: "a status that the gateway itself answers with, such as `404`, or `4xx` or `50x`",
     METRICS: "a file such as `stackctl.prom`: its collector reads no other ending",
     TEXT: "text without NUL",
     DURATION: "a duration such as `500ms`, `1.5s`, `2m` or `7d`",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError, model_validator
 
 from orchestrator.stack.door import Door, fill_door
+from orchestrator.stack.error_pages import ErrorPages
 from orchestrator.stack.fields import STRICT, Image
 from orchestrator.stack.part import Resources
 from orchestrator.stack.quantities import Address, Bytes, HostAddress, Peers, Seconds, hold_host
@@ -57,6 +58,7 @@ class Gateway(_Strict):
     # Requests in flight of one client address; None: as the memory allows, see gateway/capacity.py.
     connections: Annotated[StrictInt, Field(ge=1, le=65535)] | None = None
     pause: Pause = Pause()
+    error_pages: ErrorPages = {}
     resources: GatewayResources = GatewayResources()
 
     @model_validator(mode="before")

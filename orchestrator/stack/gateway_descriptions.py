@@ -33,6 +33,8 @@ GATEWAY: dict[type[BaseModel], dict[str, str]] = {
         "connections": "Requests that one client address may have in flight before it gets 429; without"
         " it, a third of what fits into the memory.",
         "pause": "What users of a service are told while `stackctl pause` has paused it.",
+        "error_pages": "HTML files of the repository that browsers are shown in the place of the gateway's own errors, by"
+        " status, or by `4xx` and `50x`; an app's own errors are never replaced.",
         "resources": "The most that the gateway's container may take; NGINX has a worker for each CPU.",
     },
     SharedDoor: {

@@ -21,6 +21,7 @@ from orchestrator.stack.env_file import read_env_file
 from orchestrator.stack.filled import OWN, quote
 from orchestrator.stack.forms import FORMS
 from orchestrator.stack.model import DRILL_OF, Stack
+from orchestrator.stack.page_files import find_page_faults
 from orchestrator.stack.relations import find_relation_faults
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def load_stack(
         raise _to_error(path, faults)
     if not outside:
         _keep_inside(path, stack, os.environ if environment is None else environment)
+    _look_at_pages(path, stack)
     return stack
 
 
@@ -92,6 +94,11 @@ def _keep_inside(path: Path, stack: Stack, environment: Mapping[str, str]) -> No
         raise _to_error(path, faults, ALLOW)
     if faults := list(find_outside_certificates(stack, folder, list_folders(environment))):
         raise _to_error(path, faults, ALLOW_FOLDER)
+
+
+def _look_at_pages(path: Path, stack: Stack) -> None:
+    if faults := list(find_page_faults(stack, path.resolve().parent)):
+        raise _to_error(path, faults)
 
 
 def load_variables(path: Path, environment: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -19,7 +19,9 @@ from pydantic import (
     model_validator,
 )
 
+from orchestrator.stack.access import BasicAuth
 from orchestrator.stack.assets import AssetFolders
+from orchestrator.stack.error_pages import ErrorPages
 from orchestrator.stack.fields import (
     STRICT,
     Argument,
@@ -142,8 +144,10 @@ class Service(Part):
     ) = None
     health: Health = Health()
     hosts: Hosts = ()  # of its routes that do not say; none: all
+    basic_auth: BasicAuth | None = None  # of its routes that do not say
     routes: tuple[Route, ...] = ()
     assets: AssetFolders = ()
+    error_pages: ErrorPages = Field(default={})  # before the gateway's
     redirect_from: Redirects = ()  # to the first route
     keep: Literal["stopped", "running", "removed"] = "stopped"
     # Seconds that the previous version has for its last answers; None: as long as the gateway says.

@@ -16,6 +16,7 @@ from pydantic import (
     field_validator,
 )
 
+from orchestrator.stack.access import OfRoute
 from orchestrator.stack.fields import STRICT, UrlPath
 from orchestrator.stack.forms import HEADER
 from orchestrator.stack.hosts import Hosts, Redirects
@@ -103,6 +104,7 @@ class Route(_Strict):
     methods: tuple[Method, ...] = ()  # none: all
     # Addresses or networks of clients; None: all. An empty list would be taken for nobody.
     allow: Annotated[tuple[Peers, ...], Field(min_length=1)] | None = None
+    basic_auth: OfRoute | None = None  # None: as the service says
     rate_limit: (
         Annotated[
             RateLimit,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ConfigurationError
 from orchestrator.stack.document import find_references
 from orchestrator.stack.env_file import read_env_files
+from orchestrator.stack.guests import list_basic_auth
 from orchestrator.stack.listing import list_parts
 from orchestrator.stack.secret import Wanted, parse_secret
 
@@ -38,12 +39,14 @@ def list_public(stack: Stack) -> str:
 
 
 def list_secrets(stack: Stack) -> Iterator[Wanted]:
-    """Yield what `secrets` of services, builds and accessories name, and the registry's password."""
+    """Yield what `secrets` of services, builds and accessories name, and passwords."""
     for _, part in list_parts(stack):
         yield from map(parse_secret, part.secrets)
     for service in stack.services.values():
         if service.build is not None:
             yield from map(parse_secret, service.build.secrets)
+    for _, auth in list_basic_auth(stack):
+        yield from map(parse_secret, auth.users.values())
     if stack.registry is not None and stack.registry.password is not None:
         yield parse_secret(stack.registry.password)
 

@@ -13,7 +13,8 @@ from orchestrator.stack.filled import quote
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-REQUESTED = ("routes", "hosts", "redirect_from", "witness")  # which lead requests to a service
+# What leads requests to a service, or is for those that make them.
+REQUESTED = ("routes", "hosts", "redirect_from", "witness", "basic_auth", "error_pages")
 OF_REQUESTS = ("path", "port", "host", "expect", "version", "successes")  # of `health`
 OF_WORKERS = ("command", "steady")
 

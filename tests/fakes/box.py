@@ -148,7 +148,7 @@ class Box:
         """Return how its first process calls itself."""
         return " ".join((*self.spec.entrypoint, *self.spec.command)) or "app"
 
-    def execute(self, argv: tuple[str, ...], sockets: str) -> Output:  # noqa: C901, PLR0911
+    def execute(self, argv: tuple[str, ...], sockets: str) -> Output:  # noqa: C901, PLR0911, PLR0912
         """Run one of the few commands that stackctl runs in containers."""
         match argv:
             case ("cat", "/proc/net/tcp", *_) if not self.app.bare:
@@ -162,6 +162,8 @@ class Box:
                 return self._sweep(moves)
             case ("sh", "-c", script, folder) if "lane.json" in script:
                 return self._print_lanes(folder)
+            case ("sh", "-c", script, folder) if "errors/*" in script:
+                return self._sweep_supplies(folder)
             case ("sh", "-c", script, folder) if "key.pem" in script:
                 return self._print_certificates(folder)
             case ("sh", "-c", script, _, mark, name) if "environ" in script and not self.app.bare:
@@ -243,6 +245,20 @@ class Box:
                 and led_to != join("../moves", service, *names)
             ):
                 disk.remove(path)
+        return Output(0, "")
+
+    def _sweep_supplies(self, folder: str) -> Output:
+        """Remove the files that no config names, unless a worker of one before may read them."""
+        titles = self.nginx.processes().values() if self.nginx else ()
+        if any("shutting down" in title for title in titles):
+            return Output(0, "")
+        disk, inside = self.find(folder)
+        configs = [disk.read(path) for path in disk.paths(inside) if path.endswith("nginx.conf")]
+        for place in ("users", "errors"):
+            for path in disk.paths(join(inside, place) if inside else place):
+                identity = posixpath.basename(path).removesuffix(".html")
+                if not any(identity in text for text in configs):
+                    disk.remove(path)
         return Output(0, "")
 
     def _print_lanes(self, folder: str) -> Output:

@@ -1,7 +1,7 @@
 """The cases of this folder: a stack and its addresses, and the nginx.conf that they must lead to.
 
 A file is a sentence, then `=== stack.yaml`, `=== addresses.json`, for TLS `=== certificates.json` and `=== account.txt`, behind a
-shared door `=== front.txt`, and `=== nginx.conf`, each followed by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
+shared door `=== front.txt`, pages such as `=== sorry.html`, and `=== nginx.conf`, each followed by the text of that name. `UPDATE_GOLDEN=1 pytest tests/golden` writes the last part anew; what it
 changed is then read in `git diff`, and committed with the change that it belongs to.
 """
 
@@ -17,10 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.certificates.table import parse_certificates
 from orchestrator.gateway.addresses import parse_table
 from orchestrator.gateway.render import render
+from orchestrator.gateway.supplies import Supplies, list_keys
 from orchestrator.stack.load import load_stack
+from orchestrator.stack.page_files import list_error_pages
 from tests.properties.nginx import read_config
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from orchestrator.certificates.table import CertificateTable
     from orchestrator.gateway.addresses import AddressTable
     from orchestrator.gateway.config import Config
@@ -42,11 +46,17 @@ class Case(NamedTuple):
 
     def render(self) -> Config:
         """Return the config that the stack leads to."""
-        return render(self.stack, self.table, self.certificates, self.front)
+        supplies = Supplies({key: key * 2 for key in list_keys(self.stack)})
+        return render(self.stack, self.table, self.certificates, supplies, self.front)
 
     def read(self) -> Said:
         """Return what the expected config says, to be looked at by many tests and changed by none."""
         return _read_config(self.expected)
+
+    @property
+    def shows_pages(self) -> bool:
+        """Whether there are pages in the place of NGINX's own errors."""
+        return any(pages for _, pages in list_error_pages(self.stack))
 
     @property
     def name(self) -> str:
@@ -69,7 +79,7 @@ def _read(file: Path) -> Case:
     found = dict(zip(parts[::2], parts[1::2], strict=True))
     return Case(
         file,
-        load_text(found["stack.yaml"]),
+        load_text(found["stack.yaml"], {n: found[n] for n in found if n.endswith(".html")}),
         parse_table(json.loads(found["addresses.json"])),
         parse_certificates(
             json.loads(found.get("certificates.json", "[]")), found.get("account.txt", "").strip()
@@ -85,9 +95,11 @@ def _read_config(text: str) -> Said:
         return read_config(text, Path(folder))
 
 
-def load_text(text: str) -> Stack:
-    """Load a stack from text, with an empty environment."""
+def load_text(text: str, pages: Mapping[str, str] = {}) -> Stack:
+    """Load a stack from text, with an empty environment and pages beside it."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "stack.yaml"
+        for name, page in pages.items():
+            file.with_name(name).write_text(page)
         file.write_text(text)
         return load_stack(file, {})

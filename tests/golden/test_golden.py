@@ -25,12 +25,16 @@ from orchestrator.gateway.files import (
     CURRENT,
     FOLDER,
     LIVE,
+    WITNESSES,
     certificate_folder,
     config_file,
     config_folder,
     pack_certificates,
+    users_file,
 )
 from orchestrator.gateway.render import render
+from orchestrator.gateway.supplies import name_users
+from orchestrator.stack.guests import find_basic_auth, list_basic_auth
 from orchestrator.stack.load import load_stack
 from tests.fakes.authority import Authority
 from tests.golden.cases import Case, load_text, read_cases
@@ -272,6 +276,7 @@ def test_a_link_decides(case: Case) -> None:
             *({"/"} - {*leads(server)}),
             *({"= /stackctl/page"} if wanted else set()),
             *bridges(case, host),
+            *({"= /stackctl/sheet"} if case.shows_pages else set()),
         }
         for pattern, (service, route) in wanted.items():
             said = say(public[pattern])
@@ -327,6 +332,9 @@ def test_what_other_versions_have_is_found(case: Case) -> None:
                 lanes = ("limit_conn", "stackctl_lanes", "65535")
                 assert limits == [
                     line for line in own if line[0] in ("limit_req", "limit_conn") and line != lanes
+                ]
+                assert [one for one in bridge if "auth" in one[0]] == [
+                    one for one in own if "auth" in one[0]
                 ]
                 assert ("root", now) in bridge
                 assert not [line for line in bridge if line[0] == "proxy_pass"]
@@ -543,6 +551,39 @@ def test_a_service_has_a_name_inside(case: Case) -> None:
         assert decided[-2:] == ("$stackctl_color", "green")
     if named_inside:
         assert say(config.inner[""])[-1][:2] == ("return", "421")
+
+
+@each_case
+def test_who_needs_a_password_is_asked(case: Case) -> None:
+    """At each route that says so, or whose service does, and nowhere else; a witness has a token."""
+    config = case.read()
+    for host, server in servers(config):
+        public = locations(server)
+        for pattern, (service, route) in routes(case, host):
+            wanted = find_basic_auth(case.stack.services[service], route)
+            said = say(public[pattern])
+            asked = [line for line in said if line[0].startswith("auth_basic")]
+            if wanted is None:
+                assert asked == []
+                continue
+            file = users_file(name_users(wanted) * 2)
+            assert asked == [("auth_basic", "$stackctl_realm"), ("auth_basic_user_file", file)]
+            assert ("set", "$stackctl_realm", wanted.realm) in said
+            (token,) = (line for line in said if f"{WITNESSES}/$stackctl_token" in line)
+            assert "set $stackctl_realm off" in " ".join(token)
+    for server in config.inner.values():
+        assert not [line for line in say(server) if "auth_basic" in " ".join(line)]
+
+
+@each_case
+def test_a_password_for_the_gateway_reaches_no_service(case: Case) -> None:
+    """Where one is asked for, `Authorization` is the gateway's; all others have it as it came."""
+    http = case.read().http
+    passed = [line for line in say(named(http, "proxy_set_header")) if line[1] == "Authorization"]
+    guarded = any(list_basic_auth(case.stack))
+    assert passed == [("proxy_set_header", "Authorization", "$stackctl_authorization")] * guarded
+    if guarded:
+        assert rows(http, "$stackctl_authorization") == {"default": "$http_authorization", "1": ""}
 
 
 @each_case

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # All that the templates say. A value that adds another directive was not checked well enough.
 KNOWN_WORDS = """
-    absolute_redirect access_log add_header alias charset client_body_temp_path client_header_timeout
+    absolute_redirect access_log add_header alias auth_basic auth_basic_user_file charset client_body_temp_path client_header_timeout
     client_max_body_size daemon default_type empty_gif error_log error_page events fastcgi_temp_path
     geo gzip gzip_buffers gzip_comp_level gzip_hash gzip_min_length gzip_proxied gzip_types gzip_vary gzip_window http if if_modified_since include internal keepalive
     keepalive_min_timeout keepalive_requests keepalive_timeout large_client_header_buffers least_conn limit_conn

@@ -136,6 +136,22 @@ def test_a_copy_says_whose_it_is(tmp_path: Path) -> None:
     assert load_stack(file, {}).drill_of is None
 
 
+def test_a_copy_finds_the_pages_of_its_original(tmp_path: Path) -> None:
+    """They are beside that one, the gateway's as well as a service's."""
+    world = World(tmp_path)
+    world.document["gateway"]["error_pages"] = {404: "404.html"}
+    world.notes["error_pages"] = {"50x": "sorry.html"}
+    for name in ("404.html", "sorry.html"):
+        (tmp_path / name).write_text(name)
+    (tmp_path / "elsewhere").mkdir()
+    file, target = tmp_path / "stack.yaml", tmp_path / "elsewhere" / "stack.yaml"
+    file.write_text(json.dumps(world.document))
+    write_copy(file, {}, target, "shop-drill", (Address("127.0.0.1", 1), Address("127.0.0.1", 2)))
+    copied = load_stack(target, {}, outside=True)
+    assert copied.gateway.error_pages == {"404": str(tmp_path / "404.html")}
+    assert copied.services["notes"].error_pages == {"50x": str(tmp_path / "sorry.html")}
+
+
 def test_what_leads_out_of_the_stack_is_named(tmp_path: Path) -> None:
     """By its name; its value may be secret. What leads to a part of the stack, or nowhere, is not."""
     world = World(tmp_path, accessories={"db": dict(MONGO)})

@@ -42,6 +42,7 @@ BEYOND_STACKS = {
     "pause_of_ipv6",
     "proxies_of_ipv6",
     "same_route_twice",
+    "users_written_twice",
     "service_written_twice",
     "variables_broken",
     "variables_not_set",
