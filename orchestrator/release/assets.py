@@ -130,8 +130,8 @@ class _Copy:
                 raise CandidateError(told, NO_FOLDER) from error
             raise
         if intake.left_out:
-            told = f"`{folder.source}` of {version} has {intake.left_out} links or devices"
-            self.run.emit(Warned(f"{told}: once it is gone they are not found"))
+            told = f"links and devices are no assets: {intake.left_out} in `{folder.source}` of {version}"
+            self.run.emit(Warned(told))
         try:
             self.shelf.add(intake)
         except EngineError as error:
