@@ -50,6 +50,9 @@ class Location(NamedTuple):
         str | None
     )  # name of the location that has files of other versions; where there may be any
     closes: bool  # whether the service is closed while a version of it gives way to the next one
+    grpc: (
+        bool  # whether its requests are gRPC: passed on as they come, and errors told as gRPC does
+    )
     auth: BasicAuth | None = None  # who comes in with a password; None: all do
     users: str = ""  # the file that NGINX knows them by
 
@@ -104,7 +107,7 @@ def list_locations(
         for position, route in enumerate(service.routes):
             place = f"{name}_{position}"
             hosts = list_hosts(service, route)
-            found = _to_location(route, place, name, callers, hosts=hosts, closes=service.alone)
+            found = _to_location(route, place, name, callers, service, hosts)
             auth = find_basic_auth(service, route)
             yield found._replace(
                 unlisted=unlisted.get(route.allow or ()),
@@ -122,9 +125,7 @@ def list_inner(stack: Stack) -> Iterator[Location]:
     """Yield the way to each service that has a port, for other containers of the stack."""
     for name, service in stack.services.items():
         if not service.is_worker:
-            yield _to_location(
-                _lead_inside(service), f"{name}_inner", name, {}, closes=service.alone
-            )
+            yield _to_location(_lead_inside(service), f"{name}_inner", name, {}, service)
 
 
 def name_callers(stack: Stack) -> dict[tuple[str, ...], str]:
@@ -158,24 +159,25 @@ def _lead_inside(service: Service) -> Route:
 def _to_location(
     route: Route,
     place: str,
-    service: str,
+    name: str,
     callers: Mapping[tuple[str, ...], str],
-    *,
+    service: Service,
     hosts: tuple[str, ...] = (),
-    closes: bool,
 ) -> Location:
+    streams = service.speaks_grpc or not route.buffering.requests
     return Location(
         route=route,
-        service=service,
+        service=name,
         hosts=hosts,
         # What is passed on as it comes cannot be sent twice.
-        again=f"again_{place}" if route.buffering.requests else None,
+        again=None if streams else f"again_{place}",
         limits=tuple(_to_limits(route.rate_limit, place)),
         crowd=f"{place}_connections",
         known=callers.get(_identify_caller(route)),
         unlisted=None,
         assets=None,
-        closes=closes,
+        closes=service.alone,
+        grpc=service.speaks_grpc,
     )
 
 

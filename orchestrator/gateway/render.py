@@ -56,6 +56,20 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Stack
 
 UNKNOWN = "@identity@"  # stands for the id of a config, which follows from all the rest of it
+# What NGINX answers by itself to a call, by its status: the status of gRPC, and NGINX's words for it.
+GRPC_ERRORS = {
+    400: (13, "the gateway could not read the call"),
+    401: (16, "who comes here needs a name and a password"),
+    403: (7, "this address may not come here"),
+    405: (12, "the path does not take this method"),
+    408: (4, "the call did not arrive in time"),
+    413: (8, "the call is larger than max_body of this path"),
+    429: (8, "$stackctl_crowded"),
+    500: (13, "the gateway could not handle the call"),
+    502: (14, "$stackctl_unusable"),
+    503: (14, "$stackctl_unavailable"),
+    504: (4, "the service did not answer in time"),
+}
 OWN_HOSTS = {"localhost", "[::1]"}  # of the admin listener, beside 127.0.0.0/8
 MAP_WORDS = {"default", "hostnames", "include", "volatile"}  # a map has other plans with these
 # `Cache-Control` of a request that wants no stored answer. What is possessive (`++`) is never tried
@@ -97,6 +111,7 @@ class Block(NamedTuple):
     servers: tuple[str, ...]
     health: str  # the path that the gate asks
     probed: tuple[str, ...]  # where each of them is asked for its health
+    grpc: bool  # whether it speaks gRPC
 
 
 def render(
@@ -147,6 +162,8 @@ def _render(
             sites=list(certify(list_sites((*locations, *leads), stack.gateway), certificates)),
             tls=secure(stack.gateway.tls),
             account=certificates.account,
+            grpc=any(block.grpc for block in blocks),
+            grpc_errors=GRPC_ERRORS,
             inner=list(list_inner(stack)),
             limits=[limit for location in locations for limit in location.limits],
             callers=callers,
@@ -173,7 +190,9 @@ def _to_blocks(stack: Stack, table: AddressTable) -> Iterator[Block]:
                 probed = replace(upstream, port=service.health.port or upstream.port)
                 upstream_name = naming.upstream_name(name, color)
                 path = service.health.path
-                yield Block(upstream_name, name, color, upstream.servers, path, probed.servers)
+                servers, asked = upstream.servers, probed.servers
+                grpc = service.speaks_grpc
+                yield Block(upstream_name, name, color, servers, path, asked, grpc)
 
 
 def _name_hosts(stack: Stack) -> Iterator[str]:

@@ -104,8 +104,10 @@ def find_free_name(stack: Stack, table: CertificateTable, port: int) -> str | No
 def list_requests(service: Service) -> tuple[WitnessRequest, ...]:
     """Return what a witness asks, each by a host that leads to the service.
 
-    Nothing where the service has no route.
+    Nothing where the service has no route, or is called by gRPC.
     """
+    if service.speaks_grpc:
+        return ()
     usual = tuple(WitnessRequest(path=route.path) for route in service.routes[:1])
     return tuple(_address(request, service) for request in service.witness or usual)
 

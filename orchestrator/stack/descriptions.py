@@ -65,6 +65,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "version": "The version that `up` releases first; later `deploy --version` decides.",
         "port": "The port that the service listens on inside its container; without it, it is a worker, to"
         " which no request leads.",
+        "protocol": "What the port speaks: `http` (1.1), or `grpc`, which clients come by with HTTP/2, with TLS or"
+        " without.",
         "replicas": "How many containers the service has. What `stackctl scale` says holds until this is changed.",
         "read_only": "Whether the root file system is read-only; `/tmp` stays writable, in memory.",
         "needs": "Services and accessories that have to be up first.",

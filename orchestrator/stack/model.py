@@ -131,6 +131,7 @@ class Service(Part):
     image: VersionedImage | None = None
     version: Version = "v1"
     port: Port | None = None
+    protocol: Literal["http", "grpc"] = "http"  # of its port
     replicas: Annotated[StrictInt, Field(ge=1, le=50)] = 1
     read_only: StrictBool = False
     needs: tuple[Name, ...] = ()
@@ -163,6 +164,11 @@ class Service(Part):
     def alone(self) -> bool:
         """Whether no two of its colors may run at the same time."""
         return self.strategy == "recreate"
+
+    @property
+    def speaks_grpc(self) -> bool:
+        """Whether its requests are gRPC, which needs HTTP/2 from the client to the app."""
+        return self.protocol == "grpc"
 
     @property
     def may_be_at_work(self) -> bool:

@@ -24,6 +24,7 @@ from orchestrator.stack.door import fill_door, find_door_faults
 from orchestrator.stack.filled import Filled, quote, to_text
 from orchestrator.stack.model import Color, Network
 from orchestrator.stack.places import find_place_faults, find_publication_faults
+from orchestrator.stack.protocol import find_protocol_faults
 from orchestrator.stack.quantities import (
     Address,
     Networks,
@@ -54,6 +55,7 @@ def find_relation_faults(document: Mapping[str, Any]) -> Iterator[Fault]:
     yield from find_gateway_host_faults(document.get("gateway"), services)
     yield from find_challenge_faults(document.get("gateway"), services)
     yield from find_worker_faults(services)
+    yield from find_protocol_faults(services, document.get("gateway"))
     yield from _need_faults(services, accessories)
     yield from _job_faults(_mappings(document.get("jobs")), services)
     for group, parts in (("services", services), ("accessories", accessories)):

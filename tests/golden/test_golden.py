@@ -32,7 +32,7 @@ from orchestrator.gateway.files import (
     pack_certificates,
     users_file,
 )
-from orchestrator.gateway.render import render
+from orchestrator.gateway.render import GRPC_ERRORS, render
 from orchestrator.gateway.supplies import name_users
 from orchestrator.stack.guests import find_basic_auth, list_basic_auth
 from orchestrator.stack.load import load_stack
@@ -254,11 +254,12 @@ def test_both_colors_are_listed(case: Case) -> None:
 def test_requests_by_http2_are_bounded_as_connections_are(case: Case) -> None:
     """Those of users, wherever HTTP/2 is spoken; services that call each other are none of them."""
     config, tls = case.read(), case.stack.gateway.tls
+    spoken = bool(tls and tls.http2) or calls(case)
     bound = ("limit_conn", "stackctl_all", str(find_capacity(case.stack.gateway).requests))
     for host, server in servers(config):
         public = locations(server)
         for pattern in dict(routes(case, host)):
-            assert (bound in say(public[pattern])) == bool(tls and tls.http2)
+            assert (bound in say(public[pattern])) == spoken
     assert not [name for name, server in config.inner.items() if bound in say(server)]
 
 
@@ -277,13 +278,17 @@ def test_a_link_decides(case: Case) -> None:
             *({"= /stackctl/page"} if wanted else set()),
             *bridges(case, host),
             *({"= /stackctl/sheet"} if case.shows_pages else set()),
+            *(f"@stackctl_call_{status}" for status in GRPC_ERRORS if calls(case, wanted)),
         }
         for pattern, (service, route) in wanted.items():
             said = say(public[pattern])
             assert said[:4] == [*decision(service), ("set", "$stackctl_method", "$request_method")]
             assert missing_lane(service) in said
             assert ("limit_conn", "stackctl_lanes", "65535") in said
-            assert ("proxy_pass", f"http://$stackctl_target{rest(route)}") in said
+            passed = ("proxy_pass", f"http://$stackctl_target{rest(route)}")
+            if case.stack.services[service].speaks_grpc:
+                passed = ("grpc_pass", "grpc://$stackctl_target")
+            assert passed in said
             assert [line for line in said if "rewrite" in line] == [understood(route)]
         if "/" not in wanted and "/" not in leads(server):
             closes = host is None and case.stack.gateway.unknown_hosts == "close"
@@ -377,13 +382,12 @@ def test_the_host_can_ask_each_color_and_replica(case: Case) -> None:
     admin = locations(config.admin)
     previews = {path: say(block) for path, block in admin.items() if path.startswith("= /preview/")}
     assert previews == {
-        f"= /preview/{service}/{color}{path}": [
+        f"= /preview/{service}/{color}{case.stack.services[service].health.path}": [
             ("set", "$args", ""),
-            ("proxy_pass", f"http://{service}_{color}{path}"),
+            *previewed(case, service, color),
             ("add_header", "X-Stackctl-Upstream", "$upstream_addr", "always"),
         ]
         for service, color, _ in colors(case)
-        for path in [case.stack.services[service].health.path]
     }
     assert rows(config.http, "$stackctl_address") == {"default": ""} | {
         f"{service}-{color}-{number}{health.path}": f"{address}:{health.port or upstream.port}"
@@ -471,10 +475,24 @@ def routes(case: Case, host: str | None = None) -> Iterator[tuple[str, tuple[str
         yield route.path.rstrip("/") + "/", (service, route)
 
 
+def calls(case: Case, wanted: Mapping[str, tuple[str, Route]] | None = None) -> bool:
+    """Whether any service speaks gRPC, or any that these routes lead to."""
+    services = case.stack.services if wanted is None else {name for name, _ in wanted.values()}
+    return any(case.stack.services[name].speaks_grpc for name in services)
+
+
+def previewed(case: Case, service: str, color: str) -> list[Said]:
+    """Return how a color is asked; one that speaks gRPC need only take the connection."""
+    if case.stack.services[service].speaks_grpc:
+        return [("grpc_pass", f"grpc://{service}_{color}"), ("error_page", "502", "=", "@spoken")]
+    path = case.stack.services[service].health.path
+    return [("proxy_pass", f"http://{service}_{color}{path}")]
+
+
 def second_choices(case: Case, host: str | None) -> Iterator[tuple[str, tuple[str, Route]]]:
     """Yield the second choice of each route that has one, with its service: what streams has none."""
     for service, place, route in of_host(case.stack, host):
-        if route.buffering.requests:
+        if route.buffering.requests and not case.stack.services[service].speaks_grpc:
             yield f"@again_{service}_{place}", (service, route)
 
 

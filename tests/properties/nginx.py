@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 KNOWN_WORDS = """
     absolute_redirect access_log add_header alias auth_basic auth_basic_user_file charset client_body_temp_path client_header_timeout
     client_max_body_size daemon default_type empty_gif error_log error_page events fastcgi_temp_path
-    geo gzip gzip_buffers gzip_comp_level gzip_hash gzip_min_length gzip_proxied gzip_types gzip_vary gzip_window http if if_modified_since include internal keepalive
+    client_body_timeout geo grpc_buffer_size grpc_connect_timeout grpc_hide_header grpc_next_upstream grpc_next_upstream_timeout
+    grpc_next_upstream_tries grpc_pass grpc_read_timeout grpc_send_timeout grpc_set_header
+    gzip gzip_buffers gzip_comp_level gzip_hash gzip_min_length gzip_proxied gzip_types gzip_vary gzip_window http if if_modified_since include internal keepalive
     keepalive_min_timeout keepalive_requests keepalive_timeout large_client_header_buffers least_conn limit_conn
     limit_conn_dry_run limit_conn_log_level limit_conn_status limit_conn_zone limit_req limit_req_status
     limit_req_zone listen location log_format map map_hash_bucket_size map_hash_max_size max_headers pcre_jit pid

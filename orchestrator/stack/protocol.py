@@ -1,0 +1,63 @@
+"""Faults of services that speak gRPC: what HTTP has and gRPC has not.
+
+They are looked for in the raw document, as those of relations are.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.stack.document import Fault
+from orchestrator.stack.filled import quote
+from orchestrator.stack.worker import is_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+OF_HTTP = ("strip_prefix", "methods", "cache", "buffering", "gzip", "websocket")  # of a route
+
+
+def find_protocol_faults(
+    services: Mapping[str, Mapping[str, Any]], gateway: object
+) -> Iterator[Fault]:
+    """Yield what does not go with `protocol: grpc`."""
+    tls = gateway.get("tls") if isinstance(gateway, dict) else None
+    for name, service in services.items():
+        if service.get("protocol") == "grpc":
+            yield from _find_faults(f"services.{quote(name)}", service)
+            if isinstance(gateway, dict) and gateway.get("door") and not isinstance(tls, dict):
+                told = f"`services.{quote(name)}` speaks gRPC, which gets through it with `gateway.tls` only"
+                yield Fault("gateway.door", told)
+            off = isinstance(tls, dict) and tls.get("http2") is False
+            if off and not is_worker(service):
+                needs = f"`services.{quote(name)}` speaks gRPC, which needs HTTP/2"
+                yield Fault("gateway.tls.http2", needs)
+
+
+def _find_faults(place: str, service: Mapping[str, Any]) -> Iterator[Fault]:
+    if is_worker(service):
+        yield Fault(f"{place}.protocol", "a worker (it has no `port`) answers no requests")
+        return
+    health = service.get("health")
+    port = health.get("port") if isinstance(health, dict) else None
+    if port is None or port == service["port"]:
+        yield Fault(
+            f"{place}.health.port",
+            "is required with `protocol: grpc`, and is not `port`: the gate asks by HTTP/1.1, so the"
+            " app tells its health at a port of its own",
+        )
+    if service.get("witness"):
+        yield Fault(f"{place}.witness", "asks by HTTP: a service with `protocol: grpc` has none")
+    yield from _find_http(place, service)
+
+
+def _find_http(place: str, service: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield keys that only HTTP has."""
+    for key in ("assets", "error_pages"):
+        if service.get(key):
+            yield Fault(f"{place}.{key}", "does not go with `protocol: grpc`")
+    routes = service.get("routes")
+    for position, route in enumerate(routes if isinstance(routes, list) else ()):
+        for key in OF_HTTP:
+            if isinstance(route, dict) and key in route:
+                yield Fault(f"{place}.routes.{position}.{key}", "does not go with `protocol: grpc`")

@@ -1,0 +1,109 @@
+"""A service that is called by gRPC, on the real engine: with TLS and without."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h2
+import hpack
+import hyperframe
+import pytest
+
+from tests.e2e.calling import Caller
+from tests.e2e.operator import describe_app
+from tests.e2e.tls import HOST, Door
+
+if TYPE_CHECKING:
+    from tests.e2e.operator import Operator
+
+CALLS = Path(__file__).parent / "calls"
+
+
+def write_calls(
+    operator: Operator, route: dict[str, object] | None = None, **gateway: object
+) -> None:
+    """Write a stack.yaml with the test's app, and `calls`, which speaks gRPC; and start it."""
+    folder = operator.folder / "calls"
+    shutil.copytree(CALLS, folder, dirs_exist_ok=True)
+    for package in (h2, hpack, hyperframe):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, folder / source.name, dirs_exist_ok=True)
+    routes = [{"path": "/calls.Calls/", **(route or {})}]
+    calls: dict[str, object] = {
+        "build": {"context": "calls", "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"}},
+        "port": 50051,
+        "protocol": "grpc",
+        "replicas": 2,
+        "read_only": True,
+        "health": {"port": 8080, "interval": "20ms", "deadline": "20s"},
+        "routes": routes,
+        "stop_grace": "3s",
+    }
+    operator.write_services({"calls": calls, "app": describe_app("/")}, **gateway)
+    operator.up()
+
+
+def release(operator: Operator, *what: str) -> str:
+    """Release the calls; return what the evidence says."""
+    done = operator.run(*what, "--output", "json")
+    assert done.code == 0, done.stderr
+    return str(operator.evidence(done)["verdict"]["text"])
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["without TLS", "with TLS"])
+def test_releases_lose_no_call_and_end_no_connection(operator: Operator, secure: bool) -> None:  # noqa: FBT001
+    """Of a client with one connection, over two releases and a rollback; nobody says it was witnessed."""
+    door = Door(operator) if secure else None
+    write_calls(operator, **({"tls": door.keys()} if door else {}))
+    over = threading.Event()
+    seen: Counter[tuple[str, str]] = Counter()
+    failed: list[BaseException] = []
+
+    def come() -> None:
+        opened = door.connect(door.trust("h2"), HOST) if door else None
+        try:
+            with Caller(door.port if door else operator.public, opened) as caller:
+                while not over.is_set():
+                    told = caller.call("/calls.Calls/Version")
+                    seen[told.code, told.text] += 1
+        except BaseException as error:  # noqa: BLE001  told below
+            failed.append(error)
+
+    client = threading.Thread(target=come)
+    client.start()
+    try:
+        told = [release(operator, "deploy", "calls", "--version", "v2")]
+        told.append(release(operator, "deploy", "calls", "--version", "v3"))
+        told.append(release(operator, "rollback", "calls"))
+    finally:
+        over.set()
+        client.join()
+    assert failed == []
+    assert {*seen} == {("0", "v1"), ("0", "v2"), ("0", "v3")}
+    assert set(told) == {"no request was witnessed: the witness speaks no gRPC"}
+    assert operator.get()[0] == 200  # beside it HTTP is what it was
+
+
+def test_what_the_gateway_says_by_itself_is_a_status_of_grpc(operator: Operator) -> None:
+    """Unavailable, too late, too much; what the app says goes through as it is."""
+    write_calls(operator, {"timeouts": {"read": "1500ms"}, "max_body": 64})
+
+    def ask(method: str, size: int = 0) -> tuple[str, str, str]:
+        message = b"\0" + size.to_bytes(4) + bytes(size)
+        with Caller(operator.public) as caller:
+            told = caller.call(f"/calls.Calls/{method}", message)
+        return told.status, told.code, told.fields.get("grpc-message", "")
+
+    assert ask("Version") == ("200", "0", "")
+    assert ask("Slow") == ("200", "0", "")
+    assert ask("Refuse") == ("200", "5", "there is none")
+    assert ask("Never") == ("200", "4", "the service did not answer in time")
+    assert ask("Version", 100)[:2] == ("200", "8")
+    assert operator.run("pause", "calls").code == 0
+    assert ask("Version") == ("200", "14", "the service is paused for maintenance")
+    assert operator.run("resume", "calls").code == 0
+    assert ask("Version") == ("200", "0", "")
