@@ -99,6 +99,7 @@ GIVEN = {  # what is the same in every config
     "buckets": range(ALL - 1),
     "disk": Buffering().disk,
     "fresh": FRESH,
+    "refused": list_refused(),
 }
 
 
@@ -169,7 +170,6 @@ def _render(
             callers=callers,
             compressing=stack.gateway.gzip or any(item.route.gzip for item in locations),
             caches=_list_caches(blocks, locations),
-            refused=list_refused(),
             sheets=list_sheets(stack, supplies),
             paged=list_paged(stack),
         )
