@@ -43,7 +43,7 @@ def release(operator: Operator, *words: str) -> Done:
     """Run a release of `web` and insist that nobody was lost."""
     done = operator.run(*words, "--output", "json")
     assert done.code == 0, done.stderr
-    assert done.document["witness"]["lost"] == 0
+    assert done.document["witness"]["lost"] == 0, done.stderr
     return done
 
 

@@ -42,6 +42,13 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: the gateway logs every request."""
 
 
+class Server(ThreadingHTTPServer):
+    """Takes many connections at once: a busy machine drops what comes beyond its queue."""
+
+    request_queue_size = 512
+    daemon_threads = True
+
+
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+    Server(("", 8000), Handler).serve_forever()
