@@ -35,6 +35,7 @@ class Pebble:
         self._folder = folder
         self._started: list[subprocess.Popen[bytes]] = []
         self.port, self.management, self._names = free_port(), free_port(), free_port()
+        self.records = free_port()  # where records of names are changed
         self.directory = f"https://localhost:{self.port}/dir"
         self.trusted = folder / "pebble-root.pem"
         own = Authority(datetime.now(UTC))
@@ -75,9 +76,9 @@ class Pebble:
 
     def start(self) -> None:
         """Start it, with all that it knew forgotten."""
-        names, unused = f"127.0.0.1:{self._names}", f"127.0.0.1:{free_port()}"
+        names, changes = f"127.0.0.1:{self._names}", f"127.0.0.1:{self.records}"
         off = [f"-{each}=" for each in ("http01", "https01", "tlsalpn01", "defaultIPv6")]
-        self._run("pebble-challtestsrv", "-dns01", names, "-management", unused, *off)
+        self._run("pebble-challtestsrv", "-dns01", names, "-management", changes, *off)
         config = str(self._folder / "pebble.json")
         self._run("pebble", "-config", config, "-dnsserver", names, "-strict")
         try:

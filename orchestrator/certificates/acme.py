@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from orchestrator.certificates.account import Account
+    from orchestrator.certificates.records import Records
 
 HANDSHAKES = 8  # with a nonce that the authority does not take, before it is believed
 SILENCE = 10.0  # seconds
@@ -43,9 +44,14 @@ HINTS = {
 class AcmeAuthority:
     """The authority of an account."""
 
-    def __init__(self, account: Account, trusted: str | None = None) -> None:
-        """`trusted` is a file of those who are trusted; without it, it is this machine's."""
-        self._account, self._trusted = account, trusted
+    def __init__(
+        self, account: Account, trusted: str | None = None, records: Records | None = None
+    ) -> None:
+        """`trusted` is a file of those who are trusted; without it, it is this machine's.
+
+        With `records` the authority looks at those, and not at the gateway.
+        """
+        self._account, self._trusted, self._records = account, trusted, records
         self._client: Any = None
         self.name = urlsplit(account.directory).hostname or account.directory
 
@@ -67,26 +73,40 @@ class AcmeAuthority:
 
         client, key = self._open(), make_key()
         order = client.new_order(crypto_util.make_csr(key, [host]), self._account.profile)
-        for permission in order.authorizations:
-            self._answer(client, permission.body, host)
-        done = client.poll_and_finalize(order, until)
+        with ExitStack() as over:
+            for permission in order.authorizations:
+                self._answer(client, permission.body, host, until, over)
+            done = client.poll_and_finalize(order, until)
         return done.fullchain_pem.encode(), key
 
-    def _answer(self, client: Any, permission: Any, host: str) -> None:
-        """Have the authority look, unless it has seen this name lead here before."""
+    def _answer(
+        self, client: Any, permission: Any, host: str, until: datetime, over: ExitStack
+    ) -> None:
+        """Have the authority look, unless it has seen that the name is ours before.
+
+        A record for it is taken away once it is `over`.
+        """
         from acme import challenges, messages
 
         if permission.status == messages.STATUS_VALID:
             return
-        for offered in permission.challenges:
-            if isinstance(offered.chall, challenges.HTTP01):
-                client.answer_challenge(offered, offered.chall.response(client.net.key))
-                return
-        raise IssuanceError(
-            f"{self.name} does not offer to look at `{host}` by HTTP",
-            "name a certificate of your own for it: `gateway.tls.certificates`",
-            alone=True,
+        wanted = challenges.HTTP01 if self._records is None else challenges.DNS01
+        offered = next(
+            (one for one in permission.challenges if isinstance(one.chall, wanted)), None
         )
+        if offered is None:
+            raise IssuanceError(
+                f"{self.name} does not offer to look at `{host}` by"
+                f" {'HTTP' if self._records is None else 'its records'}",
+                "name a certificate of your own for it: `gateway.tls.certificates`",
+                alone=True,
+            )
+        if self._records is not None:
+            name = offered.chall.validation_domain_name(host.removeprefix("*."))
+            value = offered.chall.validation(client.net.key)
+            over.callback(_take_away, self._records, name, value)  # be it there in part only
+            self._records.add(name, value, _count_left(until))
+        client.answer_challenge(offered, offered.chall.response(client.net.key))
 
     def _open(self, *, signed: bool = True) -> Any:
         """Return a client; where requests are to be `signed`, with the account."""
@@ -153,6 +173,12 @@ class AcmeAuthority:
             for challenge in permission.body.challenges
             if challenge.error is not None
         ]
+        if self._records is not None:
+            return IssuanceError(
+                f"{self.name} does not find the record of `{host}`: {'; '.join(told)}",
+                "does the program of `gateway.tls.acme.dns` end only once others see what it has put there?",
+                alone=True,
+            )
         return IssuanceError(
             f"{self.name} does not find that `{host}` leads here: {'; '.join(told)}",
             f"does its name lead here, and port 80 of it to `gateway.listen`? It asked for"
@@ -168,6 +194,21 @@ class AcmeAuthority:
             HINTS.get(code, "what it says is in its own words; try later: `stackctl certs renew`"),
             alone=code not in {*OWN, *HINTS},
         )
+
+
+def open_acme(account: Account, records: Records | None) -> AcmeAuthority:
+    """Return the authority of an account; with `records` it looks at those."""
+    return AcmeAuthority(account, records=records)
+
+
+def _count_left(until: datetime) -> float:
+    return (until - datetime.now()).total_seconds()  # noqa: DTZ005  as the library counts
+
+
+def _take_away(records: Records, name: str, value: str) -> None:
+    """Remove a record. One that stays convinces nobody of anything else: it is no failure."""
+    with suppress(IssuanceError):
+        records.remove(name, value, SILENCE)
 
 
 def find_trusted() -> str | bool:

@@ -16,7 +16,7 @@ from orchestrator.certificates.table import (
     warn_of_ends,
 )
 from orchestrator.release.observe import observe
-from orchestrator.stack.arrival import list_hosts, list_names
+from orchestrator.stack.arrival import list_hosts, list_names, list_patterns
 
 if TYPE_CHECKING:
     from orchestrator.certificates.pair import Pair
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 UNCOVERED = "no certificate names `{}`: it is served without TLS"
 STARRED = (
     "`{}` is served without TLS: an authority issues nothing for a `*` by HTTP."
-    " Name a certificate of your own: `gateway.tls.certificates`"
+    " Name a certificate of your own, `gateway.tls.certificates`, or a program: `gateway.tls.acme.dns`"
 )
 HOSTLESS = "no certificate is asked for, and nobody served with TLS: no route has a `host`"
 RENEW = "renew it, then `stackctl certs renew`"
@@ -68,8 +68,10 @@ def gather_certificates(house: House, snapshot: Snapshot | None = None) -> Certi
     if tls.acme is None:
         warnings += map(UNCOVERED.format, uncovered)
         return Certification(own, pairs, (*warnings, *warn_of_ends(own, now, RENEW)), own)
-    warnings += [STARRED.format(host) for host in uncovered if "*" in host]
-    hosts = tuple(find_uncovered(own, list_names(house.stack)))
+    if tls.acme.dns is None:
+        warnings += [STARRED.format(host) for host in uncovered if "*" in host]
+    names = list_names(house.stack) if tls.acme.dns is None else list_patterns(house.stack)
+    hosts = tuple(find_uncovered(own, names))
     if not hosts and not own:
         warnings.append(HOSTLESS)
     told = (*warnings, *warn_of_ends(own, now, RENEW))

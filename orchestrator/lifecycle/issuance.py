@@ -5,12 +5,14 @@ Whatever an authority does, what is served stays served until there is something
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.certificates.account import Account, print_key
 from orchestrator.certificates.authority import IssuanceError
 from orchestrator.certificates.pair import Pair, Source, read_pair
+from orchestrator.certificates.records import Program, require_permission
 from orchestrator.certificates.table import CertificateTable, find_due
 from orchestrator.errors import ConfigurationError, GatewayError
 from orchestrator.events import Progress, Waiting
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
     from orchestrator.certificates.authority import Authority
+    from orchestrator.certificates.records import Records
     from orchestrator.engine.ports import Lease
     from orchestrator.engine.values import Container
     from orchestrator.lifecycle.certification import Certification
     from orchestrator.release.house import House
     from orchestrator.stack.tls import Acme
 
-WITHIN = 60.0  # seconds for one certificate
+WITHIN = 60.0  # seconds for one certificate; where records must be seen first, all that there are
 ALTOGETHER = 180.0  # seconds after which no more are asked for
 WORD_WITHIN = 10.0  # seconds for when to renew
 
@@ -145,7 +148,8 @@ class Desk:
         until = house.clock.monotonic() + ALTOGETHER
         for host in hosts:
             require_held(self._lease)
-            within = min(WITHIN, until - house.clock.monotonic())
+            left = until - house.clock.monotonic()
+            within = left if self._acme.dns else min(WITHIN, left)
             if over or within <= 0:
                 yield Refused(host, over or f"no time was left after {ALTOGETHER:g} s")
                 continue
@@ -185,4 +189,12 @@ class Desk:
     def _open(self) -> Authority:
         key = self._kept.open_key()
         acme = self._acme
-        return self._house.open_authority(Account(acme.directory, key, acme.email, acme.profile))
+        account = Account(acme.directory, key, acme.email, acme.profile)
+        return self._house.open_authority(account, self._open_records())
+
+    def _open_records(self) -> Records | None:
+        """Return who changes records of names. Raises ConfigurationError where nobody has permitted it."""
+        if self._acme.dns is None:
+            return None
+        require_permission(os.environ)
+        return Program(self._acme.dns, self._house.folder, os.environ)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
+from orchestrator.certificates.records import require_permission
 from orchestrator.clock import poll
 from orchestrator.errors import Interrupted
 from orchestrator.events import Waiting, Warned
@@ -168,6 +170,9 @@ def _look_first(
     there = refuse_foreign(house, names_of_stack(house.stack))
     require_externals(house)
     refuse_claimed(house)
+    tls = house.stack.gateway.tls
+    if tls and tls.acme and tls.acme.dns:
+        require_permission(os.environ)
     warnings = warn_of_unowned(there)
     volumes = {one.name for one in there if one.kind == "volume"}
     for name, spec in specs.items():

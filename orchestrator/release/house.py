@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from orchestrator.certificates.acme import AcmeAuthority
+from orchestrator.certificates.acme import open_acme
 from orchestrator.evidence.seal import KEY_VARIABLE
 from orchestrator.gateway.afar import ask_inside
 from orchestrator.gateway.apply import Gateway
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from orchestrator.asking import Ask
     from orchestrator.certificates.account import Account
     from orchestrator.certificates.authority import Authority
+    from orchestrator.certificates.records import Records
     from orchestrator.clock import Clock
     from orchestrator.engine.ports import Engine, Inside
     from orchestrator.engine.values import Container
@@ -47,7 +48,8 @@ class House:
     kept_in: Path | None = None  # what reports are kept in; None: `reports/` beside stack.yaml
     entrance: Entrance | None = None  # where the engine is on another machine
     ask_inside: Callable[[Inside, str], Ask] = ask_inside  # a port of a container of that id
-    open_authority: Callable[[Account], Authority] = AcmeAuthority  # who issues certificates
+    # Who issues certificates, and by whom it is shown records of names.
+    open_authority: Callable[[Account, Records | None], Authority] = open_acme
 
     @cached_property
     def whereabouts(self) -> Whereabouts:

@@ -59,6 +59,8 @@ GATEWAY: dict[type[BaseModel], dict[str, str]] = {
         "email": "Where the authority finds you, should it have to.",
         "directory": "The URL of the authority; `staging` is Let's Encrypt's for trials, which no browser trusts.",
         "profile": "The kind of certificate, by the name that the authority has for it.",
+        "dns": "A program of this machine that puts a TXT record there, and takes it away: then the authority looks at"
+        " records, and issues for a `*` too. It is run only with `STACKCTL_ALLOW_DNS_COMMAND=1` in the environment.",
     },
     Hsts: {
         "max_age": "How long a browser keeps to it. Nobody can take that back before.",

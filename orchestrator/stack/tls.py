@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, StrictBool, StrictStr, model_validator
 
-from orchestrator.stack.fields import STRICT, File, Word
+from orchestrator.stack.fields import STRICT, Argument, File, Word
 from orchestrator.stack.forms import DIRECTORY, EMAIL
 from orchestrator.stack.quantities import Address, HostAddress, Seconds
 
@@ -45,6 +45,8 @@ class Acme(BaseModel):
         DIRECTORIES["production"]
     )
     profile: Word | None = None  # None: as the authority has it
+    # A program that puts records of names there, for an authority that looks at those.
+    dns: Annotated[tuple[Argument, ...], Field(min_length=1)] | None = None
 
 
 def _read_acme(value: object) -> object:

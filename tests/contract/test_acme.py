@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -13,8 +15,10 @@ from orchestrator.certificates.account import Account, make_key, print_key
 from orchestrator.certificates.acme import HANDSHAKES, AcmeAuthority
 from orchestrator.certificates.authority import IssuanceError
 from orchestrator.certificates.pair import Source, read_pair
+from orchestrator.certificates.records import Program
 from tests.fakes.liar import Liar, Said, list_places
 from tests.pebble import Answers, Pebble
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,3 +170,59 @@ def test_when_to_renew_is_the_authoritys_word(customer: Customer) -> None:
         found = customer.ask(f"{liar.url}/dir").find_renewal(chain, WITHIN)
     assert found is not None
     assert found.date().isoformat() == "2031-05-01"
+
+
+# What a program of `dns` does: here by the server of names that the authority asks.
+CHANGE = """
+import json, sys, urllib.request
+port, what, name, value = sys.argv[1:]
+open("told", "a").write(what + " " + name + "\\n")
+call, said = ("set-txt", {"value": value}) if what == "add" else ("clear-txt", {})
+body = json.dumps({"host": name + ".", **said}).encode()
+urllib.request.urlopen("http://127.0.0.1:" + port + "/" + call, body, timeout=5)
+"""
+
+
+@contextmanager
+def asking_by_records(customer: Customer, script: str) -> Iterator[AcmeAuthority]:
+    """Yield an authority that is shown records by a Python script; nobody answers it by HTTP."""
+    with Pebble(customer.folder, free_port()) as pebble:
+        command = (sys.executable, "-c", script, str(pebble.records))
+        records = Program(command, customer.folder, os.environ)
+        account = Account(pebble.directory, customer.key)
+        yield AcmeAuthority(account, str(pebble.trusted), records)
+
+
+def test_a_star_is_issued_by_records(customer: Customer) -> None:
+    """They are there while the authority looks, and gone afterwards."""
+    hosts = ("*.shop.example", "shop.example")
+    with asking_by_records(customer, CHANGE) as authority:
+        issued = [authority.issue(host, WITHIN) for host in hosts]
+    now = datetime.now(UTC)
+    assert [read_pair(*pair, SOURCE, now).certificate.names for pair in issued] == [
+        (host,) for host in hosts
+    ]
+    record = "_acme-challenge.shop.example"
+    told = (customer.folder / "told").read_text().splitlines()
+    assert told == [f"add {record}", f"remove {record}"] * 2
+
+
+def test_a_record_that_is_not_there_is_told_and_taken_away(customer: Customer) -> None:
+    """In the authority's words, with what to look at."""
+    idle = "import sys; open('told', 'a').write(sys.argv[2] + ' ')"
+    with asking_by_records(customer, idle) as authority, pytest.raises(IssuanceError) as raised:
+        authority.issue("shop.example", WITHIN)
+    assert "does not find the record of `shop.example`" in raised.value.message
+    assert "gateway.tls.acme.dns" in str(raised.value.hint)
+    assert (customer.folder / "told").read_text() == "add remove "
+
+
+def test_a_program_that_fails_is_told_in_its_words(customer: Customer) -> None:
+    """Nobody is asked to look then."""
+    with (
+        asking_by_records(customer, "raise SystemExit('no such zone')") as authority,
+        pytest.raises(
+            IssuanceError, match=r"`gateway.tls.acme.dns` ended with exit code 1: no such"
+        ),
+    ):
+        authority.issue("shop.example", WITHIN)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from orchestrator.certificates.account import Account
+    from orchestrator.certificates.records import Records
     from tests.fakes.clock import FakeClock
 
 
@@ -20,6 +21,7 @@ class Issuer:
     def __init__(self, clock: FakeClock) -> None:
         self._clock = clock
         self.accounts: list[Account] = []
+        self.records: Records | None = None  # by whom it is shown records
         self.asked: list[str] = []
         self.faults: dict[str, Exception] = {}  # by the host
         self.lies: dict[str, dict[str, Any]] = {}  # by the host: how its certificate is wrong
@@ -27,9 +29,10 @@ class Issuer:
         self.advice: datetime | None = None  # when to renew
         self.witness: Callable[[], object] = lambda: None  # called while a name is looked at
 
-    def open(self, account: Account) -> Self:
+    def open(self, account: Account, records: Records | None) -> Self:
         """Return itself, as a House opens an authority."""
         self.accounts.append(account)
+        self.records = records
         return self
 
     def issue(self, host: str, within: float) -> tuple[bytes, bytes]:

@@ -9,7 +9,9 @@ import pytest
 
 from orchestrator.certificates.account import print_key
 from orchestrator.certificates.authority import IssuanceError
+from orchestrator.certificates.records import Program
 from orchestrator.doctor.certificates import judge_certificates, see_certificates
+from orchestrator.errors import ConfigurationError
 from orchestrator.gateway.files import ACCOUNTS, CERTIFICATES
 from orchestrator.lifecycle.forecast import forecast
 from orchestrator.lifecycle.renewal import renew_certificates
@@ -313,3 +315,21 @@ def test_an_end_that_is_near_is_seen_wherever_one_looks(shop: Shop) -> None:
     assert len(told) == 2
     assert set(told) <= {*forecast(world.house, None, None).warnings}
     assert judge() == ("warning", told[0].partition(": ")[0])
+
+
+def test_an_authority_that_looks_at_records_issues_for_stars_as_well(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a program that somebody has permitted; without that, `up` changes nothing."""
+    shop.world.document["gateway"]["tls"] = {"acme": {"dns": ["./dns.sh"]}}
+    shop.world.notes["routes"] = [{"path": "/", "host": [A, "*.a.example"]}]
+    with pytest.raises(ConfigurationError, match="nobody has permitted it"):
+        shop.world.up()
+    assert shop.world.states() == {}
+    monkeypatch.setenv("STACKCTL_ALLOW_DNS_COMMAND", "1")
+    assert shop.world.up().warnings == ()
+    assert shop.issuer.asked == [A, "*.a.example"]
+    assert isinstance(shop.issuer.records, Program)
+    assert shop.issuer.records.command == ("./dns.sh",)
+    assert shop.issuer.records.folder == shop.world.folder
+    assert shop.of("b.a.example").names == ("*.a.example",)
