@@ -180,6 +180,7 @@ def door(bench: Bench) -> Iterator[Door]:
                 "port": 8000,
                 "routes": ROUTES,
                 "error_pages": {"50x": "app"},
+                "assets": [{"path": f"/{at}/static/", "from": "/srv"} for at in ("in", "both")],
             },
             "other": {"image": "none:{version}", "port": 8000, "routes": [{"path": "/other/"}]},
         },
@@ -260,6 +261,32 @@ def test_addresses_and_passwords_go_together(door: Door) -> None:
     seen = {one: door.ask(one[0], {**words[one[1]], **words[one[2]]}).status for one in wanted}
     assert seen == wanted
     assert "Authorization" not in door.ask("/any/", {**inside, **log_in()}).document
+
+
+# A file of another version, at the places of all routes that have some.
+KEEP = """
+set -e
+mkdir -p /etc/stackctl/assets/app/editions/r && cd /etc/stackctl/assets/app
+for at in in both; do mkdir -p "editions/r/blue/$at/static" && echo old >"editions/r/blue/$at/static/old.js"; done
+ln -s editions/r now
+"""
+
+
+def test_files_of_other_versions_are_for_the_same_clients(door: Door) -> None:
+    """The gateway serves them itself, and asks no less."""
+    kept = door.bench.engine.execute(door.container, ("sh", "-c", KEEP), user="0")
+    assert kept.exit_code == 0, kept.text
+    inside, outside = ({"X-Forwarded-For": one} for one in ("203.0.113.7", "198.51.100.7"))
+    served = [
+        door.ask("/in/static/old.js", log_in()),
+        door.ask("/both/static/old.js", {**inside, **log_in()}),
+    ]
+    assert [(one.status, one.body) for one in served] == [(200, b"old\n")] * 2
+    asked = door.ask("/in/static/old.js")
+    assert (asked.status, asked.headers["WWW-Authenticate"]) == (401, 'Basic realm="Staff only"')
+    assert door.ask("/in/static/old.js", log_in("another")).status == 401
+    assert door.ask("/both/static/old.js", inside).status == 401
+    assert door.ask("/both/static/old.js", {**outside, **log_in()}).status == 403
 
 
 def test_a_witness_is_let_in_by_its_token(door: Door) -> None:
