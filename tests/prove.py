@@ -154,7 +154,7 @@ SAFEGUARDS = (
     Safeguard(
         "the preview: every replica answers through the upstream that users will take",
         "orchestrator/release/steps.py",
-        "        prove_preview(house.admin, house.clock, made)\n",
+        "        prove_preview(house, made)\n",
         "",
         (
             "tests/unit/test_failures.py::test_a_candidate_that_nginx_cannot_reach_gets_no_user",

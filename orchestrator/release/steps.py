@@ -197,7 +197,7 @@ def preview(run: Run, candidate: Candidate) -> Candidate:
             color = made.candidate.color
             candidate.switch.gateway.empty_cache(naming.upstream_name(made.order.service, color))
         store_assets(run, made, found[0])
-        prove_preview(house.admin, house.clock, made)
+        prove_preview(house, made)
         require_door(house, made.order.service)  # the last look before the switch
         kept.result()
     return candidate

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.events import Event, Failed
 from orchestrator.release.phases import Phase
+from orchestrator.release.preview import PATIENCE
 from tests.fakes.apps import NEVER, App
 from tests.fakes.faults import ALWAYS, Fault
 from tests.fakes.world import NOTES, World
@@ -240,9 +241,13 @@ def test_a_candidate_that_dies_after_the_gate_gets_no_user(world: World) -> None
     world.on_begin(
         Phase.PREVIEW, lambda: world.host.end("stop", world.host.box("shop-notes-green-2"))
     )
+    began = world.clock.monotonic()
     result = world.deploy("v2")
 
     assert (result.outcome, result.exit_code) == ("reverted", 1)
+    assert result.error is not None
+    assert "`shop-notes-green-2` did not go on running" in result.error.message
+    assert world.clock.monotonic() - began < PATIENCE  # nobody waits for one that is dead
     assert world.serving() == {"v1"}
     assert world.states() == {"gateway": "running", **BLUE}
 
