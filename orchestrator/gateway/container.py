@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from orchestrator.stack.model import Stack
     from orchestrator.stack.tls import Tls
 
+# Of the door that stacks share. Each of its clients has two connections there for as long as it stays.
+SHARED = GatewayResources(memory=1024**3)
 NGINX_USER = "101:101"  # of the official image
 OLDEST_NGINX = (1, 29, 8)  # the first with all that the config says, such as `max_headers`
 
@@ -67,7 +69,6 @@ def gateway_spec(stack: Stack) -> ContainerSpec:
 def door_spec(stack: Stack) -> ContainerSpec:
     """Return the container of the door that a stack shares. Its stack must have such a door."""
     door = stack.gateway.door or SharedDoor()
-    usual = GatewayResources()
     name = naming.part_name(naming.SHARED, "gateway")
     template = ContainerSpec(
         name=name,
@@ -84,9 +85,9 @@ def door_spec(stack: Stack) -> ContainerSpec:
         ports=((PUBLIC_PORT, door.listen), (TLS_PORT, door.tls)),
         user=NGINX_USER,
         read_only=True,
-        memory=usual.memory,
-        cpus=usual.cpus,
-        pids=usual.pids,
+        memory=SHARED.memory,
+        cpus=SHARED.cpus,
+        pids=SHARED.pids,
         stop_signal="QUIT",
     )
     labels = naming.labels(naming.SHARED, "gateway", spec=template.fingerprint, layout=str(LAYOUT))
