@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.stack.tls import Tls
 
 # Of the door that stacks share. Each of its clients has two connections there for as long as it stays.
-SHARED = GatewayResources(memory=1024**3)
+DOOR_RESOURCES = GatewayResources(memory=1024**3)
 NGINX_USER = "101:101"  # of the official image
 OLDEST_NGINX = (1, 29, 8)  # the first with all that the config says, such as `max_headers`
 
@@ -85,9 +85,9 @@ def door_spec(stack: Stack) -> ContainerSpec:
         ports=((PUBLIC_PORT, door.listen), (TLS_PORT, door.tls)),
         user=NGINX_USER,
         read_only=True,
-        memory=SHARED.memory,
-        cpus=SHARED.cpus,
-        pids=SHARED.pids,
+        memory=DOOR_RESOURCES.memory,
+        cpus=DOOR_RESOURCES.cpus,
+        pids=DOOR_RESOURCES.pids,
         stop_signal="QUIT",
     )
     labels = naming.labels(naming.SHARED, "gateway", spec=template.fingerprint, layout=str(LAYOUT))

@@ -15,7 +15,7 @@ from orchestrator.gateway.addresses import AddressTable
 from orchestrator.gateway.admin import TLS_PORT
 from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import IDENTITY, LAYOUT, Config, identify, read_head, write_head
-from orchestrator.gateway.container import SHARED
+from orchestrator.gateway.container import DOOR_RESOURCES
 from orchestrator.gateway.files import config_folder
 from orchestrator.gateway.lane import to_word
 from orchestrator.gateway.render import MAP_WORDS, UNKNOWN, load_templates
@@ -61,7 +61,9 @@ def render_door(parts: Mapping[str, Part]) -> Config:
     ordered = dict(sorted(parts.items()))
     said = {"layout": LAYOUT, "parts": {stack: part.facts() for stack, part in ordered.items()}}
     beside = {f"parts/{stack}.hosts": part.text for stack, part in ordered.items()}
-    usual = Gateway(image="nginx", resources=SHARED)  # but for that as of a stack that says nothing
+    usual = Gateway(
+        image="nginx", resources=DOOR_RESOURCES
+    )  # but for that as of a stack that says nothing
     text = (
         load_templates()
         .get_template("door.conf.j2")
