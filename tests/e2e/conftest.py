@@ -16,7 +16,7 @@ from orchestrator.errors import EngineError
 from orchestrator.stack import naming
 from orchestrator.stack.load import load_variables
 from tests.e2e.operator import APP, REPOSITORY, Operator
-from tests.e2e.package import STRAY, Package, build, commit, copy_sources, install
+from tests.e2e.package import STRAY, Package, build, commit, copy_sources, forbid_writing, install
 from tests.hostile.outside import Outside, going_outside
 
 if TYPE_CHECKING:
@@ -107,9 +107,6 @@ def program(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """Return `stackctl` in an environment that has nothing else, and that is only to be read."""
     place = tmp_path_factory.mktemp("environment") / "environment"
     program = install(package.wheel, place)
-    folders = [place, *(path for path in place.rglob("*") if path.is_dir())]
-    for folder in folders:
-        folder.chmod(0o555)
+    forbid_writing(place)
     yield program
-    for folder in folders:
-        folder.chmod(0o755)
+    forbid_writing(place, mode=0o755)

@@ -86,6 +86,12 @@ def install(wheel: Path, place: Path) -> Path:
     return place / "bin" / "stackctl"
 
 
+def forbid_writing(place: Path, *, mode: int = 0o555) -> None:
+    """Let nobody write into an environment, but for a root with all rights; or with another mode let them."""
+    for folder in (place, *(path for path in place.rglob("*") if path.is_dir())):
+        folder.chmod(mode)
+
+
 def run(
     *command: str | Path, folder: Path | None = None, environment: Mapping[str, str] = ENVIRONMENT
 ) -> str:

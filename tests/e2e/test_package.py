@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.operator import REPOSITORY, Operator
-from tests.e2e.package import TAG, Package, list_parts, run
+from tests.e2e.package import TAG, Package, forbid_writing, list_parts, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +53,7 @@ def test_the_source_distribution_holds_what_the_wheel_is_built_of(package: Packa
 def test_it_works_for_whom_may_only_read_it(program: Path, operator: Operator) -> None:
     """Templates too, compiled each time then; and without a home."""
     operator.write_stack()
+    forbid_writing(program.parents[1])  # where the root of other tests has made folders, too
     before = list_files(program)
 
     assert read(program, operator, "--version") == f"stackctl {VERSION}\n"
