@@ -31,7 +31,7 @@ def reopen(
     Nobody is locked out by that who was not before. Who got in earlier has `drain_timeout` to be
     answered. Raises GatewayError where users do not get in afterwards.
     """
-    if _opens(house):
+    if opens(house):
         return False
     snapshot = observe(house)
     door = look_at_door(house, snapshot)
@@ -45,7 +45,7 @@ def reopen(
             house.engine.stop(snapshot.gateway.id, spec.stop_grace)
             house.engine.start(snapshot.gateway.id)
         await_gateway(house)
-        if not _opens(house):
+        if not opens(house):
             raise GatewayError(
                 f"{trouble.text} and was restarted",
                 "is a firewall in the way (`iptables -S`), or another program (`ss -ltnp`)?",
@@ -59,7 +59,7 @@ def reopen(
     return False
 
 
-def _opens(house: House) -> bool:
+def opens(house: House) -> bool:
     """Whether users get in, at once or after a moment."""
     opened = poll(
         lambda: house.admin.opens() or None,

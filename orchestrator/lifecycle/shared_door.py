@@ -38,14 +38,14 @@ def ensure_networks(shared: House) -> Network:
     return shared.engine.ensure_network(name, labels, internal=True)
 
 
-def bring_up_door(house: House, shared: House) -> Container:
-    """Have the door run; return it."""
+def bring_up_door(house: House, shared: House, network: Network) -> Container:
+    """Have the door run, in its network; return it."""
     door, spec = find_gateway(shared.engine, naming.SHARED), door_spec(house.stack)
     if door is None or not _start(shared, door):
         with put_off():
             if door is not None:
                 shared.engine.remove(door.id)
-            _boot(shared, spec)
+            _boot(shared, replace(spec, address=find_own(network)))
     door = require_door(shared)
     _refuse_other_ports(spec, door)
     _await(shared, door)
@@ -73,10 +73,7 @@ def _boot(shared: House, spec: ContainerSpec) -> None:
     engine = shared.engine
     for volume in spec.volumes:
         engine.ensure_volume(volume.name, naming.labels(naming.SHARED, "gateway"))
-    network = engine.network(spec.network or "")
-    if network is None:
-        raise EngineError(f"network `{spec.network}` was removed while it was needed")
-    container = engine.create(replace(spec, address=find_own(network)))
+    container = engine.create(spec)
     try:
         config = render_door(_left_behind(shared, container))
         engine.write(container, FOLDER, pack_config(config))
@@ -156,13 +153,12 @@ def find_gateway(engine: Engine, stack: str) -> Container | None:
     return next((one for one in found if one.labels.get(naming.ROLE) == "gateway"), None)
 
 
-def change_door(shared: House, door: Container, served: Shared, parts: Parts) -> bool:
-    """Have the door serve other parts; return whether any differ."""
+def change_door(shared: House, door: Container, served: Shared, parts: Parts) -> None:
+    """Have the door serve other parts, if any differ."""
     config = render_door(parts)
     if config.id == served.id:
-        return False
+        return
     with Gateway(shared.engine, door, _open_admin(shared, door), shared.clock) as gateway:
         gateway.stage(config)
         gateway.take_up(config, config_link(served.id))
         gateway.sweep({config.id})
-    return True

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from orchestrator.clock import poll
 from orchestrator.errors import Conflict
 from orchestrator.gateway.container import find_front
 from orchestrator.gateway.shared import (
@@ -18,6 +17,7 @@ from orchestrator.gateway.shared import (
     find_claim,
     find_own,
 )
+from orchestrator.lifecycle.reopening import opens
 from orchestrator.lifecycle.shared_door import (
     bring_up_door,
     change_door,
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from orchestrator.release.house import House
 
 PATIENCE = 60.0  # seconds for another stack that changes the door
-ASK_EVERY = 0.05  # seconds
-LEAD_PATIENCE = 2.0  # seconds until it must lead to a gateway that it has taken in
 STOP_GRACE = 10.0  # seconds that its last clients have
 
 
@@ -67,9 +65,9 @@ def join_door(house: House) -> Iterator[Place | None]:
     shared = open_shared(house)
     with hold_lock(shared, f"up of `{house.stack.name}`", PATIENCE):
         network = ensure_networks(shared)
-        door = bring_up_door(house, shared)
-        refuse_claimed(house)
-        address = choose_address(network, read_door(shared, door).parts, house.stack.name)
+        parts = read_door(shared, bring_up_door(house, shared, network)).parts
+        _refuse_claims(house, parts)
+        address = choose_address(network, parts, house.stack.name)
         if address is None:
             raise Conflict(
                 f"the network `{network.name}` of the shared door has no address left",
@@ -93,19 +91,14 @@ def settle_door(house: House, place: Place | None, before: Container | None) -> 
     if find_front(gateway) != place.front:
         return []  # it is yet to be made anew, which is told as drift
     _take_in(house, place)
-    if poll(
-        lambda: house.admin.opens() or None,
-        clock=house.clock,
-        every=ASK_EVERY,
-        within=LEAD_PATIENCE,
-    ):
+    if opens(house):
         return []
     trouble = describe_door(house, observe(house), Door.APART)
     return [f"{trouble.text}: {trouble.hint}"] if trouble else []
 
 
-def _take_in(house: House, place: Place) -> bool:
-    """Have the door lead the stack's hosts to its gateway; return whether that was new.
+def _take_in(house: House, place: Place) -> None:
+    """Have the door lead the stack's hosts to its gateway.
 
     What all other stacks have stays as it is, whatever comes of it.
     """
@@ -113,8 +106,8 @@ def _take_in(house: House, place: Place) -> bool:
     door = require_door(shared)
     served = read_door(shared, door)
     wanted = Part(place.address, list_patterns(house.stack))
-    parts = {**_find_others(house, door), house.stack.name: wanted}
-    return change_door(shared, door, served, parts)
+    parts = {**_find_others(house, served.parts), house.stack.name: wanted}
+    change_door(shared, door, served, parts)
 
 
 def leave_door(house: House) -> None:
@@ -138,7 +131,7 @@ def close_door(house: House) -> tuple[str, ...]:
         return ()
     with hold_lock(shared, f"down of `{house.stack.name}`", PATIENCE):
         door = find_gateway(shared.engine, naming.SHARED)
-        if door is None or _find_others(house, door):
+        if door is None or _find_others(house, read_door(shared, door).parts):
             return ()
         house.engine.stop(door.id, STOP_GRACE)
         house.engine.remove(door.id)
@@ -154,8 +147,13 @@ def refuse_claimed(house: House) -> None:
     if house.stack.gateway.door is None:
         return
     door = find_gateway(house.engine, naming.SHARED)
-    claim = door and find_claim(_find_others(house, door), list_patterns(house.stack))
-    if claim:
+    if door is not None:
+        _refuse_claims(house, read_door(house, door).parts)
+
+
+def _refuse_claims(house: House, parts: Parts) -> None:
+    claim = find_claim(_find_others(house, parts), list_patterns(house.stack))
+    if claim is not None:
         host, other = claim
         raise Conflict(
             f"`{host}` is a host of the stack `{other}` at the door that both share",
@@ -163,11 +161,10 @@ def refuse_claimed(house: House) -> None:
         )
 
 
-def _find_others(house: House, door: Container) -> Parts:
-    """Return what other stacks, which are there, have of the door."""
-    served = read_door(house, door).parts
+def _find_others(house: House, parts: Parts) -> Parts:
+    """Return the parts of other stacks, which are there."""
     return {
         stack: part
-        for stack, part in served.items()
+        for stack, part in parts.items()
         if stack != house.stack.name and find_gateway(house.engine, stack) is not None
     }
