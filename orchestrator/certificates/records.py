@@ -5,14 +5,12 @@ Who serves the names is not known here: a program of this machine puts a record 
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from orchestrator.certificates.authority import IssuanceError
-from orchestrator.errors import ConfigurationError
 from orchestrator.shell import capture
-from orchestrator.stack.filled import OWN, to_printable
+from orchestrator.stack.program import drop_own, require_permission, tell_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 ALLOW_VARIABLE = "STACKCTL_ALLOW_DNS_COMMAND"
 LARGEST = 64 * 1024  # bytes of output, which nobody reads
-LONGEST = 200  # characters of what it says of its failure
 WHAT = "`gateway.tls.acme.dns`"
 
 
@@ -55,28 +52,19 @@ class Program:
 
     def _run(self, what: str, name: str, value: str, within: float) -> None:
         """Run it without a shell; it sees the environment without what is stackctl's own."""
-        seen = {key: one for key, one in self.environment.items() if not key.startswith(OWN)}
-        argv = (*self.command, what, name, value)
+        seen, argv = drop_own(self.environment), (*self.command, what, name, value)
+        hint = f"run it by hand in the folder of stack.yaml: `{' '.join(argv)}`"
         try:
             done = capture(argv, seen, folder=self.folder, patience=within, most=LARGEST)
         except OSError as error:
             raise IssuanceError(
                 f"{WHAT} did not {what} the record `{name}`: {error.strerror or error}",
-                f"run it by hand in the folder of stack.yaml: `{' '.join(argv)}`",
+                hint,
             ) from error
         if done.code != 0:
-            last = (done.err.decode(errors="replace").strip().splitlines() or [""])[-1].strip()
-            raise IssuanceError(
-                f"{WHAT} ended with exit code {done.code}"
-                + (f": {to_printable(last)[:LONGEST]}" if last else ""),
-                f"run it by hand in the folder of stack.yaml: `{' '.join(argv)}`",
-            )
+            raise IssuanceError(tell_failure(WHAT, done), hint)
 
 
-def require_permission(environment: Mapping[str, str] = os.environ) -> None:
-    """Raise ConfigurationError where nobody has permitted that stack.yaml has a program run here."""
-    if environment.get(ALLOW_VARIABLE, "").strip().lower() not in ("1", "true", "yes"):
-        raise ConfigurationError(
-            f"{WHAT} is a program that stack.yaml has run on this machine, and nobody has permitted it",
-            f"where you trust who writes stack.yaml, set `{ALLOW_VARIABLE}=1` in the environment",
-        )
+def require_permitted(environment: Mapping[str, str]) -> None:
+    """Raise ConfigurationError where nobody has permitted that the program is run here."""
+    require_permission(WHAT, ALLOW_VARIABLE, environment)

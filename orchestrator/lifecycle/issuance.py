@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from orchestrator.certificates.account import Account, print_key
 from orchestrator.certificates.authority import IssuanceError
 from orchestrator.certificates.pair import Pair, Source, read_pair
-from orchestrator.certificates.records import Program, require_permission
+from orchestrator.certificates.records import Program, require_permitted
 from orchestrator.certificates.table import CertificateTable, find_due
 from orchestrator.errors import ConfigurationError, GatewayError
 from orchestrator.events import Progress, Waiting
@@ -196,5 +196,5 @@ class Desk:
         """Return who changes records of names. Raises ConfigurationError where nobody has permitted it."""
         if self._acme.dns is None:
             return None
-        require_permission(os.environ)
+        require_permitted(os.environ)
         return Program(self._acme.dns, self._house.folder, os.environ)

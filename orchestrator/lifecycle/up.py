@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import TYPE_CHECKING
 
-from orchestrator.certificates.records import require_permission
+from orchestrator.certificates.records import require_permitted
 from orchestrator.clock import poll
 from orchestrator.errors import Interrupted
 from orchestrator.events import Waiting, Warned
@@ -172,7 +172,7 @@ def _look_first(
     refuse_claimed(house)
     tls = house.stack.gateway.tls
     if tls and tls.acme and tls.acme.dns:
-        require_permission(os.environ)
+        require_permitted(os.environ)
     warnings = warn_of_unowned(there)
     volumes = {one.name for one in there if one.kind == "volume"}
     for name, spec in specs.items():

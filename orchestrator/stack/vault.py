@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ConfigurationError
 from orchestrator.shell import capture
 from orchestrator.stack.env_file import read_env
-from orchestrator.stack.filled import OWN, to_printable
+from orchestrator.stack.filled import OWN
+from orchestrator.stack.program import drop_own, require_permission, tell_failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 ALLOW_VARIABLE = "STACKCTL_ALLOW_SECRETS_COMMAND"
 PATIENCE = 60.0  # seconds
 LARGEST = 1024 * 1024  # bytes of output
-LONGEST = 200  # characters of what it says of its failure
 WHAT = "`secrets_command`"
 
 
@@ -68,12 +68,8 @@ def read_secrets(
 
     It sees the environment without what is stackctl's own. Raises ConfigurationError.
     """
-    if environment.get(ALLOW_VARIABLE, "").strip().lower() not in ("1", "true", "yes"):
-        raise ConfigurationError(
-            f"{WHAT} is a program that stack.yaml has run on this machine, and nobody has permitted it",
-            f"where you trust who writes stack.yaml, set `{ALLOW_VARIABLE}=1` in the environment",
-        )
-    seen = {name: value for name, value in environment.items() if not name.startswith(OWN)}
+    require_permission(WHAT, ALLOW_VARIABLE, environment)
+    seen = drop_own(environment)
     try:
         done = capture(command, seen, folder=folder, patience=PATIENCE, most=LARGEST)
     except OSError as error:
@@ -82,11 +78,7 @@ def read_secrets(
             "run it by hand in the folder of stack.yaml; it is run without a shell, and asks nobody",
         ) from error
     if done.code != 0:
-        last = (done.err.decode(errors="replace").strip().splitlines() or [""])[-1].strip()
         raise ConfigurationError(
-            f"{WHAT} ended with exit code {done.code}"
-            + (f": {to_printable(last)[:LONGEST]}" if last else ""),
-            "run it by hand in the folder of stack.yaml",
+            tell_failure(WHAT, done), "run it by hand in the folder of stack.yaml"
         )
-    found = read_env(done.out, f"the output of {WHAT}", seen)
-    return {name: value for name, value in found.items() if not name.startswith(OWN)}
+    return drop_own(read_env(done.out, f"the output of {WHAT}", seen))

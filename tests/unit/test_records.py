@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from orchestrator.certificates.authority import IssuanceError
-from orchestrator.certificates.records import Program, require_permission
+from orchestrator.certificates.records import Program, require_permitted
 from orchestrator.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ def test_a_program_that_is_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["1", "true", " Yes "])
 def test_it_is_run_where_somebody_has_permitted_it(word: str) -> None:
     """By the environment alone."""
-    require_permission({"STACKCTL_ALLOW_DNS_COMMAND": word})
+    require_permitted({"STACKCTL_ALLOW_DNS_COMMAND": word})
 
 
 @pytest.mark.parametrize("environment", [{}, {"STACKCTL_ALLOW_DNS_COMMAND": "0"}])
 def test_it_is_not_run_otherwise(environment: dict[str, str]) -> None:
     """A checkout brings stack.yaml, and stack.yaml names it."""
     with pytest.raises(ConfigurationError, match="nobody has permitted it") as told:
-        require_permission(environment)
+        require_permitted(environment)
     assert told.value.hint is not None
     assert "STACKCTL_ALLOW_DNS_COMMAND=1" in told.value.hint
