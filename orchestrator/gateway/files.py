@@ -4,7 +4,8 @@ current -> configs/<id>        what NGINX starts with and reloads
 configs/<id>/nginx.conf        each config in a folder of its own
 live/<service>                 who gets its traffic: a link, moved by a rename, to
 moves/<service>/<name>/        lane.json, what was decided; share, the buckets that get green; closed,
-                               where nobody gets in; paused, where users do not
+                               where nobody gets in; paused, where users do not; blue or green, where
+                               all users get it
 pages/<service>.html           what browsers are shown while it is paused
 shares/<0..100>/               that many files, one a bucket
 witnesses/<token>              a witness that no limit counts

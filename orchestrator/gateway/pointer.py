@@ -46,16 +46,18 @@ share() {
 }
 drop() { named "$1" && rm -rf "live/$1" "moves/$1" && settle .; }
 mark() {
-    case "$2" in
-    close) : >"$1/closed" ;;
-    pause) : >"$1/paused" ;;
+    case "$2$3" in
+    close*) : >"$1/closed" ;;
+    pause*) : >"$1/paused" ;;
+    move0) : >"$1/blue" ;;
+    move100) : >"$1/green" ;;
     esac
 }
 move() {
     named "$1" && named "$2" && [ "$3" -ge 0 ] && [ "$3" -le 100 ] && [ -n "$4" ] || return
     [ "$(readlink "live/$1")" = "../moves/$1/$2" ] && [ -s "live/$1/lane.json" ] && return
     at=moves/$1/$2
-    share "$3" && rm -rf "$at" && mkdir -p "$at" && mark "$at" "$5" &&
+    share "$3" && rm -rf "$at" && mkdir -p "$at" && mark "$at" "$5" "$3" &&
         printf '%s\n' "$4" >"$at/lane.json" && ln -s "../../../shares/$3" "$at/share" && settle "$at/lane.json" && turn "live/$1" "../$at"
 }
 admit() { named "$1" && mkdir -p witnesses && : >"witnesses/$1"; }

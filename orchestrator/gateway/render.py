@@ -97,6 +97,7 @@ GIVEN = {  # what is the same in every config
     "mark": INNER,
     "challenges": CHALLENGES,
     "buckets": range(ALL - 1),
+    "colors": COLORS,
     "disk": Buffering().disk,
     "fresh": FRESH,
     "refused": list_refused(),

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ class Talk:
 
     def move(self, name: str, lane: Lane, service: str = "web") -> str:
         """Ask for a lane as a release does."""
-        what = "close" if lane.closed else "move"
+        what = "close" if lane.closed else "pause" if lane.paused else "move"
         return self.ask(f"{what} {service} {name} {lane.green} {lane.to_json()}")
 
     def close(self) -> str:
@@ -135,6 +136,18 @@ def test_a_lane_that_is_closed_has_a_file_that_says_so(talk: Talk) -> None:
     for lane in (BLUE, SHUT, GREEN):
         assert talk.move(f"r.{lane.step}", lane) == "done"
         assert (talk.lane(), shut.exists()) == (lane, lane.closed)
+
+
+def test_a_color_that_all_get_has_a_file_of_its_name(talk: Talk) -> None:
+    """While nobody, not everybody, or only who may get in during a pause does, there is none."""
+    paused = replace(BLUE, paused=True)
+    moves = {BLUE: {"blue"}, HALF: set(), GREEN: {"green"}, SHUT: set(), paused: set()}
+    for number, (lane, marks) in enumerate([*moves.items(), *moves.items()]):
+        assert talk.move(f"r.{number}", lane) == "done"
+        found = {file.name for file in (talk.folder / "live" / "web").iterdir()}
+        assert found & {"blue", "green"} == marks
+    assert talk.ask("drop web") == "done"
+    assert not (talk.folder / "live" / "web" / "green").exists()
 
 
 @pytest.mark.parametrize(("lane", "green"), [(BLUE, 0), (HALF, 50), (GREEN, 100)])

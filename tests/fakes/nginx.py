@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 WORKERS = 2
 Server = tuple[str, int]  # address and port
+# A location of a route, as far as where it says which service it is one of.
+ROUTE = re.compile(
+    r"location (?:= )?(\S+) {\n(?:(?! {8}}).*\n)*? +set \$stackctl_target (\S+)_blue;"
+)
 INCLUDE = re.compile(r'<!--# include virtual="/lane/([a-z0-9-]+)" -->')
 
 
@@ -186,7 +190,7 @@ class FakeNginx:
     def _serve(self, path: str) -> httpx.Response:
         """Answer a user: with who served, as a witness is told."""
         public, _, _ = self.text.partition(f"# {INNER}")
-        routes = re.findall(r"location (?:= )?(\S+) {\n +set \$stackctl_target (\S+)_blue;", public)
+        routes = ROUTE.findall(public)
         fitting = [(route, service) for route, service in routes if path.startswith(route)]
         if not fitting:
             return httpx.Response(404, headers={SERVED: NOWHERE})

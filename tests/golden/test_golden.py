@@ -282,9 +282,15 @@ def test_a_link_decides(case: Case) -> None:
         }
         for pattern, (service, route) in wanted.items():
             said = say(public[pattern])
-            assert said[:4] == [*decision(service), ("set", "$stackctl_method", "$request_method")]
-            assert missing_lane(service) in said
+            assert said[0] == ("set", "$stackctl_method", "$request_method")
+            asked = said.index(decision(service)[0])
+            before, after = said[:asked], said[asked + 3 :]
+            assert said[asked : asked + 3] == decision(service)
+            assert missing_lane(service) in after
+            assert [line for line in before if "-f" in line] == marks(case, service, route, said)
             assert ("limit_conn", "stackctl_lanes", "65535") in said
+            # NGINX would look for the location of a path that it has understood otherwise.
+            assert after.index(missing_lane(service)) < after.index(("break",))
             passed = ("proxy_pass", f"http://$stackctl_target{rest(route)}")
             if case.stack.services[service].speaks_grpc:
                 passed = ("grpc_pass", "grpc://$stackctl_target")
@@ -522,6 +528,37 @@ def decision(service: str) -> list[Said]:
     ]
 
 
+def marks(case: Case, service: str, route: Route, said: list[Said]) -> list[Said]:
+    """Return what decides for a color that all get, before anything else is asked.
+
+    Not for who may be refused by what comes later, nor where a password is one way in of two.
+    """
+    guarded = find_basic_auth(case.stack.services[service], route)
+    if "$stackctl_asset" in {word for line in said for word in line}:
+        return []
+    if guarded and route.allow and guarded.satisfy == "any":
+        return []
+    variable = "$stackctl_way" if route.methods or route.allow else "$stackctl_detour"
+    if variable == "$stackctl_way":
+        assert said.index(("set", "$stackctl_way", "$stackctl_detour")) < said.index(
+            next(line for line in said if f"{LIVE}/{service}/blue$stackctl_way" in line)
+        )
+    off = ("set", "$stackctl_way", "/detour")
+    turned = [line for line in said if line[-3:] == off]
+    assert [line[1] for line in turned] == [
+        *(["$stackctl_unlisted"] if route.allow else []),
+        *(["$request_method"] if route.methods else []),
+    ]
+    return [
+        (
+            *("if", "-f", f"{LIVE}/{service}/{color}{variable}"),
+            *("set", "$stackctl_target", f"{service}_{color}"),
+            *("set", "$stackctl_color", color, "break"),
+        )
+        for color in ("blue", "green")
+    ]
+
+
 def missing_lane(service: str) -> Said:
     """Return what answers where nobody decides."""
     return (
@@ -540,7 +577,7 @@ def understood(route: Route) -> Said:
     """Return what sends a path as it was understood, also one with a line break in it."""
     literal = route.path.replace(".", "\\.")
     if route.strip_prefix:
-        stripped = ("rewrite", f"(?s)^{literal}(.*)$", "/$1", "break")
+        stripped = ("rewrite", f"(?s)^{literal}(.*)$", "/$1")
         known = f"^{literal[:-1]}(?<stackctl_rest>/{PLAIN})$"
         return ("if", "$request_uri", "!~", known, *stripped)
     plain = PLAIN if route.path.endswith("/") else rf"(?:/{PLAIN}|\?[^#]*)?"
@@ -552,7 +589,6 @@ def understood(route: Route) -> Said:
         "rewrite",
         "(?s)^(.*)$",
         "$1",
-        "break",
     )
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # All that the templates say. A value that adds another directive was not checked well enough.
 KNOWN_WORDS = """
-    absolute_redirect access_log add_header alias auth_basic auth_basic_user_file charset client_body_temp_path client_header_timeout
+    absolute_redirect access_log add_header alias auth_basic auth_basic_user_file break charset client_body_temp_path client_header_timeout
     client_max_body_size daemon default_type empty_gif error_log error_page events fastcgi_temp_path
     client_body_timeout geo grpc_buffer_size grpc_connect_timeout grpc_hide_header grpc_next_upstream grpc_next_upstream_timeout
     grpc_next_upstream_tries grpc_pass grpc_read_timeout grpc_send_timeout grpc_set_header
