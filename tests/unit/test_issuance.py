@@ -174,6 +174,7 @@ def test_a_wrong_certificate_is_not_served(shop: Shop, fault: dict[str, Any], to
     (text,) = done.failed
     assert text.startswith(f"`{A}` keeps its certificate of {old.end}: ")
     assert told in text
+    assert text.endswith("`stackctl certs renew`")  # there is no file of which one could be told
     assert shop.of(A) == old
     assert shop.of(B).begins > old.begins
 
