@@ -171,7 +171,7 @@ class Desk:
 
     def _take(self, authority: Authority, host: str, within: float) -> Pair:
         """Return what an authority has issued, looked at as files are."""
-        chain, key = authority.issue(host, within)
+        chain, key = authority.issue(host, within, self._read_issued(host))
         source = Source(f"what was issued for {host}", f"the key for {host}")
         try:
             pair = read_pair(chain, key, source, self._house.clock.now())
@@ -182,6 +182,13 @@ class Desk:
             raise IssuanceError(f"what was issued for it names {names}", SENT, alone=True)
         named = replace(pair.certificate, directory=self._acme.directory)
         return replace(pair, certificate=named)
+
+    def _read_issued(self, host: str) -> bytes | None:
+        """Return the chain that the same authority has issued for a host; None where it has not."""
+        for one in self._wanted.table.certificates:
+            if one.is_issued(host, self._acme.directory):
+                return self._keyring.read_chain(one.id)
+        return None
 
     def _remember(self, hosts: Collection[str], refused: Sequence[Refused]) -> None:
         """Keep which hosts have failed, and how often in a row."""

@@ -132,6 +132,20 @@ def test_the_authoritys_word_comes_before_the_last_third(shop: Shop) -> None:
     assert shop.issuer.asked == [A, B]
 
 
+def test_an_order_is_for_what_the_same_authority_has_issued(shop: Shop) -> None:
+    """It is told which certificate the new one replaces; of another authority's it knows nothing."""
+    shop.world.begin()
+    assert shop.issuer.replaced == [None, None]
+    box = shop.world.host.box("shop-gateway")
+    place = f"{CERTIFICATES}/{shop.of(A).id}/chain.pem"
+    served = shop.world.engine.read(box.id, place).encode()
+    renew_certificates(shop.world.house, force=True)
+    assert shop.issuer.replaced[2] == served
+    shop.world.document["gateway"]["tls"]["acme"] = {"directory": "staging"}
+    shop.world.up()
+    assert shop.issuer.replaced[4:] == [None, None]
+
+
 def test_one_that_is_down_is_asked_once_and_stops_nothing(shop: Shop) -> None:
     """The stack is up, served without TLS, and told so."""
     shop.issuer.faults = {A: DOWN, B: DOWN}
