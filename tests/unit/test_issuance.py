@@ -312,10 +312,10 @@ def test_no_key_comes_into_what_a_release_leaves(shop: Shop) -> None:
 def test_an_end_that_is_near_is_seen_wherever_one_looks(shop: Shop) -> None:
     """By `status`, `plan` and the doctor, who says as well that there is none yet."""
     world = shop.world
-    tls = world.house.stack.gateway.tls
 
     def judge() -> tuple[str, str]:
-        seen = see_certificates(tls, world.folder, world.clock.now(), world.house.admin.config)
+        now, ask = world.clock.now(), world.house.admin.config
+        seen = see_certificates(world.house.stack, world.folder, now, ask)
         found = judge_certificates(seen)
         assert found is not None
         return found.verdict, found.text
