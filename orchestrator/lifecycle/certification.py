@@ -17,6 +17,7 @@ from orchestrator.certificates.table import (
 )
 from orchestrator.release.observe import observe
 from orchestrator.stack.arrival import list_hosts, list_names, list_patterns
+from orchestrator.stack.hosts import is_address
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,6 +32,10 @@ UNCOVERED = "no certificate names `{}`: it is served without TLS"
 STARRED = (
     "`{}` is served without TLS: an authority issues nothing for a `*` by HTTP."
     " Name a certificate of your own, `gateway.tls.certificates`, or a program: `gateway.tls.acme.dns`"
+)
+ADDRESSED = (
+    "`{}` is served without TLS: no certificate is asked for an address."
+    " Give the route a name that leads there as well"
 )
 HOSTLESS = "no certificate is asked for, and nobody served with TLS: no route has a `host`"
 RENEW = "renew it, then `stackctl certs renew`"
@@ -83,8 +88,9 @@ def certify_stack(
         return Certification(own, pairs, (*warnings, *warn_of_ends(own, now, RENEW)), own)
     if tls.acme.dns is None:
         warnings += [STARRED.format(host) for host in uncovered if "*" in host]
+    warnings += [ADDRESSED.format(host) for host in uncovered if is_address(host)]
     names = list_names(stack) if tls.acme.dns is None else list_patterns(stack)
-    hosts = tuple(find_uncovered(own, names))
+    hosts = tuple(find_uncovered(own, [name for name in names if not is_address(name)]))
     if not hosts and not own:
         warnings.append(HOSTLESS)
     told = (*warnings, *warn_of_ends(own, now, RENEW))

@@ -250,6 +250,15 @@ def test_an_own_certificate_goes_before(shop: Shop, tmp_path: Path) -> None:
     assert len(shop.table().certificates) == 3
 
 
+def test_nothing_is_asked_for_an_address(shop: Shop) -> None:
+    """Nor for one that leads on; it is served without TLS, and told so."""
+    shop.world.notes["routes"][0]["host"] = [A, "192.0.2.7"]
+    shop.world.notes["redirect_from"] = ["192.0.2.8"]
+    (told,) = shop.world.up().warnings
+    assert told.startswith("`192.0.2.7` is served without TLS: no certificate is asked for an addr")
+    assert shop.issuer.asked == [A]
+
+
 def test_another_authority_is_asked_anew(shop: Shop) -> None:
     """From trials to browsers' own; until it has issued, what served serves."""
     shop.world.document["gateway"]["tls"]["acme"] = {"directory": "staging"}
