@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import urllib.request
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Self
@@ -21,6 +23,7 @@ from tests.ports import free_port
 from tests.servers import HttpServer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -41,14 +44,15 @@ class Pebble:
         own = Authority(datetime.now(UTC))
         self.trusted.write_bytes(own.root.pem)
         files = own.issue("localhost").write(folder, "pebble")
+        self.own = str(folder / files["certificate"]), str(folder / files["key"])
         (folder / "pebble.json").write_text(
             json.dumps(
                 {
                     "pebble": {
                         "listenAddress": f"127.0.0.1:{self.port}",
                         "managementListenAddress": f"127.0.0.1:{self.management}",
-                        "certificate": str(folder / files["certificate"]),
-                        "privateKey": str(folder / files["key"]),
+                        "certificate": self.own[0],
+                        "privateKey": self.own[1],
                         "httpPort": port,
                         "tlsPort": free_port(),
                         "certificateValidityPeriod": valid,
@@ -95,9 +99,22 @@ class Pebble:
             process.wait()
         self._started.clear()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have it take connections, and say nothing, for a while."""
+        self._tell(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._tell(signal.SIGCONT)
+
     def root(self) -> bytes:
         """Return the root of what it issues, as PEM."""
         return self._get(f"https://localhost:{self.management}/roots/0")
+
+    def _tell(self, what: signal.Signals) -> None:
+        for process in self._started:
+            process.send_signal(what)
 
     def _serves(self) -> bool | None:
         try:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.certificates.account import CHALLENGES, make_key
 from orchestrator.certificates.authority import IssuanceError, ask_within
+from orchestrator.certificates.chain import name_replaced
 from orchestrator.errors import StackctlError
 
 if TYPE_CHECKING:
@@ -55,11 +56,11 @@ class AcmeAuthority:
         self._client: Any = None
         self.name = urlsplit(account.directory).hostname or account.directory
 
-    def issue(self, host: str, within: float) -> tuple[bytes, bytes]:
+    def issue(self, host: str, within: float, replaced: bytes | None = None) -> tuple[bytes, bytes]:
         """Return a chain for a host, and its new key, as PEM; see Authority. Raises IssuanceError."""
         until = datetime.now() + timedelta(seconds=within)  # noqa: DTZ005  as the library counts
         with self._telling(host, within):
-            return ask_within(lambda: self._issue(host, until), within)
+            return ask_within(lambda: self._issue(host, until, replaced), within)
 
     def find_renewal(self, chain: bytes, within: float) -> datetime | None:
         """Return when a certificate should be renewed (RFC 9773). Raises IssuanceError."""
@@ -68,16 +69,32 @@ class AcmeAuthority:
             found: datetime | None = ask_within(lambda: client.renewal_time(chain)[0], within)
         return found and found.astimezone(UTC)
 
-    def _issue(self, host: str, until: datetime) -> tuple[bytes, bytes]:
+    def _issue(self, host: str, until: datetime, replaced: bytes | None) -> tuple[bytes, bytes]:
         from acme import crypto_util
 
         client, key = self._open(), make_key()
-        order = client.new_order(crypto_util.make_csr(key, [host]), self._account.profile)
+        order = self._order(client, crypto_util.make_csr(key, [host]), replaced)
         with ExitStack() as over:
             for permission in order.authorizations:
                 self._answer(client, permission.body, host, until, over)
             done = client.poll_and_finalize(order, until)
         return done.fullchain_pem.encode(), key
+
+    def _order(self, client: Any, request: bytes, replaced: bytes | None) -> Any:
+        """Order what is requested, and say which certificate it replaces where the authority knows the word."""
+        from acme import errors, messages
+
+        known = replaced is not None and hasattr(client.directory, "renewalInfo")
+        client.net.replaces = name_replaced(replaced) if replaced and known else ""
+        try:
+            return client.new_order(request, self._account.profile)
+        except (errors.ConflictError, messages.Error) as error:
+            if not client.net.replaces or getattr(error, "code", "") == "rateLimited":
+                raise
+        finally:
+            client.net.replaces = ""
+        # Such as of another account, or replaced before: it is no more than a courtesy.
+        return client.new_order(request, self._account.profile)
 
     def _answer(
         self, client: Any, permission: Any, host: str, until: datetime, over: ExitStack
@@ -218,22 +235,31 @@ def find_trusted() -> str | bool:
 
 
 def _open_network(key: bytes, trusted: object) -> Any:
+    """Return who signs questions with a key, as PEM; `replaces` is told with orders."""
     from acme import client, messages
+    from josepy.json_util import field
     from josepy.jwa import ES256
     from josepy.jwk import JWKEC
+
+    class Replacement(messages.NewOrder):
+        replaces: str = field("replaces")
 
     class Network(client.ClientNetwork):
         """Asks again with another nonce, more than once: authorities may forget them at any time."""
 
-        def post(self, *args: Any, **kwargs: Any) -> Any:
+        replaces = ""
+
+        def post(self, url: str, what: Any, *args: Any, **kwargs: Any) -> Any:
             """Post something that is signed."""
+            if self.replaces and isinstance(what, messages.NewOrder):
+                what = Replacement(**{**what, "replaces": self.replaces})
             for _ in range(HANDSHAKES):
                 try:
-                    return super().post(*args, **kwargs)
+                    return super().post(url, what, *args, **kwargs)
                 except messages.Error as error:
                     if error.code != "badNonce":
                         raise
-            return super().post(*args, **kwargs)
+            return super().post(url, what, *args, **kwargs)
 
     how: dict[str, Any] = {"verify_ssl": trusted, "timeout": SILENCE}
     return Network(JWKEC.load(key), alg=ES256, user_agent="stackctl", **how)

@@ -26,10 +26,10 @@ class IssuanceError(StackctlError):
 class Authority(Protocol):
     """Who issues certificates for names that lead here."""
 
-    def issue(self, host: str, within: float) -> tuple[bytes, bytes]:
+    def issue(self, host: str, within: float, replaced: bytes | None = None) -> tuple[bytes, bytes]:
         """Return a chain for a host, and its new key, both as PEM and neither of them looked at.
 
-        `within` is in seconds. Raises IssuanceError.
+        `within` is in seconds; `replaced` is the chain in whose place it comes. Raises IssuanceError.
         """
 
     def find_renewal(self, chain: bytes, within: float) -> datetime | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -85,3 +86,24 @@ def warn_of_chain(
             f"the chain in `{place}` ends with what `{issuer}` has issued, which is no root that this"
             " machine knows: is the certificate of that issuer missing in the file?"
         )
+
+
+def name_replaced(chain: bytes) -> str:
+    """Return what a new order calls the first certificate of a chain (RFC 9773); empty where it has no such name.
+
+    An authority does not count an order against its limits that replaces what it has issued.
+    """
+    from cryptography import x509
+
+    try:
+        leaf = x509.load_pem_x509_certificates(chain)[0]
+        found = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except (ValueError, x509.ExtensionNotFound):
+        return ""
+    serial, issuer = leaf.serial_number, found.key_identifier
+    shown = serial.to_bytes(serial.bit_length() // 8 + 1)  # as DER has it: with room for a sign
+    return f"{_encode(issuer)}.{_encode(shown)}" if issuer else ""
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

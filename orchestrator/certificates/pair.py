@@ -137,6 +137,11 @@ def _read_names(leaf: x509.Certificate, place: str) -> tuple[str, ...]:
             "have it issued with the hosts as `DNS:…` in subjectAltName",
         ) from None
     names = pick_names(found.get_values_for_type(x509.DNSName))
+    if not names and found.get_values_for_type(x509.IPAddress):
+        raise ConfigurationError(
+            f"`{place}` names addresses only, and a client that comes by one does not say it",
+            "have it issued for a name that leads there, as `DNS:…` in subjectAltName",
+        )
     if not names:
         raise ConfigurationError(
             f"`{place}` names no host in its subjectAltName",

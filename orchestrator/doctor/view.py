@@ -154,7 +154,7 @@ def _see_certificates(stack: object, folder: Path, clock: Clock) -> Seen | None:
         return None
     gateway = stack.gateway
     served = Admin(gateway.admin, gateway.listen).config
-    return see_certificates(gateway.tls, folder, clock.now(), served)
+    return see_certificates(stack, folder, clock.now(), served)
 
 
 def _read(

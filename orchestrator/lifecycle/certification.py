@@ -17,16 +17,25 @@ from orchestrator.certificates.table import (
 )
 from orchestrator.release.observe import observe
 from orchestrator.stack.arrival import list_hosts, list_names, list_patterns
+from orchestrator.stack.hosts import is_address
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
     from orchestrator.certificates.pair import Pair
     from orchestrator.release.house import House
     from orchestrator.release.observe import Snapshot
+    from orchestrator.stack.model import Stack
 
 UNCOVERED = "no certificate names `{}`: it is served without TLS"
 STARRED = (
     "`{}` is served without TLS: an authority issues nothing for a `*` by HTTP."
     " Name a certificate of your own, `gateway.tls.certificates`, or a program: `gateway.tls.acme.dns`"
+)
+ADDRESSED = (
+    "`{}` is served without TLS: no certificate is asked for an address."
+    " Give the route a name that leads there as well"
 )
 HOSTLESS = "no certificate is asked for, and nobody served with TLS: no route has a `host`"
 RENEW = "renew it, then `stackctl certs renew`"
@@ -56,29 +65,39 @@ def gather_certificates(house: House, snapshot: Snapshot | None = None) -> Certi
 
     Without a `snapshot` the stack is looked at, but only where there is TLS. Raises ConfigurationError.
     """
-    tls, now = house.stack.gateway.tls, house.clock.now()
-    if tls is None:
+    if house.stack.gateway.tls is None:
         return NOTHING
     served = (snapshot or observe(house)).certificates
+    return certify_stack(house.stack, house.folder, house.clock.now(), served)
+
+
+def certify_stack(
+    stack: Stack, folder: Path, now: datetime, served: CertificateTable
+) -> Certification:
+    """Return the same of a stack in a folder, beside what is `served`. Raises ConfigurationError."""
+    tls = stack.gateway.tls
+    if tls is None:
+        return NOTHING
     over = [one.id for one in served.certificates]
-    pairs = tuple(read_own(tls.certificates, house.folder, now, over))
+    pairs = tuple(read_own(tls.certificates, folder, now, over))
     own = CertificateTable(tuple(pair.certificate for pair in pairs))
-    uncovered = find_uncovered(own, _name_hosts(house))
+    uncovered = find_uncovered(own, _name_hosts(stack))
     warnings = [text for pair in pairs for text in pair.warnings]
     if tls.acme is None:
         warnings += map(UNCOVERED.format, uncovered)
         return Certification(own, pairs, (*warnings, *warn_of_ends(own, now, RENEW)), own)
     if tls.acme.dns is None:
         warnings += [STARRED.format(host) for host in uncovered if "*" in host]
-    names = list_names(house.stack) if tls.acme.dns is None else list_patterns(house.stack)
-    hosts = tuple(find_uncovered(own, names))
+    warnings += [ADDRESSED.format(host) for host in uncovered if is_address(host)]
+    names = list_names(stack) if tls.acme.dns is None else list_patterns(stack)
+    hosts = tuple(find_uncovered(own, [name for name in names if not is_address(name)]))
     if not hosts and not own:
         warnings.append(HOSTLESS)
     told = (*warnings, *warn_of_ends(own, now, RENEW))
     return Certification(own, pairs, told, own, hosts, tls.acme.directory).keep(served)
 
 
-def _name_hosts(house: House) -> list[str]:
+def _name_hosts(stack: Stack) -> list[str]:
     """Return the hosts that routes answer for."""
-    routes = [(one, route) for one in house.stack.services.values() for route in one.routes]
+    routes = [(one, route) for one in stack.services.values() for route in one.routes]
     return list(dict.fromkeys(name for one, route in routes for name in list_hosts(one, route)))

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 WITHIN = 60.0  # seconds for one certificate; where records must be seen first, all that there are
 ALTOGETHER = 180.0  # seconds after which no more are asked for
+SENT = (
+    "the authority has sent it so. Where this machine's clock is right (`date -u`), try later:"
+    " `stackctl certs renew`"
+)
 WORD_WITHIN = 10.0  # seconds for when to renew
 
 
@@ -156,10 +160,10 @@ class Desk:
             house.emit(Waiting(f"for a certificate of {host}", within))
             try:
                 pair = self._take(authority, host, within)
-            except (IssuanceError, ConfigurationError) as error:
+            except IssuanceError as error:
                 text = f"{error.message}: {error.hint}" if error.hint else error.message
                 yield Refused(host, text)
-                if isinstance(error, IssuanceError) and not error.alone:
+                if not error.alone:
                     over = error.message
                 continue
             house.emit(Progress(f"{host} has a certificate until {pair.certificate.end}"))
@@ -167,14 +171,24 @@ class Desk:
 
     def _take(self, authority: Authority, host: str, within: float) -> Pair:
         """Return what an authority has issued, looked at as files are."""
-        chain, key = authority.issue(host, within)
+        chain, key = authority.issue(host, within, self._read_issued(host))
         source = Source(f"what was issued for {host}", f"the key for {host}")
-        pair = read_pair(chain, key, source, self._house.clock.now())
+        try:
+            pair = read_pair(chain, key, source, self._house.clock.now())
+        except ConfigurationError as error:  # its hint is for files of one's own
+            raise IssuanceError(error.message, SENT, alone=True) from error
         if pair.certificate.names != (host,):
             names = ", ".join(pair.certificate.names)
-            raise IssuanceError(f"what was issued for it names {names}", alone=True)
+            raise IssuanceError(f"what was issued for it names {names}", SENT, alone=True)
         named = replace(pair.certificate, directory=self._acme.directory)
         return replace(pair, certificate=named)
+
+    def _read_issued(self, host: str) -> bytes | None:
+        """Return the chain that the same authority has issued for a host; None where it has not."""
+        for one in self._wanted.table.certificates:
+            if one.is_issued(host, self._acme.directory):
+                return self._keyring.read_chain(one.id)
+        return None
 
     def _remember(self, hosts: Collection[str], refused: Sequence[Refused]) -> None:
         """Keep which hosts have failed, and how often in a row."""

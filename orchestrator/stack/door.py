@@ -86,7 +86,10 @@ def _own_faults(gateway: Mapping[str, Any]) -> Iterator[Fault]:
     if gateway.get("url") is not None:
         yield Fault("gateway.url", "is for a proxy of yours: leave it out, or `door`")
     if gateway.get("trusted_proxies"):
-        yield Fault("gateway.trusted_proxies", "is not possible behind a shared door yet")
+        yield Fault(
+            "gateway.trusted_proxies",
+            "does not go with `door`: by TLS, NGINX knows clients by the PROXY protocol or by a header",
+        )
     door = gateway["door"]
     if isinstance(door, dict):
         addresses = (

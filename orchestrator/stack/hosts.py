@@ -60,6 +60,11 @@ def covers(pattern: str, host: str) -> bool:
     return pattern == host or below
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an address, and no name: a client that comes by TLS does not say it."""
+    return re.fullmatch(r"[0-9.]+", host) is not None
+
+
 def find_closeness(patterns: Sequence[str], host: str | None) -> int | None:
     """Return how closely patterns name a host: an exact one before the longest star; None where none does.
 

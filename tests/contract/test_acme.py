@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import socket
 import sys
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography import x509
 
 from orchestrator.certificates.account import Account, make_key, print_key
 from orchestrator.certificates.acme import HANDSHAKES, AcmeAuthority
@@ -170,6 +172,37 @@ def test_when_to_renew_is_the_authoritys_word(customer: Customer) -> None:
         found = customer.ask(f"{liar.url}/dir").find_renewal(chain, WITHIN)
     assert found is not None
     assert found.date().isoformat() == "2031-05-01"
+
+
+@pytest.mark.parametrize(("code", "status"), [("alreadyReplaced", 409), ("malformed", 400)])
+def test_an_order_says_what_it_replaces(customer: Customer, code: str, status: int) -> None:
+    """In the words of RFC 9773, with its profile; where the authority does not take that, it is ordered without."""
+    with customer.asking() as authority:
+        chain, _ = authority.issue("shop.example", WITHIN)
+
+    def answer(url: str) -> dict[str, Said]:
+        places = list_places(url, renewalInfo="/ari")
+        return {
+            "/dir": (200, places | {"meta": {"profiles": {"short": ""}}}),
+            "/nonce": (200, b""),
+            "/account": (201, {"status": "valid"}),
+            "/order": problem(code, status),
+        }
+
+    with Liar(answer) as liar:
+        account = Account(f"{liar.url}/dir", customer.key, profile="short")
+        with pytest.raises(IssuanceError):
+            AcmeAuthority(account).issue("shop.example", WITHIN, chain)
+    orders = [said for path, said in liar.given if path == "/order"]
+    issuer, serial = (
+        int.from_bytes(base64.urlsafe_b64decode(f"{part}=="))
+        for part in orders[0]["replaces"].split(".")
+    )
+    leaf = x509.load_pem_x509_certificates(chain)[0]
+    found = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    assert (issuer, serial) == (int.from_bytes(found.key_identifier or b""), leaf.serial_number)
+    assert [said.get("profile") for said in orders] == ["short", "short"]
+    assert "replaces" not in orders[1]
 
 
 # What a program of `dns` does: here by the server of names that the authority asks.

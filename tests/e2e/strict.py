@@ -7,11 +7,13 @@ import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Self
 
-from orchestrator.evidence.streams import Shared, Stream
+from orchestrator.certificates.table import NO_CERTIFICATES
+from orchestrator.evidence.secure import SecureDoor
+from orchestrator.evidence.streams import Refused, Shared, Stream
 from orchestrator.evidence.wire import Connection, Lost
+from orchestrator.stack.quantities import Address
 
 if TYPE_CHECKING:
-    from orchestrator.evidence.secure import SecureDoor
     from orchestrator.evidence.way import Line
     from orchestrator.evidence.wire import Errand
 
@@ -21,14 +23,34 @@ STREAMS = 8  # at once over the one connection
 KEPT = 4  # connections of HTTP/1.1
 
 
+class AnyDoor(SecureDoor):
+    """A door whose certificates change: whatever it shows, its clients come in."""
+
+    @classmethod
+    def at(cls, port: int) -> Self:
+        """Return the one at a port of this machine."""
+        return cls(Address("127.0.0.1", port), NO_CERTIFICATES)
+
+    def serves(self, host: str) -> bool:  # noqa: ARG002
+        """Every host."""
+        return True
+
+    def knows(self, host: str, certificate: bytes) -> bool:  # noqa: ARG002
+        """Any certificate, so long as there is one."""
+        return bool(certificate)
+
+
 class Crowd:
     """What became of the requests of all of them."""
 
-    def __init__(self, door: SecureDoor, errand: Errand) -> None:
+    def __init__(self, door: SecureDoor, errand: Errand, *, moving: bool = False) -> None:
+        """With `moving`, clients go on by another connection where they are told so, as by a reload."""
         self.sent: Counter[str] = Counter()  # by protocol
+        self.refused = 0  # requests by HTTP/2 at which nobody has looked
         self.failed: list[str] = []
         self.connections: Counter[str] = Counter()
-        self._door, self._errand = door, errand
+        self._door, self._errand, self._moving = door, errand, moving
+        self._shared: Shared | None = None
         self._over = threading.Event()
         self._here = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._ask()))
@@ -43,18 +65,27 @@ class Crowd:
         self._thread.join()
 
     async def _ask(self) -> None:
-        shared = await Shared.open(self._door, self._errand.host)
-        self.connections["h2"] += 1
+        self._opening = asyncio.Lock()
+        shared = await self._share()
         kept = [self._keep() for _ in range(KEPT)]
-        streams = [self._stream(shared) for _ in range(STREAMS)]
+        streams = [self._stream() for _ in range(STREAMS)]
         self._here.set()
         await asyncio.gather(*kept, *streams)
-        if shared.leaving or shared.closed:
+        if not self._moving and not shared.usable:
             self.failed.append(f"h2: its connection ended {shared.leaving}")
-        shared.close()
+        if self._shared:
+            self._shared.close()
 
-    async def _stream(self, shared: Shared) -> None:
-        while not self._over.is_set() and shared.usable:
+    async def _share(self) -> Shared:
+        """Return the one connection of HTTP/2; another one, where it has ended and they move."""
+        async with self._opening:
+            if self._shared is None or (self._moving and not self._shared.usable):
+                self._shared = await Shared.open(self._door, self._errand.host)
+                self.connections["h2"] += 1
+            return self._shared
+
+    async def _stream(self) -> None:
+        while not self._over.is_set() and (shared := await self._share()).usable:
             stream = Stream(shared)
             await self._send("h2", stream)
             stream.close()
@@ -63,14 +94,20 @@ class Crowd:
     async def _keep(self) -> None:
         connection = await self._connect()
         while not self._over.is_set():
-            if not await self._send("http/1.1", connection) or not connection.reusable:
-                self.failed.append("http/1.1: its connection ended")
-                connection.close()
-                connection = await self._connect()
-            else:
-                connection.recycle()
+            answered = await self._send("http/1.1", connection)
+            connection = await self._go_on(connection, answered=answered)
             await asyncio.sleep(BREATH)
         connection.close()
+
+    async def _go_on(self, connection: Connection, *, answered: bool) -> Connection:
+        """Return what the next request goes over: another connection, where this one has ended."""
+        if answered and connection.reusable:
+            connection.recycle()
+            return connection
+        if not (answered and self._moving):
+            self.failed.append("http/1.1: its connection ended")
+        connection.close()
+        return await self._connect()
 
     async def _connect(self) -> Connection:
         self.connections["http/1.1"] += 1
@@ -80,6 +117,11 @@ class Crowd:
         self.sent[protocol] += 1
         try:
             status, _ = await asyncio.wait_for(line.ask(self._errand), LONGEST)
+        except Refused as error:
+            self.refused += 1
+            if not self._moving:
+                self.failed.append(f"{protocol}: {error}")
+            return False
         except (Lost, TimeoutError) as error:
             self.failed.append(f"{protocol}: {error or 'no answer in time'}")
             return False

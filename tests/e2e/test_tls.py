@@ -56,6 +56,16 @@ def test_who_comes_without_tls_is_sent_to_it(door: Door) -> None:
     assert "Strict-Transport-Security" not in other.headers
 
 
+def test_what_stack_yaml_switches_off_is_off(door: Door) -> None:
+    """HTTP/2 and the redirect, by one `up`; a plain `hsts` is for a year."""
+    door.operator.write_stack(tls=door.keys(http2=False, redirect=False, hsts=True))
+    door.operator.up()
+    with closing(door.connect(door.trust("h2", "http/1.1"))) as opened:
+        assert opened.selected_alpn_protocol() == "http/1.1"
+    assert ask_plainly(door.operator).status == 200
+    assert door.ask().headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_session_survives_a_reload(door: Door, version: ssl.TLSVersion) -> None:
     """A client comes back in one round trip, whichever worker it meets."""

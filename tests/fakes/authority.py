@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from orchestrator.stack.hosts import is_address
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +111,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
         if names:
-            shown = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
+            shown = x509.SubjectAlternativeName([_name(one) for one in names])
             built = built.add_extension(shown, critical=False)
         if usage is not None:
             built = built.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -117,3 +120,7 @@ class Authority:
             signing, "key_size"
         )
         return Issued(built.sign(signing, None if ed else hashes.SHA256()), key)
+
+
+def _name(host: str) -> x509.GeneralName:
+    return x509.IPAddress(ip_address(host)) if is_address(host) else x509.DNSName(host)

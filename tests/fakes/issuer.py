@@ -23,6 +23,7 @@ class Issuer:
         self.accounts: list[Account] = []
         self.records: Records | None = None  # by whom it is shown records
         self.asked: list[str] = []
+        self.replaced: list[bytes | None] = []  # for each that was asked for
         self.faults: dict[str, Exception] = {}  # by the host
         self.lies: dict[str, dict[str, Any]] = {}  # by the host: how its certificate is wrong
         self.foreign_key = False  # whether the key that it hands out is another one's
@@ -35,10 +36,11 @@ class Issuer:
         self.records = records
         return self
 
-    def issue(self, host: str, within: float) -> tuple[bytes, bytes]:
+    def issue(self, host: str, within: float, replaced: bytes | None = None) -> tuple[bytes, bytes]:
         """Return a chain and its key, after `faults` and `lies`."""
         assert within > 0
         self.asked.append(host)
+        self.replaced.append(replaced)
         self.witness()
         if host in self.faults:
             raise self.faults[host]

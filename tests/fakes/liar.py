@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,14 @@ class Liar(HttpServer):
 
     def __init__(self, said: Callable[[str], dict[str, Said]]) -> None:
         self.asked: list[str] = []
+        self.given: list[tuple[str, Any]] = []  # what was signed, by the path
         liar = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                given = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 liar.asked.append(self.path)
+                liar.given += [(self.path, read_signed(given))] if given else []
                 status, what = said(liar.url).get(self.path.partition("?")[0], (404, {}))
                 body = what if isinstance(what, bytes) else json.dumps(what).encode()
                 kind = "application/json" if status < 400 else "application/problem+json"
@@ -45,6 +48,13 @@ class Liar(HttpServer):
 
         super().__init__(Handler)
         self.url = f"http://127.0.0.1:{self.port}"
+
+
+def read_signed(given: bytes) -> Any:
+    """Return what a signed question says; None where that is nothing."""
+    payload = str(json.loads(given)["payload"])
+    said = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+    return json.loads(said) if said else None
 
 
 def list_places(url: str, **other: str) -> dict[str, str]:

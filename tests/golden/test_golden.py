@@ -30,9 +30,11 @@ from orchestrator.gateway.files import (
     config_file,
     config_folder,
     pack_certificates,
+    pack_config,
     users_file,
 )
 from orchestrator.gateway.render import GRPC_ERRORS, render
+from orchestrator.gateway.shared import Part, render_door
 from orchestrator.gateway.supplies import name_users
 from orchestrator.stack.guests import find_basic_auth, list_basic_auth
 from orchestrator.stack.load import load_stack
@@ -50,6 +52,12 @@ ROOT = Path(__file__).parents[2]
 # Of a path: neither dots that lead elsewhere nor a fragment.
 PLAIN = r"(?!(?:[^?#]*(?:/|%2[Ff]))?(?:\.|%2[Ee]){1,2}(?:[/?#]|%2[Ff]|$))[^#]*"
 CASES = read_cases()
+# Of the door that stacks share: a stack with a star and a word of NGINX's maps, and another one.
+PARTS = {
+    "shop": Part("172.31.0.2", ("shop.example", "*.shop.example", "default")),
+    "blog": Part("172.31.0.3", ("blog.example",)),
+}
+DOOR = Path(__file__).with_name("door.conf")
 TEST_ALL = """
 for config in /configs/*.conf; do
     nginx -t -q -c "$config" 2>&1
@@ -89,6 +97,14 @@ def test_the_config_tells_what_it_was_made_of(case: Case) -> None:
     assert read.id == case.render().id
 
 
+def test_the_shared_doors_config_is_the_expected_one() -> None:
+    """What its stacks have of it always leads to the same bytes."""
+    config = render_door(PARTS)
+    if os.environ.get("UPDATE_GOLDEN"):
+        DOOR.write_text(config.text)
+    assert config.text == DOOR.read_text()
+
+
 def test_a_long_head_is_read_back() -> None:
     """It is cut into pieces that NGINX can read, and put together again."""
     config = many_services()
@@ -110,7 +126,7 @@ def verdicts() -> Iterator[Mapping[str, str]]:
     All are tested in one container that may do no more than the gateway's own.
     """
     configs = {case.name: case.expected for case in CASES}
-    configs["many_services"] = many_services().text
+    configs |= {"many_services": many_services().text, "door": DOOR.read_text()}
     image = load_stack(ROOT / "stack.yaml").gateway.image
     try:
         client = docker.from_env()
@@ -132,6 +148,7 @@ def verdicts() -> Iterator[Mapping[str, str]]:
     try:
         container.put_archive("/configs", pack(configs))
         container.put_archive(FOLDER, pack_certificates(make_pairs()))
+        container.put_archive(FOLDER, pack_config(render_door(PARTS)))
         container.start()
         output = container.exec_run(["sh", "-c", TEST_ALL]).output
         assert isinstance(output, bytes)
@@ -171,7 +188,7 @@ def read_verdicts(output: str) -> dict[str, str]:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("name", [*(case.name for case in CASES), "many_services"])
+@pytest.mark.parametrize("name", [*(case.name for case in CASES), "many_services", "door"])
 def test_nginx_takes_the_config(verdicts: Mapping[str, str], name: str) -> None:
     """The real NGINX finds no fault and gives no warning."""
     assert verdicts[name] == ""

@@ -140,6 +140,7 @@ def test_what_the_files_hold(make: Callable[[], tuple[bytes, bytes]], text: str,
         (lambda: CA.issue(HOST, days=1, age=2), "`shop.pem` ended on 2027-01-30", "renewed"),
         (lambda: CA.issue(HOST, age=-1), "`shop.pem` is not valid yet", "clock"),
         (CA.issue, "it has no subjectAltName", "DNS:"),
+        (lambda: CA.issue("192.0.2.7"), "`shop.pem` names addresses only", "a name that leads"),
         (make_weak, "an RSA key of 1024 bits", "2048"),
         (sign_with_sha1, "`shop.pem` is signed with SHA1", "SHA-256"),
         (

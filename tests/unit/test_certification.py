@@ -259,12 +259,13 @@ def test_the_doctor_looks_at_pairs_as_up_does(shop: Shop) -> None:
     """Good, soon over, bad, or not to be told in time."""
     world, now = shop.world, shop.world.clock.now()
     shop.renew(above=[shop.authority.intermediate, shop.authority.root])
-    tls = world.house.stack.gateway.tls
 
     def judge(later: float = 0) -> tuple[str, str]:
         at = now + timedelta(days=later)
         try:
-            seen: Any = see_certificates(tls, world.folder, at)
+            seen: Any = see_certificates(
+                world.house.stack, world.folder, at, world.house.admin.config
+            )
         except ConfigurationError as error:
             seen = error
         found = judge_certificates(seen)
@@ -274,12 +275,18 @@ def test_the_doctor_looks_at_pairs_as_up_does(shop: Shop) -> None:
     assert judge()[0] == "ok"
     assert judge(70) == ("warning", f"the certificate of `{HOST}` ends on {shop.end}, in 19 days")
     assert judge(90)[0] == "fault"
+    world.begin()
+    assert judge(90) == ("warning", f"the certificate of `{HOST}` ended on {shop.end}")
+    world.notes["routes"] = [{"path": "/", "host": [HOST, "plain.example"]}]
+    plain = "no certificate names `plain.example`: it is served without TLS"
+    assert judge() == ("warning", plain)
     (world.folder / "shop.key").chmod(0o604)
     assert judge() == ("fault", "others may read the key in `shop.key` (mode 0604)")
     late = judge_certificates(Late("there is no answer within 4 s"))
     assert late is not None
     assert late.verdict == "unknown"
-    assert see_certificates(None, world.folder, now) is None
+    del world.document["gateway"]["tls"]
+    assert see_certificates(world.house.stack, world.folder, now) is None
     assert judge_certificates(None) is None
 
 

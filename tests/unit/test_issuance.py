@@ -132,6 +132,20 @@ def test_the_authoritys_word_comes_before_the_last_third(shop: Shop) -> None:
     assert shop.issuer.asked == [A, B]
 
 
+def test_an_order_is_for_what_the_same_authority_has_issued(shop: Shop) -> None:
+    """It is told which certificate the new one replaces; of another authority's it knows nothing."""
+    shop.world.begin()
+    assert shop.issuer.replaced == [None, None]
+    box = shop.world.host.box("shop-gateway")
+    place = f"{CERTIFICATES}/{shop.of(A).id}/chain.pem"
+    served = shop.world.engine.read(box.id, place).encode()
+    renew_certificates(shop.world.house, force=True)
+    assert shop.issuer.replaced[2] == served
+    shop.world.document["gateway"]["tls"]["acme"] = {"directory": "staging"}
+    shop.world.up()
+    assert shop.issuer.replaced[4:] == [None, None]
+
+
 def test_one_that_is_down_is_asked_once_and_stops_nothing(shop: Shop) -> None:
     """The stack is up, served without TLS, and told so."""
     shop.issuer.faults = {A: DOWN, B: DOWN}
@@ -174,6 +188,7 @@ def test_a_wrong_certificate_is_not_served(shop: Shop, fault: dict[str, Any], to
     (text,) = done.failed
     assert text.startswith(f"`{A}` keeps its certificate of {old.end}: ")
     assert told in text
+    assert text.endswith("`stackctl certs renew`")  # there is no file of which one could be told
     assert shop.of(A) == old
     assert shop.of(B).begins > old.begins
 
@@ -233,6 +248,15 @@ def test_an_own_certificate_goes_before(shop: Shop, tmp_path: Path) -> None:
     assert shop.issuer.asked == [B, "www.a.example"]
     assert any(text.startswith("`*.c.example` is served without TLS") for text in told)
     assert len(shop.table().certificates) == 3
+
+
+def test_nothing_is_asked_for_an_address(shop: Shop) -> None:
+    """Nor for one that leads on; it is served without TLS, and told so."""
+    shop.world.notes["routes"][0]["host"] = [A, "192.0.2.7"]
+    shop.world.notes["redirect_from"] = ["192.0.2.8"]
+    (told,) = shop.world.up().warnings
+    assert told.startswith("`192.0.2.7` is served without TLS: no certificate is asked for an addr")
+    assert shop.issuer.asked == [A]
 
 
 def test_another_authority_is_asked_anew(shop: Shop) -> None:
@@ -297,10 +321,10 @@ def test_no_key_comes_into_what_a_release_leaves(shop: Shop) -> None:
 def test_an_end_that_is_near_is_seen_wherever_one_looks(shop: Shop) -> None:
     """By `status`, `plan` and the doctor, who says as well that there is none yet."""
     world = shop.world
-    tls = world.house.stack.gateway.tls
 
     def judge() -> tuple[str, str]:
-        seen = see_certificates(tls, world.folder, world.clock.now(), world.house.admin.config)
+        now, ask = world.clock.now(), world.house.admin.config
+        seen = see_certificates(world.house.stack, world.folder, now, ask)
         found = judge_certificates(seen)
         assert found is not None
         return found.verdict, found.text
