@@ -13,6 +13,12 @@ connection can cost was measured with NGINX 1.30 (x86-64, in the container's own
 The last one is two connections, the client's and the service's, and so are counted those that NGINX
 may have. That is why each connection is taken for 80 KiB. The template's `max_headers`,
 `large_client_header_buffers`, `proxy_buffers` and `gzip_window` are what these figures hold for.
+
+By HTTP/2 a connection has several requests. Those that reach a service are counted (`requests`). Those
+that NGINX answers itself are not: one whose answer is not read costs 11 KB, and 34 KB with the largest head.
+All connections with all of these would fit nowhere, so the fewer requests a connection may have, the more
+connections it takes to fill the memory: `STREAMS` of 400 connections, which is what the firewall's rule in
+SECURITY.md leaves one address, are 220 MB.
 """
 
 from __future__ import annotations
@@ -42,6 +48,9 @@ COUNTED = 65535
 # request has two. With 512 MiB that is more than 40 people behind one address or a load test with 300
 # users has in flight while a service stalls, and with 256 MiB it is four for each of these people.
 OF_ONE_ADDRESS = 6
+# Requests that a connection may have at once by HTTP/2. A page has seldom more, and by HTTP/1.1 browsers
+# have six. Of gRPC it is what NGINX has by itself: calls may stay open, and a client has one connection.
+STREAMS, CALLS = 16, 128
 ENTRIES = 16_000  # addresses in a MiB of a zone that counts connections, at 64 bytes each
 
 

@@ -24,7 +24,7 @@ from orchestrator.gateway.admin import (
 )
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.asset_types import ASSET_TYPES
-from orchestrator.gateway.capacity import find_capacity
+from orchestrator.gateway.capacity import CALLS, STREAMS, find_capacity
 from orchestrator.gateway.config import INNER, Config, identify, to_head
 from orchestrator.gateway.files import (
     CURRENT,
@@ -101,6 +101,8 @@ GIVEN = {  # what is the same in every config
     "disk": Buffering().disk,
     "fresh": FRESH,
     "refused": list_refused(),
+    "streams": STREAMS,
+    "calls": CALLS,
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.errors import StackctlError
 from orchestrator.release.candidate import ensure_volumes
+from orchestrator.release.externals import require_externals
 from orchestrator.release.images import prepare_image
 from orchestrator.release.observe import observe
 from orchestrator.release.provision import provide
@@ -33,6 +34,7 @@ def plan_run(
     Raises ConfigurationError, ImageError, StackctlError where nobody serves, EngineError.
     """
     active = require_active(house, service)
+    require_externals(house, service)
     target = replace(active, version=version or active.version)
     image = prepare_image(house, service, target.version, house.emit, build=False)
     given = provide(house, house.stack.services[service], f"services.{service}")

@@ -119,8 +119,10 @@ def _find_path(key: str, entry: object) -> str:
 
 
 def _network_faults(place: str, part: Mapping[str, Any], stack: str) -> Iterator[Fault]:
-    seen: set[object] = set()
+    seen: set[str] = set()
     for position, name in _list(part, "networks"):
+        if not isinstance(name, str):
+            continue  # reported by the model
         told = f"{place}.networks.{position}"
         if name in NO_NETWORKS:
             yield Fault(told, f"`{name}` is no network that a container joins beside another")
@@ -128,7 +130,7 @@ def _network_faults(place: str, part: Mapping[str, Any], stack: str) -> Iterator
             yield Fault(told, "is the stack's own, expected one that others have made")
         if name in seen:
             yield Fault(told, "is listed twice")
-        seen.add(name if isinstance(name, str) else None)
+        seen.add(name)
 
 
 def _list(part: Mapping[str, Any], key: str) -> Iterator[tuple[int, Any]]:

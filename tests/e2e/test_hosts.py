@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections import Counter
 from contextlib import contextmanager
@@ -131,6 +132,24 @@ def test_old_names_and_paths_lead_to_the_new_ones(
     """With what was asked behind them, and never to where a stranger wants."""
     answer = ask(redirecting, host, path)
     assert (answer.status, answer.header("Location")) == (status, location)
+
+
+def test_a_service_is_told_the_host_whose_routes_were_looked_at(redirecting: Operator) -> None:
+    """A request line may name another one than `Host` does: else a host's `allow` would be gone round."""
+    for line, host, told in (
+        ("http://shop.example/", "api.example", "shop.example"),
+        ("http://API.example/", "shop.example", "api.example"),
+        ("http://api.example:81/", "api.example:82", "api.example:82"),
+        ("/", "Api.Example.:8080", "Api.Example.:8080"),
+    ):
+        asked = f"GET {line} HTTP/1.1\r\nHost: {host}\r\nX-Echo: 1\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", redirecting.public), timeout=10) as wire:
+            wire.sendall(asked.encode())
+            answer = b"".join(iter(lambda: wire.recv(65536), b""))
+        document = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert document["version"] == ("a1" if "api" in told.lower() else "v1")
+        headers = dict(document["headers"])
+        assert (headers["Host"], headers["X-Forwarded-Host"]) == (told, told), line
 
 
 @pytest.fixture(scope="module")

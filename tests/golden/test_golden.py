@@ -19,7 +19,7 @@ from orchestrator.certificates.pair import Pair
 from orchestrator.gateway.addresses import COLORS, AddressTable, fit_table
 from orchestrator.gateway.admin import ADMIN_PORT, PUBLIC_PORT, TLS_PORT
 from orchestrator.gateway.admission import ADMITTED, HOST
-from orchestrator.gateway.capacity import find_capacity
+from orchestrator.gateway.capacity import CALLS, STREAMS, find_capacity
 from orchestrator.gateway.config import Config, parse_config
 from orchestrator.gateway.files import (
     CURRENT,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 # Of a path: neither dots that lead elsewhere nor a fragment.
 PLAIN = r"(?!(?:[^?#]*(?:/|%2[Ff]))?(?:\.|%2[Ee]){1,2}(?:[/?#]|%2[Ff]|$))[^#]*"
+SAME_HOST = r"~*^([^ ]+) \1\.?(?::[0-9]*)?$"  # of `$host $http_host`: they name one host
 CASES = read_cases()
 # Of the door that stacks share: a stack with a star and a word of NGINX's maps, and another one.
 PARTS = {
@@ -221,7 +222,7 @@ def test_headers_that_a_service_may_believe_are_the_gateways(case: Case) -> None
     assert told["forwarded"] == told["x-forwarded-scheme"] == ""
     assert family["x-forwarded-for"] == told["x-real-ip"] == "$remote_addr"
     assert told["host"] == "$stackctl_host"
-    assert rows(http, "$stackctl_host") == {"default": "$http_host", "": "$host"}
+    assert rows(http, "$stackctl_host") == {"default": "$host", SAME_HOST: "$http_host"}
     for name in [*told, "content-length", "transfer-encoding"]:
         if "-" in name and "_" not in name and name != "if-match":
             assert told[name.replace("-", "_")] == ""
@@ -278,6 +279,8 @@ def test_requests_by_http2_are_bounded_as_connections_are(case: Case) -> None:
         for pattern in dict(routes(case, host)):
             assert (bound in say(public[pattern])) == spoken
     assert not [name for name, server in config.inner.items() if bound in say(server)]
+    few = [("http2_max_concurrent_streams", str(CALLS if calls(case) else STREAMS))]
+    assert say(named(config.http, "http2_max_concurrent_streams")) == (few if spoken else [])
 
 
 @each_case

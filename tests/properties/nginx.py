@@ -29,7 +29,7 @@ KNOWN_WORDS = """
     proxy_next_upstream proxy_next_upstream_timeout proxy_next_upstream_tries proxy_no_cache
     proxy_pass proxy_read_timeout proxy_redirect proxy_request_buffering proxy_send_timeout proxy_set_header
     proxy_temp_path real_ip_header real_ip_recursive recursive_error_pages return rewrite root scgi_temp_path send_timeout server server_name
-    server_names_hash_bucket_size server_names_hash_max_size server_tokens set http2 ssl_certificate ssl_certificate_key ssl_ciphers
+    server_names_hash_bucket_size server_names_hash_max_size server_tokens set http2 http2_max_concurrent_streams ssl_certificate ssl_certificate_key ssl_ciphers
     ssl_prefer_server_ciphers ssl_protocols ssl_reject_handshake ssl_session_cache ssl_session_tickets ssl_session_timeout
     set_real_ip_from     split_clients ssi ssi_types stub_status types underscores_in_headers uninitialized_variable_warn upstream uwsgi_temp_path
     variables_hash_max_size worker_connections worker_processes worker_rlimit_nofile

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +13,10 @@ from orchestrator.engine.values import Volume
 from orchestrator.errors import ConfigurationError, EngineError
 from orchestrator.events import Warned
 from orchestrator.lifecycle.forecast import forecast
+from orchestrator.lifecycle.single_run import plan_run
 from orchestrator.release.externals import require_externals
 from orchestrator.release.provision import LARGEST, MOST
+from orchestrator.stack import naming
 from orchestrator.stack.load import load_stack, load_variables
 from orchestrator.stack.withheld import find_withheld
 from orchestrator.wording import describe_forecast
@@ -280,6 +283,28 @@ def test_a_volume_of_others_is_used_and_left(world: World) -> None:
     world.take_down(volumes=True)
 
     assert set(world.host.disks) == {"shop-old"}
+
+
+@pytest.mark.parametrize("owner", ["shop", "blog", naming.SHARED])
+def test_what_is_a_gateways_own_is_given_to_no_part(world: World, owner: str) -> None:
+    """A volume with keys, passwords and who gets the traffic; of this stack, another one or the door."""
+    name = naming.part_name(owner, "gateway")
+    world.engine.ensure_volume(name, naming.labels(owner, "gateway"))
+    world.document["volumes"] = {"media": {"external": name}}
+    world.notes["volumes"] = ["media:/media:ro"]
+    refused = r"volumes\.media\.external: this volume is a gateway's"
+    assert re.search(refused, reason(world))
+    for act in (world.up, lambda: plan_run(world.house, "notes", ("x",), None, terminal=False)):
+        with pytest.raises(ConfigurationError, match=refused):
+            act()
+
+
+def test_the_shared_doors_network_is_joined_by_no_part(world: World) -> None:
+    """Gateways take whoever is at one address there for the door."""
+    name = naming.network_name(naming.SHARED)
+    world.engine.ensure_network(name, naming.labels(naming.SHARED, "gateway"))
+    world.notes["networks"] = [name]
+    assert f"{PLACE}.networks.0: this network is a gateway's" in reason(world)
 
 
 def test_an_accessory_without_a_port_has_to_stay_up(tmp_path: Path) -> None:

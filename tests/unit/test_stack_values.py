@@ -206,6 +206,7 @@ WRONG = [
     (f"{WEB}.stop_signal", 3, "'SIGQUIT'"),
     (f"{WEB}.networks", "proxy", "expected a list"),
     (f"{WEB}.networks", ["container:db"], "expected letters, digits, `_`, `.` and `-`"),
+    (f"{WEB}.networks", [["proxy"]], "networks.0: expected text"),
     (f"{WEB}.networks", ["host"], "`host` is no network that a container joins beside another"),
     (f"{WEB}.networks", ["shop-net"], "is the stack's own"),
     (f"{WEB}.networks", ["proxy", "proxy"], "networks.1: is listed twice"),
