@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-HEALTH = "/grpc.health.v1.Health/"
-CHECK = f"{HEALTH}Check"
+CALL = "gRPC"  # in the place of a method, where requests are named
+CHECK = "/grpc.health.v1.Health/Check"
 HEADERS = {"Content-Type": "application/grpc", "TE": "trailers"}
 STATES = ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")
 NAME, STATE = b"\x0a", b"\x08"  # field 1 as a text, and as a number
@@ -40,7 +40,28 @@ WITHOUT = (
 UNREADY = "the app says so by itself: a slow start needs a longer `health.deadline`"
 UNNAMED = "the health service of the app does not know that name: see `health.service`"
 NOT_FOR_ALL = "let the app answer its health service without asking who calls"
-OK, UNKNOWN, NOT_FOUND, REFUSED, UNIMPLEMENTED, UNAUTHENTICATED = 0, 2, 5, 7, 12, 16
+OK, UNKNOWN, NOT_FOUND, REFUSED, UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED = (
+    0,
+    2,
+    5,
+    7,
+    12,
+    14,
+    16,
+)
+# What says that a call has failed, and not what its answer is: as HTTP has 429, and 500 and above.
+FAULTS = {
+    STATUSES.index(name)
+    for name in (
+        "CANCELLED",
+        "UNKNOWN",
+        "DEADLINE_EXCEEDED",
+        "RESOURCE_EXHAUSTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+    )
+}
 HINTS = {
     UNIMPLEMENTED: WITHOUT,
     NOT_FOUND: UNNAMED,

@@ -93,7 +93,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         " the service is closed.",
         "init": "Whether the first process of a container is the engine's own, so that SIGTERM ends an"
         " app that does not handle it; `false` where an image's own init must be first.",
-        "witness": "Requests that prove each release; without any, GET of the first route.",
+        "witness": "Requests that prove each release; without any, GET of the first route. With `protocol: grpc`, calls by their"
+        " `path`, with an empty message.",
     },
     Part: {
         "entrypoint": "The program of the container, in place of the image's ENTRYPOINT and CMD.",

@@ -14,6 +14,7 @@ from orchestrator.stack.worker import is_worker
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+OF_HTTP_WITNESS = ("method", "json", "expect")
 OF_HTTP_HEALTH = ("path", "expect", "version")
 OF_HTTP = ("strip_prefix", "methods", "cache", "buffering", "gzip", "websocket")  # of a route
 
@@ -40,8 +41,12 @@ def _find_faults(place: str, service: Mapping[str, Any]) -> Iterator[Fault]:
     if is_worker(service):
         yield Fault(f"{place}.protocol", "a worker (it has no `port`) answers no requests")
         return
-    if service.get("witness"):
-        yield Fault(f"{place}.witness", "asks by HTTP: a service with `protocol: grpc` has none")
+    witness = service.get("witness")
+    for position, request in enumerate(witness if isinstance(witness, list) else ()):
+        for key in OF_HTTP_WITNESS if isinstance(request, dict) else ():
+            if key in request:
+                told = "does not go with `protocol: grpc`: a call has a `path` only, and an empty message"
+                yield Fault(f"{place}.witness.{position}.{key}", told)
     yield from _find_http(place, service)
 
 

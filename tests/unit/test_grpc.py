@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from orchestrator.asking import Answer
 from orchestrator.events import Probed
+from orchestrator.evidence.wire import to_errand
 from orchestrator.grpc import CHECK, name_status, read_state, read_status, write_check
 from orchestrator.health import judge
+from orchestrator.release.witness import list_requests
 from orchestrator.stack.health import Health
+from orchestrator.stack.model import Service
 from tests.fakes.apps import NEVER, App
 from tests.fakes.world import HEALTH, World
 
@@ -154,3 +157,53 @@ def test_one_that_does_not_serve_gets_no_users(
     assert result.error is not None
     assert text in result.error.message
     assert hint in str(result.error.hint)
+
+
+ORDERS = {"image": "o:{version}", "port": 50051, "protocol": "grpc", "routes": []}
+
+
+def called(**service: Any) -> list[tuple[str, str | None, bytes]]:
+    """Return what the witness of such a service calls: names, hosts and messages."""
+    calls = list_requests(Service.model_validate({**ORDERS, **service}))
+    return [(one.name, one.host, to_errand(one, "localhost", "1").body) for one in calls]
+
+
+def test_the_witness_calls_the_health_service_where_clients_can() -> None:
+    """By the shortest question; by the host that leads there."""
+    check = f"gRPC {CHECK}"
+    assert called(routes=[{"path": "/"}]) == [(check, None, b"\0\0\0\0\0")]
+    assert called(routes=[{"path": "/grpc.health.v1.Health/"}, {"path": "/a.A/"}]) == [
+        (check, None, b"\0\0\0\0\0")
+    ]
+    assert called(health={"service": "a.A"}, routes=[{"path": "/", "host": "*.shop.example"}]) == [
+        (
+            f"gRPC stackctl-witness.shop.example{CHECK}",
+            "stackctl-witness.shop.example",
+            write_check("a.A"),
+        )
+    ]
+
+
+def test_it_calls_a_method_that_nobody_has_where_they_cannot() -> None:
+    """Below each route, once, by its host; a message without fields fits any method."""
+    empty = b"\0\0\0\0\0"
+    routes = [
+        {"path": "/a.A/", "host": "a.example"},
+        {"path": "/b.B"},
+        {"path": "/grpc.health.v1.Healthy/"},
+    ]
+    assert called(health={"service": "a.A"}, routes=routes) == [
+        ("gRPC a.example/a.A/StackctlWitness", "a.example", empty),
+        ("gRPC /b.B/StackctlWitness", None, empty),
+        ("gRPC /grpc.health.v1.Healthy/StackctlWitness", None, empty),
+    ]
+    assert called() == []
+
+
+def test_it_calls_what_it_is_told_to() -> None:
+    """By the host that it is told, too."""
+    witness = [{"path": "/a.A/List"}, {"path": "/a.A/Count", "host": "b.example"}]
+    assert called(witness=witness, routes=[{"path": "/"}]) == [
+        ("gRPC /a.A/List", None, b"\0\0\0\0\0"),
+        ("gRPC b.example/a.A/Count", "b.example", b"\0\0\0\0\0"),
+    ]
