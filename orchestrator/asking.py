@@ -63,6 +63,7 @@ class Ask(Protocol):
         *,
         method: str = "GET",
         headers: Mapping[str, str] = {},
+        body: bytes = b"",
         largest: int = LARGEST,
     ) -> Answer:
         """Return the answer of a host and port within `timeout` seconds, however it comes.
@@ -71,13 +72,14 @@ class Ask(Protocol):
         """
 
 
-def ask_once(
+def ask_once(  # noqa: PLR0913  what a question may have
     where: tuple[str, int],
     path: str,
     timeout: float,
     *,
     method: str = "GET",
     headers: Mapping[str, str] = {},
+    body: bytes = b"",
     largest: int = LARGEST,
     name: str | None = None,
 ) -> Answer:
@@ -89,7 +91,9 @@ def ask_once(
     deadline = time.monotonic() + timeout
     with _connect(where, timeout) as opened, _secure(opened, name) as secured:
         link = _Link(secured, deadline, largest + FRAMING)
-        return ask_over(link, where, path, method=method, headers=headers, largest=largest)
+        return ask_over(
+            link, where, path, method=method, headers=headers, body=body, largest=largest
+        )
 
 
 def ask_over(
@@ -99,13 +103,14 @@ def ask_over(
     *,
     method: str,
     headers: Mapping[str, str],
+    body: bytes,
     largest: int,
 ) -> Answer:
     """Ask over a link that is open: it has `sendall`, `makefile` and `close`. Raises Unanswered."""
     connection = http.client.HTTPConnection(*where)
     connection.sock = link  # as much of a socket as is needed
     try:
-        connection.request(method, path, headers={**ASKER, **headers})
+        connection.request(method, path, body or None, {**ASKER, **headers})
         answer = connection.getresponse()
         return Answer(answer.status, _read(answer, largest), _join(answer.getheaders()))
     except (http.client.HTTPException, ValueError) as error:  # ValueError: a length below 0

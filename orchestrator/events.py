@@ -68,7 +68,6 @@ class Planned(Event):
     previous: str | None  # version
     unchanged: bool
     worker: bool = False  # it has no users whom a witness could speak for
-    grpc: bool = False  # it is called by gRPC, which the witness does not speak
     outgoing: int = 0  # replicas of the previous version
     registry: str = (
         ""  # what the image is called where it was pushed or pulled, by its digest there

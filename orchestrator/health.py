@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
+from orchestrator import grpc
 from orchestrator.asking import Answer, Unanswered
 from orchestrator.errors import CandidateError
 from orchestrator.events import Emit, Probed
@@ -44,7 +45,7 @@ class Verdict:
     """What one answer of `/health` says."""
 
     healthy: bool
-    status: int | None  # None: there is no whole answer
+    status: int | None  # of HTTP, or of gRPC, which are below 100; None: there is no whole answer
     detail: str = ""
     wrong_version: bool = False
     hint: str = ""
@@ -52,7 +53,7 @@ class Verdict:
     @property
     def text(self) -> str:
         """Say what was answered."""
-        status = "" if self.status is None else f"status {self.status}"
+        status = f"status {self.status}" if self.status else ""
         return f"{status} {self.detail}".strip()
 
 
@@ -62,6 +63,8 @@ Explain = Callable[[str, Verdict], Reason | None]  # a replica, and the last tha
 def judge(answer: Answer, version: str, health: Health) -> Verdict:
     """Judge an answer: a good status, and where it names a version, the one that was asked for."""
     status = answer.status
+    if health.service is not None:
+        return _judge_call(answer, health.service)
     if not health.expects(status):
         return _refuse(answer, health)
     answered = _version_in(answer.text) if health.version == "check" else None
@@ -69,6 +72,21 @@ def judge(answer: Answer, version: str, health: Health) -> Verdict:
         detail = f"answers version `{_shorten(answered)}`, asked for was `{version}`"
         return Verdict(healthy=False, status=status, detail=detail, wrong_version=True)
     return Verdict(healthy=True, status=status)
+
+
+def _judge_call(answer: Answer, service: str) -> Verdict:
+    """Judge what gRPC's health protocol says of a service."""
+    if answer.status != HTTPStatus.OK:
+        gateway = answer.status == HTTPStatus.BAD_GATEWAY  # it says so where nobody has answered
+        hint = (
+            "" if gateway else "`protocol: grpc` is for an app that answers calls of gRPC at `port`"
+        )
+        return Verdict(healthy=False, status=answer.status, detail=_shorten(answer.text), hint=hint)
+    told = grpc.read_check(
+        answer.header("grpc-status"), answer.header("grpc-message"), answer.body, service
+    )
+    detail = _shorten(told.fault)
+    return Verdict(healthy=not detail, status=told.status, detail=detail, hint=told.hint)
 
 
 def _refuse(answer: Answer, health: Health) -> Verdict:

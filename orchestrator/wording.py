@@ -253,6 +253,6 @@ def describe(probe: Probed) -> str:
 
 
 def _answer(probe: Probed) -> str:
-    status = "" if probe.status is None else f"{probe.status} "
+    status = f"{probe.status} " if probe.status else ""  # 0 is gRPC's for all that is well
     word = "healthy" if probe.healthy else probe.detail or "unhealthy"
     return f"{status}{word} ({probe.ms:g} ms)"

@@ -1,4 +1,4 @@
-"""A client that comes by HTTP/2, as browsers do: all its requests share one connection."""
+"""A client that comes by HTTP/2, as browsers and those of gRPC do: all its requests share one connection."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from orchestrator.evidence.streams import Shared, Stream, Unspoken
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from orchestrator.evidence.secure import SecureDoor
-    from orchestrator.evidence.way import Come
+    from orchestrator.evidence.way import Come, Way
     from orchestrator.evidence.wire import Errand
 
     Send = Callable[[Errand, Any, Come[Stream]], Awaitable[object]]
     Dawdle = Callable[[Errand, Come[Stream]], Awaitable[None]]
 
+UNSPOKEN = "who serves TLS at the public door has no HTTP/2, which gRPC needs"
 GAPS = (0.2, 0.5, 1.0)  # seconds between two requests, of as many that go on at once
+CALL_GAPS = (0.1, 0.2, 0.5, 1.0)  # the same, of one that nobody else comes beside
 
 
 class Browser:
     """Keeps one connection for each host, and another one only where the gateway ends it."""
 
-    def __init__(self, door: SecureDoor, ended: Callable[[str, float, str], None]) -> None:
-        """Come by that door; `ended` is told of a host, the idle seconds and how its connection ended."""
-        self._door, self._ended = door, ended
+    def __init__(self, way: Way, ended: Callable[[str, float, str], None]) -> None:
+        """Come that way; `ended` is told of a host, the idle seconds and how its connection ended."""
+        self._way, self._ended = way, ended
+        self.unspoken: str | None = None  # that somebody has no HTTP/2
         self._open: dict[str, Shared] = {}
         self._opening: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -42,7 +44,7 @@ class Browser:
         """
         slow = [errand for errand in errands if errand.body][:1]
         async with asyncio.TaskGroup() as clients:
-            for position, gap in enumerate(GAPS):
+            for position, gap in enumerate(CALL_GAPS if errands[0].call else GAPS):
                 turns = islice(cycle(errands), position, None)
                 clients.create_task(_until_unspoken(self._surf(turns, gap, send, over)))
             for errand in slow:
@@ -64,8 +66,19 @@ class Browser:
         async with self._opening[host]:
             self._look(host)
             if host not in self._open:
-                self._open[host] = await Shared.open(self._door, host)
+                try:
+                    self._open[host] = await self._connect(host)
+                except Unspoken:
+                    self.unspoken = UNSPOKEN
+                    raise
             return Stream(self._open[host])
+
+    async def _connect(self, host: str) -> Shared:
+        """Connect with TLS where the host is served so; without, it is known to speak HTTP/2."""
+        secure = self._way.secure
+        if secure is not None and secure.serves(host):
+            return await Shared.open(secure, host)
+        return await Shared.open_plainly(self._way.address)
 
     def close(self) -> None:
         """Close what is open."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from orchestrator import grpc
+
 if TYPE_CHECKING:
     from orchestrator.evidence.wire import Errand
 
@@ -27,13 +29,20 @@ class Expectation:
         No fault of a server is, and no `come again later`.
         """
         fault = status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS
+        if errand.call:
+            fault = status in grpc.FAULTS or status >= len(grpc.STATUSES)
         if errand.expect is not None or errand in self._usual or fault or served in NOBODY:
             return False
         self._usual[errand] = status
-        return status != HTTPStatus.OK
+        return status != _find_good(errand)
 
     def right(self, errand: Errand) -> tuple[int, ...]:
         """Return the statuses that are right."""
         if errand.expect is not None:
             return (errand.expect,)
-        return tuple(sorted({int(HTTPStatus.OK), self._usual.get(errand, int(HTTPStatus.OK))}))
+        good = _find_good(errand)
+        return tuple(sorted({good, self._usual.get(errand, good)}))
+
+
+def _find_good(errand: Errand) -> int:
+    return grpc.OK if errand.call else int(HTTPStatus.OK)

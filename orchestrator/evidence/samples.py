@@ -9,6 +9,7 @@ from http import HTTPStatus
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
+from orchestrator import grpc
 from orchestrator.evidence.notes import Note, has_promise, list_closes, list_websockets, to_note
 from orchestrator.series import Answer, draw_series, percentile
 
@@ -20,6 +21,7 @@ STALE = "answered by "  # how the reason of a stale answer begins
 CLOSED = (
     "closed"  # as who has served: the gateway's mark of a service that takes no requests for now
 )
+AWAY = (HTTPStatus.SERVICE_UNAVAILABLE, grpc.UNAVAILABLE)
 APART = 1.0  # seconds between two requests that were not seen, in which the witness could see again
 ROUNDED = 0.001  # seconds: times of events are cut to milliseconds
 Span = tuple[float, float]  # Unix times, from and to
@@ -34,7 +36,9 @@ class Sample:
     request: str  # method and path
     idle: float  # seconds the connection had idled before
     ms: float  # until the whole answer was there, or until it was clear that none comes
-    status: int | None
+    status: (
+        int | None
+    )  # of HTTP; of gRPC, whose statuses are below 100, where the request is a call
     served: str  # `<service>_<color>/<version>`, as the gateway says
     lost: str | None  # why it counts as lost; None where the answer was the expected one
     unseen: str = ""  # by what name the gateway's log may have it, where the way there was cut
@@ -202,7 +206,7 @@ def is_turned_away(sample: Sample, closed: Iterable[Span]) -> bool:
 
     It has decided between the moments in which the request was sent and answered.
     """
-    refused = sample.status == HTTPStatus.SERVICE_UNAVAILABLE and sample.served == CLOSED
+    refused = sample.status in AWAY and sample.served == CLOSED
     return refused and any(
         sample.done >= since and sample.at <= until + ROUNDED for since, until in closed
     )

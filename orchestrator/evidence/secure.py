@@ -50,7 +50,8 @@ def make_context(protocols: tuple[str, ...] = HTTP1, *, trusted: bool = False) -
     Whether clients trust who issued it is not what a release changes; of a proxy it must be `trusted`.
     """
     if trusted:
-        return _trust(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        around = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+        return _trust(protocols, *around)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -59,11 +60,11 @@ def make_context(protocols: tuple[str, ...] = HTTP1, *, trusted: bool = False) -
 
 
 @cache
-def _trust(*_: str | None) -> ssl.SSLContext:
+def _trust(protocols: tuple[str, ...], *_: str | None) -> ssl.SSLContext:
     """Return how clients shake hands that trust this machine's roots, or those that the variables name.
 
     To read these takes many times what a handshake takes.
     """
     context = ssl.create_default_context()
-    context.set_alpn_protocols([*HTTP1])
+    context.set_alpn_protocols([*protocols])
     return context

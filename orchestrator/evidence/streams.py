@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from h2.config import H2Configuration
@@ -17,18 +18,21 @@ from h2.events import (
     ResponseReceived,
     StreamEnded,
     StreamReset,
+    TrailersReceived,
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
-from orchestrator.evidence.wire import LONGEST_HEAD, SLOW_PIECES, Lost, dial_securely
+from orchestrator import grpc
+from orchestrator.evidence.wire import LONGEST_HEAD, SLOW_PIECES, Lost, dial, dial_securely
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from orchestrator.evidence.secure import SecureDoor
     from orchestrator.evidence.wire import Ear, Errand, Pause
+    from orchestrator.stack.quantities import Address
 
 HTTP2 = (
     "h2",
@@ -58,6 +62,11 @@ class Reply:
     whole: asyncio.Future[None]  # done once the answer is, or once it is clear that none comes
     status: int = 0
     served: str = ""
+    code: str = ""  # of gRPC; it may come behind the body
+
+    def tell_status(self, *, call: bool) -> int:
+        """Return the status; of a call that of gRPC, unless the answer was none of gRPC."""
+        return grpc.read_status(self.code) if call and self.status == HTTPStatus.OK else self.status
 
 
 class Shared:
@@ -86,6 +95,11 @@ class Shared:
             raise Unspoken
         return cls(reader, writer)
 
+    @classmethod
+    async def open_plainly(cls, address: Address) -> Shared:
+        """Connect without TLS, to who is known to speak HTTP/2. Raises Lost where nobody listens."""
+        return cls(*await dial(address))
+
     @property
     def port(self) -> int:
         """Return the port that it comes from."""
@@ -111,7 +125,8 @@ class Shared:
         """Send the head of a request; return its stream and what will come of it."""
         head = errand.name_as(name).headers
         told = [(field, value) for field, value in head if field != b"host"]
-        line = [(":method", errand.method), (":scheme", "https")]
+        scheme = "https" if self._writer.get_extra_info("ssl_object") else "http"
+        line = [(":method", errand.method), (":scheme", scheme)]
         line += [(":authority", errand.host), (":path", errand.path)]
         number = self._state.get_next_available_stream_id()
         self._state.send_headers(number, [*line, *told], end_stream=not errand.body)
@@ -196,8 +211,10 @@ class Shared:
         reply = self._replies.get(getattr(event, "stream_id", None) or 0)
         if reply is None or reply.whole.done():
             return
-        if isinstance(event, ResponseReceived):
+        if isinstance(event, ResponseReceived | TrailersReceived):
             fields = dict(event.headers)
+            reply.code = fields.get(b"grpc-status", b"").decode("latin-1")
+        if isinstance(event, ResponseReceived):
             reply.status = int(fields[b":status"])
             reply.served = fields.get(b"x-stackctl-served", b"").decode("latin-1")
         elif isinstance(event, StreamEnded):
@@ -270,7 +287,7 @@ class Stream:
             await reply.whole
         except (OSError, ProtocolError) as error:
             raise Lost(f"connection closed: {error}") from error
-        return reply.status, reply.served
+        return reply.tell_status(call=errand.call), reply.served
 
     def recycle(self) -> None:
         """No other request follows on it."""

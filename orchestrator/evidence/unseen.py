@@ -10,6 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from orchestrator import grpc
 from orchestrator.evidence.samples import tell_unexpected
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def find_traces(events: Sequence[Mapping[str, Any]]) -> dict[str, Trace]:
 def resolve(samples: Sequence[Sample], traces: Mapping[str, Trace]) -> list[Sample]:
     """Return the samples, those that were not seen with what the log says of them.
 
-    One that was answered as others of its kind were is not lost, one that was answered otherwise is.
+    One that was answered as others of its kind were is not lost, one that was answered otherwise is. Of a
+    call of gRPC the log has no status.
     """
     right: dict[str, set[int]] = defaultdict(set)
     for sample in samples:
@@ -51,7 +53,9 @@ def resolve(samples: Sequence[Sample], traces: Mapping[str, Trace]) -> list[Samp
             right[sample.request].add(sample.status)
     return [
         _resolve(sample, trace, right[sample.request] or {int(HTTPStatus.OK)})
-        if sample.unseen and (trace := traces.get(sample.unseen))
+        if sample.unseen
+        and not sample.request.startswith(grpc.CALL)
+        and (trace := traces.get(sample.unseen))
         else sample
         for sample in samples
     ]

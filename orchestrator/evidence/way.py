@@ -65,18 +65,18 @@ class Way:
 
         Without that nothing is between: who hangs up is the gateway.
         """
-        self._address, self._secure, self._cut = address.reachable, secure, cut
+        self.address, self.secure, self._cut = address.reachable, secure, cut
         self._names = (f"{secrets.token_hex(8)}-{number}" for number in count())
-        self.host = (secure and secure.host) or str(self._address)  # of a request that names none
+        self.host = (secure and secure.host) or str(self.address)  # of a request that names none
 
     @property
     def own_secure(self) -> SecureDoor | None:
         """Return the door for TLS where that is the gateway's own: a proxy in front speaks for itself."""
-        return None if self._secure is None or self._secure.trusted else self._secure
+        return None if self.secure is None or self.secure.trusted else self.secure
 
     async def open(self, host: str) -> Connection:
         """Connect, as clients of that host do. Raises Lost where nobody listens."""
-        return await Connection.open(self._address, host, self._secure)
+        return await Connection.open(self.address, host, self.secure)
 
     def name_request(self) -> str:
         """Return a name by which the gateway's log knows a request; empty where none is needed."""

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 import h11
 
+from orchestrator import grpc
 from orchestrator.evidence.secure import HTTP1, SecureDoor, make_context, name_host
+from orchestrator.stack.calls import WitnessCall
 
 if TYPE_CHECKING:
     from orchestrator.stack.model import WitnessRequest
@@ -37,6 +39,7 @@ class Errand:
     expect: int | None  # None: what the service answered to the first of them
     token: str
     name: str  # the method, the host where it matters, and the path
+    call: bool = False  # whether it is one of gRPC
 
     @cached_property
     def head(self) -> h11.Request:
@@ -48,6 +51,9 @@ class Errand:
         headers = [("Host", self.host), *introduce(self.token)]
         if name:
             headers += [("X-Request-ID", name)]
+        if self.call:
+            headers += grpc.HEADERS.items()
+            return h11.Request(method=self.method, target=self.path, headers=headers)
         if self.body:
             headers += [("Content-Type", "application/json")]
         if self.body or self.method in ("POST", "PUT", "PATCH"):
@@ -57,10 +63,17 @@ class Errand:
 
 def to_errand(request: WitnessRequest, host: str, token: str) -> Errand:
     """Return a request of stack.yaml as bytes on the wire; `host` is that of one that names none."""
+    call = isinstance(request, WitnessCall)
     body = b"" if request.body is None else json.dumps(request.body).encode()
-    told = request.host or host
     return Errand(
-        request.method, request.path, told, body, request.expect, token, name=request.name
+        request.method,
+        request.path,
+        request.host or host,
+        request.message if isinstance(request, WitnessCall) else body,
+        request.expect,
+        token,
+        name=request.name,
+        call=call,
     )
 
 
@@ -94,6 +107,18 @@ class Ear(asyncio.StreamReader):
         """Note that nothing more comes, since it broke."""
         super().set_exception(exc)
         self.gone.set()
+
+
+async def dial(address: Address) -> tuple[Ear, asyncio.StreamWriter]:
+    """Connect without TLS. Raises Lost where nobody listens."""
+    loop = asyncio.get_running_loop()
+    reader = Ear()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    try:
+        transport, _ = await loop.create_connection(lambda: protocol, *address)
+    except OSError as error:
+        raise Lost(f"connection refused: {error.strerror}") from error
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 async def dial_securely(
@@ -140,14 +165,7 @@ class Connection:
         """Connect, by the `secure` door where that serves the host. Raises Lost where nobody listens."""
         if secure is not None and secure.serves(host):
             return cls(*await dial_securely(secure, host, HTTP1))
-        loop = asyncio.get_running_loop()
-        reader = Ear()
-        protocol = asyncio.StreamReaderProtocol(reader)
-        try:
-            transport, _ = await loop.create_connection(lambda: protocol, *address)
-        except OSError as error:
-            raise Lost(f"connection refused: {error.strerror}") from error
-        return cls(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        return cls(*await dial(address))
 
     @property
     def port(self) -> int:

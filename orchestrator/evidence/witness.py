@@ -39,7 +39,7 @@ from orchestrator.evidence.websocket import WebSocket
 from orchestrator.evidence.wire import SLOW_PIECES, Connection, Errand, Lost, Pause, to_errand
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 
     from orchestrator.evidence.secure import SecureDoor
     from orchestrator.stack.model import WitnessRequest
@@ -139,18 +139,25 @@ class Witness:
 
     async def _testify(self) -> None:
         self._loop = asyncio.get_running_loop()
+        async with asyncio.TaskGroup() as clients:
+            for client in self._list_clients():
+                clients.create_task(client)
+            self._running.set()
+
+    def _list_clients(self) -> Iterator[Coroutine[object, object, None]]:
+        """Yield all that go on at once. gRPC comes by HTTP/2 only."""
         writes = [e for e in self._errands if e.method == "POST"] or self._errands
         reads = [e for e in self._errands if e.method == "GET"] or self._errands
-        async with asyncio.TaskGroup() as clients:
-            for position, gap in enumerate(idle_gaps(self._keepalive)):
-                clients.create_task(self._keep(writes[position % len(writes)], gap))
-            clients.create_task(self._come_anew(reads))
-            clients.create_task(self._dawdle(writes[0], self._way.open))
-            clients.create_task(self._browse([*writes, *reads]))
-            clients.create_task(self._watch_itself())
-            for wanted in self._websockets:
-                clients.create_task(self._listen(wanted))
-            self._running.set()
+        yield self._watch_itself()
+        yield self._browse([*writes, *reads])
+        if any(errand.call for errand in self._errands):
+            return
+        for position, gap in enumerate(idle_gaps(self._keepalive)):
+            yield self._keep(writes[position % len(writes)], gap)
+        yield self._come_anew(reads)
+        yield self._dawdle(writes[0], self._way.open)
+        for wanted in self._websockets:
+            yield self._listen(wanted)
 
     async def _keep(self, errand: Errand, gap: float) -> None:
         """Send over one connection, idling `gap` seconds in between, every other time a breath."""
@@ -204,14 +211,17 @@ class Witness:
             await rest(SHORTEST_IDLE, self._over)
 
     async def _browse(self, errands: Sequence[Errand]) -> None:
-        """Come by HTTP/2 too, as browsers do, where the gateway itself serves a host with TLS."""
+        """Come by HTTP/2 too, where the gateway itself serves a host with TLS; gRPC comes with TLS or without."""
         door = self._way.own_secure
-        if door is None or not (wanted := [one for one in errands if door.serves(one.host)]):
+        wanted = [one for one in errands if one.call or (door and door.serves(one.host))]
+        if not wanted:
             return
         from orchestrator.evidence.browser import Browser
 
-        with closing(Browser(door, partial(self._note, "closed", "http2"))) as browser:
+        with closing(Browser(self._way, partial(self._note, "closed", "http2"))) as browser:
             await browser.browse(wanted, self._send, self._dawdle, self._over)
+        if wanted[0].call:
+            self._testimony.failure = self._testimony.failure or browser.unspoken
 
     async def _listen(self, wanted: WitnessRequest) -> None:
         """Hold a WebSocket until somebody closes it, or until it would hold a drain up."""

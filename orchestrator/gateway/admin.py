@@ -31,6 +31,7 @@ CLOSED = "closed"  # as who has served, of a service that takes no requests for 
 PAUSED = "paused"  # the same, of one that somebody has paused
 ASSETS = "assets"  # as who has served, of a file that the gateway has kept
 UNREACHED = "it takes no connections yet"  # the template's answer where a probe reaches nobody
+UNCALLED = "it does not speak gRPC"  # and where a call of gRPC does, and gets no answer in HTTP/2
 NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
 UNCONNECTED = ("ConnectError", "ConnectTimeout")  # as far as a question came
 PATIENCE = 2.0  # seconds for an answer that NGINX gives by itself
@@ -128,13 +129,18 @@ class Admin:
         return Connections(numbers[0], numbers[3]) if len(numbers) > 3 else None
 
     def probe(
-        self, replica: str, path: str, timeout: float, headers: Mapping[str, str] = {}
+        self,
+        replica: str,
+        path: str,
+        timeout: float,
+        headers: Mapping[str, str] = {},
+        body: bytes = b"",
     ) -> Answer:
         """Ask one replica, such as `notes-blue-1`, directly. `timeout` is in seconds.
 
-        Raises Unanswered where no answer comes in time.
+        A `body` is that of a call of gRPC. Raises Unanswered where no answer comes in time.
         """
-        return self._ask(f"/probe/{replica}{path}", timeout, headers=headers)
+        return self._call(f"/probe/{replica}{path}", timeout, headers, body)
 
     def preview(
         self,
@@ -143,9 +149,10 @@ class Admin:
         path: str,
         timeout: float,
         headers: Mapping[str, str] = {},
+        body: bytes = b"",
     ) -> Answer:
         """Ask a color the way that traffic will take. Raises Unanswered."""
-        return self._ask(f"/preview/{service}/{color}{path}", timeout, headers=headers)
+        return self._call(f"/preview/{service}/{color}{path}", timeout, headers, body)
 
     def served(self, path: str, host: str | None = None) -> str | None:
         """Return the upstream that a path of the public door leads to; empty where it leads nowhere.
@@ -194,6 +201,10 @@ class Admin:
         except Unanswered:
             return False
         return True
+
+    def _call(self, path: str, timeout: float, headers: Mapping[str, str], body: bytes) -> Answer:
+        method = "POST" if body else "GET"
+        return self._ask(path, timeout, method=method, headers=headers, body=body)
 
     def _text(self, path: str) -> str:
         try:

@@ -86,6 +86,7 @@ class Relay:
         *,
         method: str = "GET",
         headers: Mapping[str, str] = {},
+        body: bytes = b"",
         largest: int = LARGEST,
     ) -> Answer:
         """Ask a port of the gateway's container.
@@ -101,7 +102,9 @@ class Relay:
             return self._exchange(f"{port} {seconds} {most} {question}", seconds + WAY)
 
         letter = _Letter(exchange)
-        return ask_over(letter, where, path, method=method, headers=headers, largest=largest)
+        return ask_over(
+            letter, where, path, method=method, headers=headers, body=body, largest=largest
+        )
 
     def _exchange(self, line: str, within: float) -> bytes:
         try:

@@ -21,6 +21,8 @@ from orchestrator.gateway.admin import (
     INNER_PORT,
     PAUSED,
     PUBLIC_PORT,
+    UNCALLED,
+    UNREACHED,
 )
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.asset_types import ASSET_TYPES
@@ -42,6 +44,7 @@ from orchestrator.gateway.sheets import list_paged, list_sheets
 from orchestrator.gateway.sites import list_leads, list_sites, split_doors
 from orchestrator.gateway.supplies import NO_SUPPLIES, Supplies
 from orchestrator.gateway.tls import certify, list_files, secure
+from orchestrator.grpc import CHECK
 from orchestrator.pages import TEMPLATES, keep_compiled
 from orchestrator.stack import naming
 from orchestrator.stack.quantities import hold_host
@@ -100,6 +103,9 @@ GIVEN = {  # what is the same in every config
     "colors": COLORS,
     "disk": Buffering().disk,
     "fresh": FRESH,
+    "check": CHECK,
+    "unreached": UNREACHED,
+    "uncalled": UNCALLED,
     "refused": list_refused(),
     "streams": STREAMS,
     "calls": CALLS,
@@ -116,6 +122,7 @@ class Block(NamedTuple):
     health: str  # the path that the gate asks
     probed: tuple[str, ...]  # where each of them is asked for its health
     grpc: bool  # whether it speaks gRPC
+    called: bool  # whether it is asked for its health by gRPC, too
 
 
 def render(
@@ -194,8 +201,8 @@ def _to_blocks(stack: Stack, table: AddressTable) -> Iterator[Block]:
                 upstream_name = naming.upstream_name(name, color)
                 path = service.health.path
                 servers, asked = upstream.servers, probed.servers
-                grpc = service.speaks_grpc
-                yield Block(upstream_name, name, color, servers, path, asked, grpc)
+                grpc, called = service.speaks_grpc, service.health.service is not None
+                yield Block(upstream_name, name, color, servers, path, asked, grpc, called)
 
 
 def _name_hosts(stack: Stack) -> Iterator[str]:

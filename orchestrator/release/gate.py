@@ -66,7 +66,11 @@ def _pass_by_requests(house: House, plan: Plan, emit: Emit) -> None:
     Gate(health, plan.order.version, house.clock, emit, warm=plan.warm).wait(
         plan.replicas,
         lambda name: house.admin.probe(
-            name.removeprefix(f"{stack}-"), health.path, health.timeout, health.headers
+            name.removeprefix(f"{stack}-"),
+            health.path,
+            health.timeout,
+            health.headers,
+            health.body,
         ),
         crashed,
         partial(explain, house, plan),

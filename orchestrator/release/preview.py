@@ -38,7 +38,12 @@ def prove_preview(house: House, plan: Plan) -> None:
             looked = house.clock.monotonic()
         try:
             answer = house.admin.preview(
-                order.service, plan.candidate.color, health.path, health.timeout, health.headers
+                order.service,
+                plan.candidate.color,
+                health.path,
+                health.timeout,
+                health.headers,
+                health.body,
             )
         except Unanswered as error:
             last = f"no answer ({error})"

@@ -103,7 +103,6 @@ def plan(run: Run, built: Built) -> Candidate:
                 previous=made.previous.version if made.previous else None,
                 unchanged=made.unchanged,
                 worker=made.service.is_worker,
-                grpc=made.service.speaks_grpc,
                 outgoing=len(made.outgoing),
             )
         )

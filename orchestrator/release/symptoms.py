@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError
-from orchestrator.gateway.admin import UNREACHED
+from orchestrator.gateway.admin import UNCALLED, UNREACHED
 from orchestrator.health import Reason, Verdict
 from orchestrator.release.candidate import find_candidate
 from orchestrator.sockets import SOCKETS, find_listeners, has_tables
@@ -82,9 +82,12 @@ def explain_listeners(sockets: str, port: int) -> Reason | None:
 def _explain_silence(
     house: House, container: Container, plan: Plan, last: Verdict
 ) -> Reason | None:
+    port = plan.service.health.port or plan.service.port
+    if last.detail == UNCALLED:
+        hint = "let it speak gRPC without TLS at `port`, or name in `health.port` a port that speaks HTTP/1.1"
+        return Reason(f"is reached at port {port}, and does not speak gRPC there", hint)
     if last.detail != UNREACHED:
         return None
-    port = plan.service.health.port or plan.service.port
     if port is None:
         return None
     return explain_listeners(house.engine.execute(container.id, SOCKETS).text, port)

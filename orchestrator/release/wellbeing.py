@@ -15,8 +15,10 @@ from orchestrator.health import judge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from orchestrator.asking import Answer
     from orchestrator.release.house import House
     from orchestrator.release.replica import Replica
+    from orchestrator.stack.health import Health
 
 PATIENCE = 2.0  # seconds for an answer
 CONNECTED = 6.0  # seconds within which NGINX says that it gets no connection
@@ -76,7 +78,7 @@ def _is_reached(house: House, replica: Replica) -> bool:
         return True
     health = service.health
     try:
-        answer = house.admin.probe(replica.probed, health.path, CONNECTED, health.headers)
+        answer = _ask(house, replica, health, CONNECTED)
     except Unanswered:
         return True
     return answer.status != HTTPStatus.BAD_GATEWAY or answer.text != UNREACHED
@@ -88,7 +90,11 @@ def _is_healthy(house: House, replica: Replica) -> bool:
         return service is not None
     health = service.health
     try:
-        answer = house.admin.probe(replica.probed, health.path, PATIENCE, health.headers)
+        answer = _ask(house, replica, health, PATIENCE)
     except Unanswered:
         return False
     return judge(answer, replica.version, health).healthy
+
+
+def _ask(house: House, replica: Replica, health: Health, within: float) -> Answer:
+    return house.admin.probe(replica.probed, health.path, within, health.headers, health.body)

@@ -8,6 +8,7 @@ from orchestrator.clock import poll
 from orchestrator.gateway.container import fit_gateway
 from orchestrator.stack import naming
 from orchestrator.stack.arrival import GUEST, choose_host, list_hosts
+from orchestrator.stack.calls import list_calls
 from orchestrator.stack.hosts import covers
 from orchestrator.stack.model import WitnessRequest
 from orchestrator.stack.quantities import HTTPS, write_port
@@ -102,12 +103,9 @@ def find_free_name(stack: Stack, table: CertificateTable, port: int) -> str | No
 
 
 def list_requests(service: Service) -> tuple[WitnessRequest, ...]:
-    """Return what a witness asks, each by a host that leads to the service.
-
-    Nothing where the service has no route, or is called by gRPC.
-    """
+    """Return what a witness asks, each by a host that leads to the service; nothing where it has no route."""
     if service.speaks_grpc:
-        return ()
+        return list_calls(service)
     usual = tuple(WitnessRequest(path=route.path) for route in service.routes[:1])
     return tuple(_address(request, service) for request in service.witness or usual)
 

@@ -93,7 +93,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         " the service is closed.",
         "init": "Whether the first process of a container is the engine's own, so that SIGTERM ends an"
         " app that does not handle it; `false` where an image's own init must be first.",
-        "witness": "Requests that prove each release; without any, GET of the first route.",
+        "witness": "Requests that prove each release; without any, GET of the first route. With `protocol: grpc`, calls by their"
+        " `path`, with an empty message.",
     },
     Part: {
         "entrypoint": "The program of the container, in place of the image's ENTRYPOINT and CMD.",
@@ -154,7 +155,9 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     },
     Health: {
         "path": "The path that is asked.",
-        "port": "The port that is asked; without it, the service's.",
+        "port": "The port that is asked; without it, the service's. Of an app that speaks gRPC, one that speaks HTTP/1.1.",
+        "service": "Which service gRPC's health protocol is asked for, with `protocol: grpc` and no `port` here; without"
+        " it, the app as a whole.",
         "host": "The `Host` of a question, for apps that answer by a name only.",
         "expect": "The status of a good answer, or several; without it, any 2xx.",
         "version": "Whether the `version` in an answer, where there is one, must be the one asked for.",

@@ -8,6 +8,7 @@ URL_PATH = r"^/([A-Za-z0-9._~-]+/)*[A-Za-z0-9._~-]*$"
 HOST = r"^([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$"
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PART = _LABEL.replace("(", "(?:")
+CALLED = r"^[A-Za-z0-9_./-]*$"  # a service of gRPC
 HOST_PATTERN = rf"^(\*\.)?({_LABEL}\.)*{_LABEL}$"
 REDIRECTED = r"^([a-z0-9*][a-z0-9*.-]*)?(/[A-Za-z0-9._~/-]*)?$"
 PUBLIC_URL = rf"^(https?)://((?:{_PART}\.)*{_PART}|\[[0-9a-f:.]+\])(?::([0-9]{{1,5}}))?/?$"
@@ -57,6 +58,7 @@ FORMS = {  # as faults describe them
     VERSION: "what an image tag may be: at most 128 letters, digits, `.`, `_` and `-`",
     URL_PATH: "a path such as `/notes/`, of letters, digits, `.`, `_`, `~`, `-` and single `/`",
     HOST: "a name and perhaps a port, such as `shop.example.org`",
+    CALLED: "a service of gRPC such as `shop.Orders`",
     HOST_PATTERN: "a host's name such as `shop.example` or `*.shop.example`, in lower case",
     REDIRECTED: "a host, a path or both: `www.shop.example`, `/old/` or `old.example/shop/`",
     PUBLIC_URL: "where clients come, such as `https://shop.example`: without a path",

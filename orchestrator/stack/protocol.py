@@ -14,6 +14,8 @@ from orchestrator.stack.worker import is_worker
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+OF_HTTP_WITNESS = ("method", "json", "expect")
+OF_HTTP_HEALTH = ("path", "expect", "version")
 OF_HTTP = ("strip_prefix", "methods", "cache", "buffering", "gzip", "websocket")  # of a route
 
 
@@ -23,6 +25,7 @@ def find_protocol_faults(
     """Yield what does not go with `protocol: grpc`."""
     tls = gateway.get("tls") if isinstance(gateway, dict) else None
     for name, service in services.items():
+        yield from _find_health(f"services.{quote(name)}.health", service)
         if service.get("protocol") == "grpc":
             yield from _find_faults(f"services.{quote(name)}", service)
             if isinstance(gateway, dict) and gateway.get("door") and not isinstance(tls, dict):
@@ -38,17 +41,35 @@ def _find_faults(place: str, service: Mapping[str, Any]) -> Iterator[Fault]:
     if is_worker(service):
         yield Fault(f"{place}.protocol", "a worker (it has no `port`) answers no requests")
         return
-    health = service.get("health")
-    port = health.get("port") if isinstance(health, dict) else None
-    if port is None or port == service["port"]:
-        yield Fault(
-            f"{place}.health.port",
-            "is required with `protocol: grpc`, and is not `port`: the gate asks by HTTP/1.1, so the"
-            " app tells its health at a port of its own",
-        )
-    if service.get("witness"):
-        yield Fault(f"{place}.witness", "asks by HTTP: a service with `protocol: grpc` has none")
+    witness = service.get("witness")
+    for position, request in enumerate(witness if isinstance(witness, list) else ()):
+        for key in OF_HTTP_WITNESS if isinstance(request, dict) else ():
+            if key in request:
+                told = "does not go with `protocol: grpc`: a call has a `path` only, and an empty message"
+                yield Fault(f"{place}.witness.{position}.{key}", told)
     yield from _find_http(place, service)
+
+
+def _find_health(place: str, service: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what is asked for by HTTP where gRPC's own health protocol is spoken, and the other way round."""
+    health = service.get("health")
+    if not isinstance(health, dict):
+        return
+    by_grpc = service.get("protocol") == "grpc" and not is_worker(service)
+    if "service" in health and (not by_grpc or health.get("port") is not None):
+        told = "is what gRPC's health protocol is asked for: it needs `protocol: grpc`, and no `health.port`"
+        yield Fault(f"{place}.service", told)
+    if by_grpc and health.get("port") == service["port"]:
+        told = (
+            "is `port`, which speaks gRPC: leave it out, and gRPC's health protocol is asked there"
+        )
+        yield Fault(f"{place}.port", told)
+    for key in OF_HTTP_HEALTH if by_grpc and health.get("port") is None else ():
+        if key in health:
+            told = (
+                "is of HTTP, and gRPC's health protocol is asked where no `health.port` speaks HTTP"
+            )
+            yield Fault(f"{place}.{key}", told)
 
 
 def _find_http(place: str, service: Mapping[str, Any]) -> Iterator[Fault]:

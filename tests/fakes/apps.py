@@ -26,6 +26,7 @@ class App:
     listens: str = "0.0.0.0"  # at any other address it is reached by nobody
     answers: str | None = None  # the version that it says it is; None: the one it was built as
     health_port: int = 0  # where its health is answered; 0: on its port
+    calls: bool = False  # it answers its health by gRPC
     redirects: str = ""  # its health leads to this place
     flaps: bool = False  # every other answer is an error
     prints: tuple[str, ...] = ("started",)
@@ -41,5 +42,7 @@ class App:
         if self.redirects:
             return 302, self.redirects
         good = age >= self.healthy_after and not (self.flaps and asked % 2)
+        if self.calls:
+            return 200, f"\0\0\0\0\2\x08{chr(1 if good else 2)}"
         body = {"version": self.answers or version, "status": "ok" if good else "starting"}
         return 200 if good else 503, json.dumps(body)

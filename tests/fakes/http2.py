@@ -1,4 +1,4 @@
-"""A little server that speaks HTTP/2 over TLS on loopback, and misbehaves on purpose."""
+"""A little server that speaks HTTP/2 on loopback, with TLS or without, and misbehaves on purpose."""
 
 from __future__ import annotations
 
@@ -45,6 +45,20 @@ class Asked:
             state.send_data(self.number, body, end_stream=True)
         return True
 
+    def tell(self, code: str, *, served: str = SERVED[1], message: bytes | None = None) -> bool:
+        """Answer a call of gRPC; its status comes behind the message, where there is one."""
+        state, number = self.line.state, self.number
+        head = [(":status", "200"), ("x-stackctl-served", served)]
+        if message is None:
+            state.send_headers(number, [*head, ("grpc-status", code)], end_stream=True)
+        else:
+            state.send_headers(number, head)
+            state.send_data(number, message)
+            state.send_headers(
+                number, [("grpc-status", code)] if code else [("x", "y")], end_stream=True
+            )
+        return True
+
     def begin(self) -> bool:
         """Send the head of an answer and a part of it."""
         self.line.state.send_headers(self.number, [(":status", "200"), SERVED])
@@ -72,7 +86,7 @@ class Asked:
 class Line:
     """One connection in HTTP/2."""
 
-    opened: ssl.SSLSocket
+    opened: socket.socket
     state: H2Connection = field(
         default_factory=lambda: H2Connection(H2Configuration(client_side=False))
     )
@@ -95,11 +109,16 @@ class Http2Server(Server):
     """
 
     def __init__(
-        self, context: ssl.SSLContext, behave2: Callable[[Asked], bool], *, speaks: bool = True
+        self,
+        context: ssl.SSLContext | None,
+        behave2: Callable[[Asked], bool],
+        *,
+        speaks: bool = True,
     ) -> None:
         super().__init__(lambda request: request.answer(GOOD))
         self.RequestHandlerClass = _SecureConversation
-        context.set_alpn_protocols(["h2", "http/1.1"] if speaks else ["http/1.1"])
+        if context is not None:
+            context.set_alpn_protocols(["h2", "http/1.1"] if speaks else ["http/1.1"])
         self.context, self.behave2 = context, behave2
         self.lines: list[Line] = []
         self.asked: list[Asked] = []
@@ -109,7 +128,8 @@ class _SecureConversation(Conversation):
     server: Http2Server
 
     def setup(self) -> None:
-        self.request = self.server.context.wrap_socket(self.request, server_side=True)
+        if self.server.context is not None:
+            self.request = self.server.context.wrap_socket(self.request, server_side=True)
         super().setup()
 
     def finish(self) -> None:
@@ -118,7 +138,8 @@ class _SecureConversation(Conversation):
         self.request.close()
 
     def handle(self) -> None:
-        if self.request.selected_alpn_protocol() != "h2":
+        context = self.server.context  # without TLS all begin with HTTP/2
+        if context is not None and self.request.selected_alpn_protocol() != "h2":
             with suppress(OSError):  # who leaves says no goodbye
                 super().handle()
             return

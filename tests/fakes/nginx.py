@@ -22,11 +22,13 @@ from orchestrator.gateway.admin import (
     NOWHERE,
     PAUSED,
     SERVED,
+    UNCALLED,
     UNREACHED,
     UPSTREAM,
 )
 from orchestrator.gateway.config import INNER, parse_config
 from orchestrator.gateway.files import LIVE, stops_users
+from orchestrator.grpc import CHECK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,7 +184,7 @@ class FakeNginx:
             waits = self._reach.unfinished(_servers(self.text, busy[1]))
             return httpx.Response(200, headers={BUSY: "REJECTED_DRY_RUN" if waits else NOBODY})
         if probe := re.fullmatch(r"/probe/([a-z0-9-]+)(/.*)", path):
-            return self._probe(probe[1], probe[2])
+            return self._probe(probe[1], probe[2], request.method)
         if preview := re.fullmatch(r"/preview/([a-z0-9-]+)/(blue|green)(/.*)", path):
             return self._preview(path, f"{preview[1]}_{preview[2]}")
         return self._answer_itself(path)
@@ -255,12 +257,16 @@ class FakeNginx:
             text = None
         return httpx.Response(404) if text is None else httpx.Response(200, text=text)
 
-    def _probe(self, replica: str, path: str) -> httpx.Response:
+    def _probe(self, replica: str, path: str, method: str) -> httpx.Response:
         """Ask the one replica of that name, for its health and nothing else."""
+        if method != ("POST" if path == CHECK else "GET"):
+            return httpx.Response(405)
         found = re.search(rf"\n +{replica}{re.escape(path)} ([\d.]+):(\d+);", self.text)
         if found is None:
             return httpx.Response(404)
         answer = self._pass_on([(found[1], int(found[2]))])
+        if path == CHECK and not answer.content.startswith(b"\0") and answer.is_success:
+            return httpx.Response(502, text=UNCALLED)
         return httpx.Response(502, text=UNREACHED) if answer.status_code == 502 else answer
 
     def _preview(self, path: str, upstream: str) -> httpx.Response:

@@ -11,7 +11,7 @@ from orchestrator.stack.model import WitnessRequest
 from tests.fakes.server import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from orchestrator.evidence.notes import Note
     from orchestrator.evidence.samples import Sample
@@ -25,13 +25,19 @@ WRITE = WitnessRequest(method="POST", path="/notes/search", json={"text": "witne
 class Observer:
     """A witness that runs, and all that it has said so far."""
 
-    def __init__(self, server: Server, keepalive: float, **wishes: Any) -> None:
+    def __init__(
+        self,
+        server: Server,
+        keepalive: float,
+        requests: Sequence[WitnessRequest] = (READ, WRITE),
+        **wishes: Any,
+    ) -> None:
         self.server = server
         self.samples: list[Sample] = []
         self.notes: list[Note] = []
         self._said = threading.Condition()
         self.witness = Witness(
-            server.address, [READ, WRITE], keepalive, self._hear, on_note=self._read, **wishes
+            server.address, requests, keepalive, self._hear, on_note=self._read, **wishes
         )
 
     def await_said(self, enough: Callable[[], bool]) -> None:

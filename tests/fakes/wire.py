@@ -23,12 +23,15 @@ def ask_by(listen: Callable[[httpx.Request], httpx.Response]) -> Ask:
         *,
         method: str = "GET",
         headers: Mapping[str, str] = {},
+        body: bytes = b"",
         largest: int = LARGEST,
     ) -> Answer:
         host, port = where
         try:
             answer = listen(
-                httpx.Request(method, _url(f"http://{host}:{port}{path}"), headers=headers)
+                httpx.Request(
+                    method, _url(f"http://{host}:{port}{path}"), headers=headers, content=body
+                )
             )
         except httpx.TransportError as error:
             raise Unanswered(type(error).__name__) from error

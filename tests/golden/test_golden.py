@@ -415,15 +415,45 @@ def test_the_host_can_ask_each_color_and_replica(case: Case) -> None:
         ]
         for service, color, _ in colors(case)
     }
-    assert rows(config.http, "$stackctl_address") == {"default": ""} | {
-        f"{service}-{color}-{number}{health.path}": f"{address}:{health.port or upstream.port}"
-        for service, color, upstream in colors(case)
-        for number, address in enumerate(upstream.addresses, start=1)
-        for health in [case.stack.services[service].health]
-    }
-    (probe,) = (say(block) for path, block in admin.items() if "/probe/" in path)
+    assert rows(config.http, "$stackctl_address") == {"default": ""} | probed(case, by_grpc=False)
+    *calls, probe = (say(block) for path, block in admin.items() if "/probe/" in path)
     assert probe[0] == ("if", "$stackctl_address", "=", "", "return", "404")
     assert ("proxy_pass", "http://$stackctl_address$stackctl_path") in probe
+    assert bool(calls) is asks_by_grpc(case)
+    for call in calls:
+        assert call[:5] == [
+            ("if", "$stackctl_callee", "=", "", "return", "404"),
+            *BY_CALL,
+            ("grpc_pass", "grpc://$stackctl_callee"),
+        ]
+        assert rows(config.http, "$stackctl_callee") == {"default": ""} | probed(case, by_grpc=True)
+
+
+def test_a_post_reaches_the_health_service_of_grpc_only() -> None:
+    """At no other path of the admin listener, and not at all where no service is asked so."""
+    (case,) = (case for case in CASES if case.name == "grpc_health")
+    asked = rows(case.read().http, "$stackctl_unasked")
+    assert asked.pop("default") == "1"
+
+    def takes(line: str) -> bool:
+        return any(re.search(pattern.removeprefix("~"), line) for pattern in asked)
+
+    check = "/grpc.health.v1.Health/Check"
+    assert {*asked.values()} == {"0"}
+    assert takes("GET /serving")
+    assert takes("HEAD /serving")
+    assert takes(f"POST /probe/calls-blue-1{check}")
+    assert takes(f"POST /preview/calls/blue{check}")
+    for path in (
+        check,
+        "/serving",
+        "/probe/calls-blue-1/shop.Orders/Buy",
+        f"/probe/calls-blue-1/a{check}",
+        f"/probe/calls-blue-1{check}s",
+        f"/preview/calls/red{check}",
+    ):
+        assert not takes(f"POST {path}")
+        assert not takes(f"PUT {path}")
 
 
 @each_case
@@ -476,7 +506,9 @@ def test_the_admin_listener_is_for_the_host(case: Case) -> None:
         ("if", "$stackctl_stranger", "return", "403"),
         ("if", "$stackctl_misnamed", "return", "403"),
         ("if", "$stackctl_led", "return", "403"),
-        ("if", "$request_method", "!~", "^(GET|HEAD)$", "return", "405"),
+        ("if", "$stackctl_unasked", "return", "405")
+        if asks_by_grpc(case)
+        else ("if", "$request_method", "!~", "^(GET|HEAD)$", "return", "405"),
     ]
     called = rows(config.http, "$stackctl_misnamed")
     hosts = {one.health.host for one in case.stack.services.values() if one.health.host}
@@ -507,8 +539,33 @@ def calls(case: Case, wanted: Mapping[str, tuple[str, Route]] | None = None) -> 
     return any(case.stack.services[name].speaks_grpc for name in services)
 
 
+BY_CALL = [
+    ("if", "$request_method", "!=", "POST", "return", "405"),
+    ("client_max_body_size", "1k"),
+    ("rewrite", "^", "/grpc.health.v1.Health/Check", "break"),
+]
+
+
+def probed(case: Case, *, by_grpc: bool) -> dict[str, str]:
+    """Return where each replica is asked for its health, by its name and the path."""
+    return {
+        f"{service}-{color}-{number}{health.path}": f"{address}:{health.port or upstream.port}"
+        for service, color, upstream in colors(case)
+        for number, address in enumerate(upstream.addresses, start=1)
+        for health in [case.stack.services[service].health]
+        if (health.service is not None) is by_grpc
+    }
+
+
+def asks_by_grpc(case: Case) -> bool:
+    """Whether any service is asked for its health by gRPC."""
+    return any(one.health.service is not None for one in case.stack.services.values())
+
+
 def previewed(case: Case, service: str, color: str) -> list[Said]:
-    """Return how a color is asked; one that speaks gRPC need only take the connection."""
+    """Return how a color is asked; one that speaks gRPC and is asked elsewhere need only take the connection."""
+    if case.stack.services[service].health.service is not None:
+        return [*BY_CALL, ("grpc_pass", f"grpc://{service}_{color}")]
     if case.stack.services[service].speaks_grpc:
         return [("grpc_pass", f"grpc://{service}_{color}"), ("error_page", "502", "=", "@spoken")]
     path = case.stack.services[service].health.path

@@ -30,6 +30,7 @@ LAYERS = {  # each imports from below; parts of the world not from each other
     "errors": GROUND,
     "events": GROUND,
     "files": GROUND,
+    "grpc": GROUND,
     "outline": GROUND,
     "pages": GROUND,
     "reading": EDGE,

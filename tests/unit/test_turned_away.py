@@ -30,6 +30,13 @@ def test_who_was_told_to_come_back_is_counted_apart() -> None:
     assert sum(drawn["versions"]["closed"]["failed"]) == 0
 
 
+def test_so_is_a_call_of_grpc() -> None:
+    """Whose status says the same."""
+    call = replace(REFUSED, request="gRPC /a.A/B", status=14, lost="status 14, expected 0")
+    figures = count([call, replace(call, served="web_blue/v1")], closed=[CLOSED])
+    assert (figures.turned_away, figures.lost) == (1, 1)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

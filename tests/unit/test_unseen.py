@@ -90,6 +90,13 @@ def test_without_an_answer_of_its_kind_only_200_is_right() -> None:
         assert count(resolve([UNSEEN], {"unseen-1": Trace(status, "web_blue")})).lost == lost
 
 
+def test_the_log_has_no_status_of_a_call() -> None:
+    """To HTTP each answer to one is 200, also one that says that nobody was reached."""
+    call = replace(UNSEEN, request="gRPC /a.A/B")
+    good = replace(GOOD, request="gRPC /a.A/B", status=0)
+    assert resolve([good, call], {"unseen-1": Trace(200, "web_blue")}) == [good, call]
+
+
 def test_the_log_is_asked_at_the_end_and_recorded(tmp_path: Path) -> None:
     """By the names of requests that were not seen; a line of another one says nothing."""
     record = Record.begin(tmp_path / "releases", "web", "v2", FakeClock())

@@ -1,5 +1,6 @@
 """A service that answers calls of gRPC at 50051, without TLS, and tells its health by HTTP at 8080.
 
+It answers gRPC's health protocol too, for the app as a whole and for `calls.Calls`, which `DISMISSED` keeps from serving.
 `Version` answers which version it is, `Slow` a second later, `Never` not at all, and `Refuse` with status 5.
 """
 
@@ -21,6 +22,10 @@ from h2.exceptions import ProtocolError
 VERSION = os.environ.get("SERVICE_VERSION", "dev")
 MESSAGE = b"\0" + len(VERSION).to_bytes(4) + VERSION.encode()
 NOT_FOUND = "5"
+UNIMPLEMENTED = "12"
+KNOWN = ("Version", "Slow", "Check")
+STATE = 2 if os.environ.get("DISMISSED") else 1  # not serving, serving
+SERVING = bytes([0, 0, 0, 0, 2, 8, STATE])
 
 
 class Health(BaseHTTPRequestHandler):
@@ -46,6 +51,7 @@ class Line:
         self._state = H2Connection(H2Configuration(client_side=False))
         self._one = threading.Lock()  # at the state
         self._methods: dict[int, str] = {}
+        self._messages: dict[int, bytes] = {}
 
     def serve(self) -> None:
         """Answer each call until it closes."""
@@ -68,24 +74,30 @@ class Line:
                 self._state.send_headers(event.stream_id, [(":status", "405")], end_stream=True)
                 del self._methods[event.stream_id]
         elif isinstance(event, DataReceived):
+            self._messages[event.stream_id] = self._messages.get(event.stream_id, b"") + event.data
             self._state.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         elif isinstance(event, StreamEnded) and event.stream_id in self._methods:
             method = self._methods.pop(event.stream_id)
-            threading.Thread(target=self._answer, args=(event.stream_id, method)).start()
+            message = self._messages.pop(event.stream_id, b"")
+            threading.Thread(target=self._answer, args=(event.stream_id, method, message)).start()
 
-    def _answer(self, number: int, method: str) -> None:
+    def _answer(self, number: int, method: str, message: bytes) -> None:
         if method == "Never":
             return
         if method == "Slow":
             time.sleep(1)  # noqa: TID251  being slow is what it is for
         head = [(":status", "200"), ("content-type", "application/grpc")]
         with self._one, suppress(OSError, ProtocolError):
-            if method == "Refuse":
+            unknown = method == "Check" and message[7:] not in (b"", b"calls.Calls")
+            if method == "Refuse" or unknown:
                 told = [("grpc-status", NOT_FOUND), ("grpc-message", "there is none")]
+                self._state.send_headers(number, [*head, *told], end_stream=True)
+            elif method not in KNOWN:
+                told = [("grpc-status", UNIMPLEMENTED), ("grpc-message", "unknown method")]
                 self._state.send_headers(number, [*head, *told], end_stream=True)
             else:
                 self._state.send_headers(number, head)
-                self._state.send_data(number, MESSAGE)
+                self._state.send_data(number, SERVING if method == "Check" else MESSAGE)
                 self._state.send_headers(number, [("grpc-status", "0")], end_stream=True)
             self._flush()
 
