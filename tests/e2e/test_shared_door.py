@@ -2,111 +2,26 @@
 
 from __future__ import annotations
 
-import http.client
 import secrets
-import threading
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import docker
 import pytest
 from websockets.sync.client import connect
 
 from orchestrator.asking import Unanswered, ask_once
 from orchestrator.stack import naming
 from tests.e2e.load import under_load
-from tests.e2e.operator import Operator, describe_app, wait_until
+from tests.e2e.operator import Operator, wait_until
+from tests.e2e.tenants import DOOR, Tenant, remove_door, strict_user
 from tests.e2e.tls import HOST, Door
 from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from orchestrator.asking import Answer
-
 pytestmark = pytest.mark.xdist_group("shared door")  # of which an engine has one
 SHOP = "shop.example"
-DOOR = "stackctl.door-gateway"
-
-
-@dataclass
-class Tenant:
-    """A stack behind the shared door."""
-
-    operator: Operator
-    host: str
-    ports: tuple[int, int]
-    secured: Door | None = None
-
-    @property
-    def door(self) -> Door:
-        """Return its way in by TLS."""
-        assert self.secured is not None
-        return self.secured
-
-    def write(self, *hosts: str, **service: object) -> None:
-        """Write stack.yaml: an app for its host, or for others."""
-        listen, tls = self.ports
-        app = describe_app("/") | {"replicas": 1, "hosts": list(hosts or (self.host,)), **service}
-        self.operator.write_services({"app": app})
-        stack = self.operator.read()
-        del stack["gateway"]["listen"]
-        stack["gateway"]["door"] = {"listen": f"127.0.0.1:{listen}", "tls": f"127.0.0.1:{tls}"}
-        if self.secured:
-            keys = self.secured.keys(redirect=False)
-            stack["gateway"]["tls"] = {key: keys[key] for key in keys if key != "listen"}
-        self.operator.write(stack)
-
-    def ask(self, path: str = "/", host: str = "", **how: Any) -> Answer:
-        """Ask at the door, by this stack's host or another one. Raises Unanswered."""
-        where = ("127.0.0.1", self.ports[0])
-        return ask_once(where, path, 30, headers={"Host": host or self.host}, **how)
-
-    def serving(self) -> str:
-        """Return the version that users get, or the status of what they get instead."""
-        answer = self.ask()
-        return str(answer.json()["version"]) if answer.good else str(answer.status)
-
-
-@dataclass
-class Visits:
-    """What a user got who keeps a connection."""
-
-    answered: int = 0
-    failed: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def strict_user(tenant: Tenant) -> Iterator[Visits]:
-    """Ask again and again by HTTP/1.1 on kept connections: each request counts, and none is repeated."""
-    visits, over = Visits(), threading.Event()
-
-    def come() -> None:
-        while not over.is_set():
-            with closing(
-                http.client.HTTPConnection("127.0.0.1", tenant.ports[0], timeout=30)
-            ) as to:
-                try:
-                    while not over.is_set():
-                        to.request("POST", "/", body=b"{}", headers={"Host": tenant.host})
-                        answer = to.getresponse()
-                        answer.read()
-                        if answer.status != 200:
-                            visits.failed.append(str(answer.status))
-                        visits.answered += 1
-                        if answer.headers["Connection"] == "close":
-                            break
-                except (OSError, http.client.HTTPException) as error:
-                    visits.failed.append(repr(error))
-
-    thread = threading.Thread(target=come)
-    thread.start()
-    try:
-        yield visits
-    finally:
-        over.set()
-        thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -127,21 +42,6 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tenant, 
             tenant.write()
             tenant.operator.up()
         yield shop, blog
-
-
-def remove_door() -> None:
-    """Leave nothing of the door, whatever state it is in."""
-    engine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
-    label = {"label": f"{naming.STACK}={naming.SHARED}"}
-    for container in engine.containers(all=True, filters=label):
-        engine.remove_container(container["Id"], force=True, v=True)
-    for network in engine.networks(filters=label):
-        for name in engine.inspect_network(network["Id"])["Containers"]:
-            engine.disconnect_container_from_network(name, network["Id"], force=True)
-        engine.remove_network(network["Id"])
-    for volume in engine.volumes(filters=label)["Volumes"] or ():
-        engine.remove_volume(volume["Name"])
-    engine.close()
 
 
 def test_a_release_behind_the_door_is_proven_through_it(tenants: tuple[Tenant, Tenant]) -> None:
@@ -214,6 +114,20 @@ def test_what_becomes_of_one_stack_is_nothing_to_the_other(
     assert visits.failed == []
     assert visits.answered > 100
     assert (load.sent > 300, load.failed) == (True, 0)
+
+
+def test_who_comes_from_the_machine_itself_is_let_in(tenants: tuple[Tenant, Tenant]) -> None:
+    """Where a route names `127.0.0.1`, and not by a claim of one's own."""
+    shop, _ = tenants
+    lists = {"/host/": ["127.0.0.1"], "/office/": ["203.0.113.0/24"]}
+    routes = [{"path": path, "allow": allow} for path, allow in lists.items()]
+    shop.write(SHOP, "*.shop.example", routes=[{"path": "/"}, *routes])
+    shop.operator.up()
+    assert [shop.ask(path).status for path in ("/", *lists)] == [200, 200, 403]
+    claimed = {"Host": SHOP, "X-Forwarded-For": "203.0.113.7"}
+    assert ask_once(("127.0.0.1", shop.ports[0]), "/office/", 30, headers=claimed).status == 403
+    shop.write(SHOP, "*.shop.example")
+    shop.operator.up()
 
 
 def test_a_door_is_where_all_its_stacks_say(tenants: tuple[Tenant, Tenant]) -> None:
