@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import json
 import secrets
 import threading
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import docker
 import pytest
 from websockets.sync.client import connect
 
@@ -17,6 +17,7 @@ from orchestrator.asking import Unanswered, ask_once
 from orchestrator.stack import naming
 from tests.e2e.load import under_load
 from tests.e2e.operator import Operator, describe_app, wait_until
+from tests.e2e.shared import DOOR, remove_door
 from tests.e2e.tls import HOST, Door
 from tests.ports import free_port
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("shared door")  # of which an engine has one
 SHOP = "shop.example"
-DOOR = "stackctl.door-gateway"
 
 
 @dataclass
@@ -129,21 +129,6 @@ def tenants(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Tenant, 
         yield shop, blog
 
 
-def remove_door() -> None:
-    """Leave nothing of the door, whatever state it is in."""
-    engine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
-    label = {"label": f"{naming.STACK}={naming.SHARED}"}
-    for container in engine.containers(all=True, filters=label):
-        engine.remove_container(container["Id"], force=True, v=True)
-    for network in engine.networks(filters=label):
-        for name in engine.inspect_network(network["Id"])["Containers"]:
-            engine.disconnect_container_from_network(name, network["Id"], force=True)
-        engine.remove_network(network["Id"])
-    for volume in engine.volumes(filters=label)["Volumes"] or ():
-        engine.remove_volume(volume["Name"])
-    engine.close()
-
-
 def test_a_release_behind_the_door_is_proven_through_it(tenants: tuple[Tenant, Tenant]) -> None:
     """By both of its ways; the app is told of the client, and the door's config stays as it was."""
     shop, blog = tenants
@@ -164,6 +149,44 @@ def test_a_release_behind_the_door_is_proven_through_it(tenants: tuple[Tenant, T
     assert blog.door.ask(host=HOST, told=SHOP).status == 421
     with pytest.raises(OSError, match=r"EOF|reset"):
         blog.door.connect(blog.door.trust(), "nobody.example")
+
+
+# Asks the gateway of the stack as its door would, and prints which address the app was told: with TLS and without.
+FORGER = """
+import json, socket, ssl, sys
+host, door = sys.argv[1:]
+lies = "X-Forwarded-For: 203.0.113.9\\r\\nX-Real-IP: 203.0.113.9\\r\\n"
+asked = f"GET / HTTP/1.1\\r\\nHost: {host}\\r\\nX-Echo: 1\\r\\n{lies}Connection: close\\r\\n\\r\\n"
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def ask(port, first):
+    try:
+        wire = socket.create_connection(("gateway", port), timeout=10)
+        wire.sendall(first)
+        own = wire.getsockname()[0]
+        if port == 8443:
+            wire = context.wrap_socket(wire, server_hostname=host)
+        wire.sendall(asked.encode())
+        answer = b"".join(iter(lambda: wire.recv(65536), b""))
+        headers = dict(json.loads(answer.partition(b"\\r\\n\\r\\n")[2])["headers"])
+        return "itself" if headers["X-Forwarded-For"] == headers["X-Real-IP"] == own else "another"
+    except OSError:
+        return "nobody"
+forged = f"PROXY TCP4 203.0.113.9 {door} 40000 8443\\r\\n".encode()
+print(json.dumps([ask(8443, forged), ask(8443, b""), ask(8080, b"")]))
+"""
+
+
+def test_nobody_but_the_door_says_who_a_client_is(tenants: tuple[Tenant, Tenant]) -> None:
+    """A service that asks its own gateway as the door does is taken for itself."""
+    _, blog = tenants
+    engine = blog.operator.engine
+    door = engine.inspect_container(DOOR)["NetworkSettings"]["Networks"]
+    (own,) = [n for n in blog.operator.containers() if "-app-" in n]
+    front = door[naming.network_name(naming.SHARED)]["IPAddress"]
+    asked = engine.exec_create(own, ["python", "-c", FORGER, HOST, front])
+    printed = engine.exec_start(asked["Id"]).decode()
+    assert json.loads(printed) == ["itself", "nobody", "itself"]
 
 
 def told_client(tenant: Tenant, *lies: str) -> str:
