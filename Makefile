@@ -65,7 +65,7 @@ faults: setup ## every fault at every boundary of a release, on engines of its o
 soak: setup ## 60 deploys and 15 rollbacks under load: nothing lost, nothing left behind; writes reports/SOAK.md
 	$(BIN)/python -m tests.soak
 
-hostile: setup ## attack the reference stack beside honest users; writes reports/HOSTILE.md
+hostile: setup ## attack the reference stack, and doors with TLS, beside honest users; writes reports/HOSTILE.md
 	$(BIN)/python -m tests.hostile
 
 audit: ## ask whether vulnerabilities are known of what the lock files name

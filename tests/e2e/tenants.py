@@ -8,10 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import docker
-
 from orchestrator.asking import ask_once
-from orchestrator.stack import naming
 from tests.e2e.operator import Operator, describe_app
 
 if TYPE_CHECKING:
@@ -19,8 +16,6 @@ if TYPE_CHECKING:
 
     from orchestrator.asking import Answer
     from tests.e2e.tls import Door
-
-DOOR = "stackctl.door-gateway"
 
 
 @dataclass
@@ -107,18 +102,3 @@ def strict_user(tenant: Tenant) -> Iterator[Visits]:
     finally:
         over.set()
         thread.join()
-
-
-def remove_door() -> None:
-    """Leave nothing of the door, whatever state it is in."""
-    engine = docker.APIClient(version="auto", **docker.utils.kwargs_from_env())
-    label = {"label": f"{naming.STACK}={naming.SHARED}"}
-    for container in engine.containers(all=True, filters=label):
-        engine.remove_container(container["Id"], force=True, v=True)
-    for network in engine.networks(filters=label):
-        for name in engine.inspect_network(network["Id"])["Containers"]:
-            engine.disconnect_container_from_network(name, network["Id"], force=True)
-        engine.remove_network(network["Id"])
-    for volume in engine.volumes(filters=label)["Volumes"] or ():
-        engine.remove_volume(volume["Name"])
-    engine.close()

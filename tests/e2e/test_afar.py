@@ -12,7 +12,8 @@ import pytest
 from orchestrator.asking import ask_once
 from tests.e2e.afar import FarEngine, assert_released, follow_logs, measure, release_anew
 from tests.e2e.operator import EVERY_BYTE, PATIENCE, STACKCTL, Operator, wait_for
-from tests.e2e.tenants import DOOR, Tenant, remove_door, strict_user
+from tests.e2e.shared import DOOR, remove_door
+from tests.e2e.tenants import Tenant, strict_user
 from tests.ports import free_port
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ import pytest
 from orchestrator.evidence.wire import to_errand
 from orchestrator.evidence.witness import STRANGER
 from tests.e2e.operator import Operator, wait_until
+from tests.e2e.shared import remove_door
 from tests.e2e.strict import KEPT, AnyDoor, Crowd
-from tests.e2e.tenants import Tenant, remove_door, strict_user
+from tests.e2e.tenants import Tenant, strict_user
 from tests.fakes.observer import WRITE
 from tests.pebble import Pebble
 from tests.ports import free_port

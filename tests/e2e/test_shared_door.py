@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from orchestrator.asking import Unanswered, ask_once
 from orchestrator.stack import naming
 from tests.e2e.load import under_load
 from tests.e2e.operator import Operator, wait_until
-from tests.e2e.tenants import DOOR, Tenant, remove_door, strict_user
+from tests.e2e.shared import DOOR, remove_door
+from tests.e2e.tenants import Tenant, strict_user
 from tests.e2e.tls import HOST, Door
 from tests.ports import free_port
 
@@ -64,6 +66,44 @@ def test_a_release_behind_the_door_is_proven_through_it(tenants: tuple[Tenant, T
     assert blog.door.ask(host=HOST, told=SHOP).status == 421
     with pytest.raises(OSError, match=r"EOF|reset"):
         blog.door.connect(blog.door.trust(), "nobody.example")
+
+
+# Asks the gateway of the stack as its door would, and prints which address the app was told: with TLS and without.
+FORGER = """
+import json, socket, ssl, sys
+host, door = sys.argv[1:]
+lies = "X-Forwarded-For: 203.0.113.9\\r\\nX-Real-IP: 203.0.113.9\\r\\n"
+asked = f"GET / HTTP/1.1\\r\\nHost: {host}\\r\\nX-Echo: 1\\r\\n{lies}Connection: close\\r\\n\\r\\n"
+context = ssl.create_default_context()
+context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def ask(port, first):
+    try:
+        wire = socket.create_connection(("gateway", port), timeout=10)
+        wire.sendall(first)
+        own = wire.getsockname()[0]
+        if port == 8443:
+            wire = context.wrap_socket(wire, server_hostname=host)
+        wire.sendall(asked.encode())
+        answer = b"".join(iter(lambda: wire.recv(65536), b""))
+        headers = dict(json.loads(answer.partition(b"\\r\\n\\r\\n")[2])["headers"])
+        return "itself" if headers["X-Forwarded-For"] == headers["X-Real-IP"] == own else "another"
+    except OSError:
+        return "nobody"
+forged = f"PROXY TCP4 203.0.113.9 {door} 40000 8443\\r\\n".encode()
+print(json.dumps([ask(8443, forged), ask(8443, b""), ask(8080, b"")]))
+"""
+
+
+def test_nobody_but_the_door_says_who_a_client_is(tenants: tuple[Tenant, Tenant]) -> None:
+    """A service that asks its own gateway as the door does is taken for itself."""
+    _, blog = tenants
+    engine = blog.operator.engine
+    door = engine.inspect_container(DOOR)["NetworkSettings"]["Networks"]
+    (own,) = [n for n in blog.operator.containers() if "-app-" in n]
+    front = door[naming.network_name(naming.SHARED)]["IPAddress"]
+    asked = engine.exec_create(own, ["python", "-c", FORGER, HOST, front])
+    printed = engine.exec_start(asked["Id"]).decode()
+    assert json.loads(printed) == ["itself", "nobody", "itself"]
 
 
 def told_client(tenant: Tenant, *lies: str) -> str:

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import (
+    ConnectionTerminated,
+    DataReceived,
+    ResponseReceived,
+    StreamEnded,
+    StreamReset,
+)
 
 from orchestrator.evidence.wire import to_errand
 from orchestrator.evidence.witness import STRANGER
@@ -64,6 +73,69 @@ def test_what_stack_yaml_switches_off_is_off(door: Door) -> None:
         assert opened.selected_alpn_protocol() == "http/1.1"
     assert ask_plainly(door.operator).status == 200
     assert door.ask().headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+HIDDEN = b"0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def ask_by_http2(
+    door: Door, *fields: tuple[str, str], body: bytes = b"", method: str = "POST", host: str = HOST
+) -> tuple[str, dict[str, str]]:
+    """Send what no client should; return the status, or `ended`, and the headers that the app got."""
+    lines = [(":method", method), (":scheme", "https"), (":authority", host), (":path", "/")]
+    lenient = H2Configuration(validate_outbound_headers=False, normalize_outbound_headers=False)
+    state = H2Connection(lenient)
+    state.initiate_connection()
+    state.send_headers(1, [*lines, ("x-echo", "1"), *fields], end_stream=not body)
+    if body:
+        state.send_data(1, body, end_stream=True)
+    status, told = "ended", b""
+    with closing(door.connect(door.trust("h2"))) as wire:
+        wire.sendall(state.data_to_send())
+        while piece := wire.recv(65536):
+            for event in state.receive_data(piece):
+                if isinstance(event, ResponseReceived):
+                    status = dict(event.headers)[b":status"].decode()
+                elif isinstance(event, DataReceived):
+                    told += event.data
+                elif isinstance(event, StreamEnded | StreamReset | ConnectionTerminated):
+                    headers = json.loads(told).get("headers", ()) if status == "200" else ()
+                    return status, {name.lower(): value for name, value in headers}
+    return status, {}
+
+
+def test_no_request_by_http2_hides_another_one(operator: Operator) -> None:
+    """What says two things of its end or its host is refused; what HTTP/1.1 would read otherwise is not passed on."""
+    door = Door(operator)
+    operator.write_stack({"replicas": 1}, tls=door.keys())
+    operator.up()
+    before = json.loads(door.ask().body)["number"]
+    refused = [
+        ask_by_http2(door, ("content-length", "5"), body=HIDDEN),
+        ask_by_http2(door, ("content-length", "99"), body=HIDDEN),
+        ask_by_http2(door, ("content-length", "5"), ("content-length", "6"), body=HIDDEN),
+        ask_by_http2(door, ("content-length", "+5"), body=HIDDEN),
+        ask_by_http2(door, ("host", "elsewhere.example")),
+        ask_by_http2(door, ("x-a", "b\r\nX-Forwarded-For: 203.0.113.9")),
+        ask_by_http2(door, ("x-a\r\nx-b", "c")),
+        ask_by_http2(door, ("x-a: b", "c")),
+        ask_by_http2(door, method="GET /hidden HTTP/1.1\r\nx:"),
+    ]
+    assert {status for status, _ in refused} == {"400"}, refused
+    odd = {"te": "chunked", "connection": "x-forwarded-for", "upgrade": "h2c", "keep-alive": "1"}
+    passed = [
+        ask_by_http2(door, ("transfer-encoding", "chunked"), body=HIDDEN),
+        ask_by_http2(door, *odd.items(), ("x_forwarded_for", "203.0.113.9"), body=HIDDEN),
+        ask_by_http2(door, ("x.forwarded.for", "203.0.113.9"), body=HIDDEN),
+    ]
+    for status, headers in passed:
+        assert status == "200"
+        assert headers["content-length"] == str(len(HIDDEN))
+        known = {"transfer-encoding", "upgrade", "x_forwarded_for", "x.forwarded.for", "keep-alive"}
+        assert headers.keys().isdisjoint(known), headers
+        assert headers.get("connection", "close") == "close"
+    assert json.loads(door.ask().body)["number"] == before + 1
+    assert ask_by_http2(door, method="GET", host="elsewhere.example")[0] == "421"
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])

@@ -1,6 +1,6 @@
 """An attack on the gateway, from a container beside it: NAME, host, port, seconds and a target.
 
-It runs alone in a container with nothing but Python, and prints what it was given as one JSON object.
+It runs in a container with nothing but Python and the modules here that it imports, and prints what it was given as one JSON object.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import resource
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -15,6 +16,8 @@ import uuid
 from collections import Counter
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING
+
+from tests.hostile import secure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,14 +58,17 @@ class Attack:
         with self._lock:
             self.got[what] += 1
 
-    def hold(self, number: int, request: bytes, *, drip: bytes = b"", reads: bool = True) -> None:
+    def hold(
+        self,
+        number: int,
+        request: bytes,
+        *,
+        drip: bytes = b"",
+        connect: Callable[[], socket.socket] | None = None,
+    ) -> None:
         """Open so many connections that send a request, and stay until the time is over."""
-        threads = [
-            threading.Thread(
-                target=self.open_some, args=(number // OPENERS, request), kwargs={"reads": reads}
-            )
-            for _ in range(OPENERS)
-        ]
+        each = (number // OPENERS, request, connect)
+        threads = [threading.Thread(target=self.open_some, args=each) for _ in range(OPENERS)]
         run_all(threads)
         while self.left > 0:
             self.wait(DRIP_EVERY)
@@ -75,17 +81,15 @@ class Attack:
             self.note("open at the end" if is_open(wire) else "closed at the end")
             wire.close()
 
-    def open_some(self, number: int, request: bytes, *, reads: bool = True) -> None:
+    def open_some(
+        self, number: int, request: bytes, connect: Callable[[], socket.socket] | None = None
+    ) -> None:
         """Open so many connections one after the other, each with this request."""
         for _ in range(number):
             if self.left <= 0:
                 return
-            wire = socket.socket()
-            wire.settimeout(PATIENCE)
-            if not reads:
-                wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             try:
-                wire.connect(self.door)
+                wire = connect() if connect else self.connect()
                 wire.sendall(request)
                 self.note("sent")
             except OSError:
@@ -93,6 +97,15 @@ class Attack:
                 continue
             with self._lock:
                 self._open.append(wire)
+
+    def connect(self, *, reads: bool = True) -> socket.socket:
+        """Connect, as somebody who reads or not. Raises OSError."""
+        wire = socket.socket()
+        wire.settimeout(PATIENCE)
+        if not reads:
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        wire.connect(self.door)
+        return wire
 
     def press(self, threads: int, send: Callable[[HTTPConnection], int]) -> None:
         """Send requests as fast as they are answered, over so many connections."""
@@ -140,7 +153,7 @@ def is_open(wire: socket.socket) -> bool:
     try:
         while wire.recv(65536):
             pass
-    except BlockingIOError:
+    except (BlockingIOError, ssl.SSLWantReadError):
         return True
     except OSError:
         return False
@@ -170,7 +183,7 @@ def heads(attack: Attack) -> None:
 
 def readers(attack: Attack) -> None:
     """Clients that ask for a large file and read nothing of it."""
-    attack.hold(40, get(attack.target), reads=False)
+    attack.hold(40, get(attack.target), connect=lambda: attack.connect(reads=False))
 
 
 def streams(attack: Attack) -> None:
@@ -242,7 +255,7 @@ def main(name: str, host: str, port: str, seconds: str, target: str) -> None:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     attack = Attack((host, int(port)), float(seconds), target)
-    {each.__name__: each for each in ATTACKS}[name](attack)
+    {each.__name__: each for each in (*ATTACKS, *secure.ATTACKS)}[name](attack)
     print(json.dumps(attack.got))
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.soak import host
-from tests.soak.census import find_master
 from tests.soak.switches import list_workers
 
 if TYPE_CHECKING:
@@ -30,8 +29,10 @@ class Use(NamedTuple):
 class Gauge:
     """Looks now and then; `rest` is what it saw first, `most` the largest of each figure."""
 
-    def __init__(self, operator: Operator) -> None:
-        self._master = find_master(operator)
+    def __init__(self, operator: Operator, *gateways: str) -> None:
+        """Look at the NGINX of these containers."""
+        inspect = operator.engine.inspect_container
+        self._masters = [inspect(gateway)["State"]["Pid"] for gateway in gateways]
         self._root = str(operator.engine.info()["DockerRootDir"])
         self._over = threading.Event()
         self.rest = self.most = self._look()
@@ -52,8 +53,9 @@ class Gauge:
             self.most = Use(*map(max, self.most, self._look()))
 
     def _look(self) -> Use:
-        workers = list_workers(self._master)
-        pids = [self._master, *workers.accepting, *workers.leaving]
+        pids = [*self._masters]
+        for workers in map(list_workers, self._masters):
+            pids += [*workers.accepting, *workers.leaving]
         disk = os.statvfs(self._root)
         used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize / MIB
         return Use(sum(host.read_memory(pid, "RssAnon") for pid in pids), used)

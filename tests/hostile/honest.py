@@ -1,4 +1,4 @@
-"""Forty users of the platform who mean no harm. Nobody sends anything twice."""
+"""Users who mean no harm, and forty of the platform. Nobody sends anything twice."""
 
 from __future__ import annotations
 
@@ -43,26 +43,15 @@ class Account:
                 self.lost[f"{name}: {problem}"] += 1
 
 
-class Honest:
-    """Users behind one address: most read, some search, log in, listen or send files."""
+Habit = tuple[int, float, str, "Callable[[], object]"]  # users, seconds between, what, how
 
-    def __init__(self, port: int, owner: User) -> None:
+
+class Users:
+    """People who each do one thing again and again."""
+
+    def __init__(self, habits: list[Habit]) -> None:
         self.account = Account()
-        self._port = port
-        self._owner = owner
-        self._over = threading.Event()
-        search = partial(self._ask, "POST", "/notes/search", 200, {"text": "honest"})
-        login = partial(
-            self._ask, "POST", "/auth/login", 200, {"email": owner.email, "password": PASSWORD}
-        )
-        habits: list[tuple[int, float, str, Callable[[], object]]] = [
-            (22, PAUSE, "a list", partial(self._ask, "GET", "/notes/?limit=3", 200)),
-            (8, PAUSE, "a search", search),
-            (1, 2.0, "a login", login),
-            (3, PAUSE, "their own account", partial(self._ask, "GET", "/auth/me", 200)),
-            (4, PAUSE, "events", self._listen),
-            (2, PAUSE, "an upload", self._upload),
-        ]
+        self.over = threading.Event()
         self._threads = [
             threading.Thread(target=self._live, args=habit[1:])
             for habit in habits
@@ -77,12 +66,12 @@ class Honest:
         try:
             yield self.account
         finally:
-            self._over.set()
+            self.over.set()
             for thread in self._threads:
                 thread.join()
 
     def _live(self, pause: float, name: str, act: Callable[[], object]) -> None:
-        while not self._over.wait(pause):
+        while not self.over.wait(pause):
             began = time.monotonic()
             problem = None
             try:
@@ -90,6 +79,28 @@ class Honest:
             except (OSError, HTTPException, AssertionError) as error:
                 problem = str(error) or type(error).__name__
             self.account.note(name, time.monotonic() - began, problem)
+
+
+class Honest(Users):
+    """Users of the platform behind one address: most read, some search, log in, listen or send files."""
+
+    def __init__(self, port: int, owner: User) -> None:
+        self._port = port
+        self._owner = owner
+        search = partial(self._ask, "POST", "/notes/search", 200, {"text": "honest"})
+        login = partial(
+            self._ask, "POST", "/auth/login", 200, {"email": owner.email, "password": PASSWORD}
+        )
+        super().__init__(
+            [
+                (22, PAUSE, "a list", partial(self._ask, "GET", "/notes/?limit=3", 200)),
+                (8, PAUSE, "a search", search),
+                (1, 2.0, "a login", login),
+                (3, PAUSE, "their own account", partial(self._ask, "GET", "/auth/me", 200)),
+                (4, PAUSE, "events", self._listen),
+                (2, PAUSE, "an upload", self._upload),
+            ]
+        )
 
     def _connect(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
@@ -114,7 +125,7 @@ class Honest:
             answer = wire.getresponse()
             assert answer.status == 200, answer.status
             end = time.monotonic() + STAY
-            while (left := end - time.monotonic()) > 0 and not self._over.is_set():
+            while (left := end - time.monotonic()) > 0 and not self.over.is_set():
                 wire.sock.settimeout(left)
                 try:
                     assert answer.read1(), "cut off"
@@ -136,7 +147,7 @@ class Honest:
             wire.endheaders(head)
             for _ in range(PIECES):
                 wire.send(PIECE)
-                self._over.wait(PAUSE)
+                self.over.wait(PAUSE)
             wire.send(tail)
             answer = wire.getresponse()
             stored = answer.read()

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 HEAD = """# Attacks
 
 `make hostile` attacks the reference stack from one address while forty honest users read, search, listen,
-log in and send files from another. It wrote this page.
+log in and send files from another. Then it attacks small stacks with TLS: one with a door of its own, beside
+twenty users who come by TLS, without, and by HTTP/2 on connections that they keep; and one that shares its
+door with a neighbour, beside twenty users of each. It wrote this page.
 """
 LEGEND = """*Lost* are honest requests without the right answer within 20 seconds; 429 and 503 count. *Memory* is
-NGINX's own, *disk* what the engine's disk held more than at rest: both at most. *Earlier* is the same attack
+NGINX's own, of all containers that have a part in it, *disk* what the engine's disk held more than at rest: both at most. *Earlier* is the same attack
 on the design before these bounds (commit f631061); its users did not yet look whether a stream was cut off, and
 sent small files at once. *Behind the firewall*: from outside of the host, which has the rule of
 [SECURITY.md](../SECURITY.md).
