@@ -31,7 +31,9 @@ CLOSED = "closed"  # as who has served, of a service that takes no requests for 
 PAUSED = "paused"  # the same, of one that somebody has paused
 ASSETS = "assets"  # as who has served, of a file that the gateway has kept
 UNREACHED = "it takes no connections yet"  # the template's answer where a probe reaches nobody
-UNCALLED = "it does not speak gRPC"  # and where a call of gRPC does, and gets no answer in HTTP/2
+UNSPOKEN = (
+    "it does not speak HTTP/2"  # and where it gets no answer in that from who was to speak it
+)
 NOBODY = "PASSED"  # what NGINX says where one more request would be the only one
 UNCONNECTED = ("ConnectError", "ConnectTimeout")  # as far as a question came
 PATIENCE = 2.0  # seconds for an answer that NGINX gives by itself

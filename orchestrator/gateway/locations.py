@@ -53,6 +53,7 @@ class Location(NamedTuple):
     grpc: (
         bool  # whether its requests are gRPC: passed on as they come, and errors told as gRPC does
     )
+    h2c: bool = False  # whether its requests are passed on in HTTP/2
     auth: BasicAuth | None = None  # who comes in with a password; None: all do
     users: str = ""  # the file that NGINX knows them by
 
@@ -178,6 +179,7 @@ def _to_location(
         assets=None,
         closes=service.alone,
         grpc=service.speaks_grpc,
+        h2c=service.speaks_h2c,
     )
 
 

@@ -21,8 +21,8 @@ from orchestrator.gateway.admin import (
     INNER_PORT,
     PAUSED,
     PUBLIC_PORT,
-    UNCALLED,
     UNREACHED,
+    UNSPOKEN,
 )
 from orchestrator.gateway.admission import ADMITTED, HOST
 from orchestrator.gateway.asset_types import ASSET_TYPES
@@ -105,7 +105,7 @@ GIVEN = {  # what is the same in every config
     "fresh": FRESH,
     "check": CHECK,
     "unreached": UNREACHED,
-    "uncalled": UNCALLED,
+    "unspoken": UNSPOKEN,
     "refused": list_refused(),
     "streams": STREAMS,
     "calls": CALLS,
@@ -122,6 +122,8 @@ class Block(NamedTuple):
     health: str  # the path that the gate asks
     probed: tuple[str, ...]  # where each of them is asked for its health
     grpc: bool  # whether it speaks gRPC
+    h2c: bool  # whether it speaks HTTP/2 without TLS
+    prior: bool  # whether it is asked for its health so, too
     called: bool  # whether it is asked for its health by gRPC, too
 
 
@@ -199,10 +201,18 @@ def _to_blocks(stack: Stack, table: AddressTable) -> Iterator[Block]:
             if upstream is not None:
                 probed = replace(upstream, port=service.health.port or upstream.port)
                 upstream_name = naming.upstream_name(name, color)
-                path = service.health.path
-                servers, asked = upstream.servers, probed.servers
-                grpc, called = service.speaks_grpc, service.health.service is not None
-                yield Block(upstream_name, name, color, servers, path, asked, grpc, called)
+                yield Block(
+                    name=upstream_name,
+                    service=name,
+                    color=color,
+                    servers=upstream.servers,
+                    health=service.health.path,
+                    probed=probed.servers,
+                    grpc=service.speaks_grpc,
+                    called=service.health.service is not None,
+                    h2c=service.speaks_h2c,
+                    prior=service.speaks_h2c and not service.health.port,
+                )
 
 
 def _name_hosts(stack: Stack) -> Iterator[str]:

@@ -9,7 +9,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import EngineError
-from orchestrator.gateway.admin import UNCALLED, UNREACHED
+from orchestrator.gateway.admin import UNREACHED, UNSPOKEN
 from orchestrator.health import Reason, Verdict
 from orchestrator.release.candidate import find_candidate
 from orchestrator.sockets import SOCKETS, find_listeners, has_tables
@@ -83,9 +83,9 @@ def _explain_silence(
     house: House, container: Container, plan: Plan, last: Verdict
 ) -> Reason | None:
     port = plan.service.health.port or plan.service.port
-    if last.detail == UNCALLED:
-        hint = "let it speak gRPC without TLS at `port`, or name in `health.port` a port that speaks HTTP/1.1"
-        return Reason(f"is reached at port {port}, and does not speak gRPC there", hint)
+    if last.detail == UNSPOKEN:
+        hint = "let it speak HTTP/2 without TLS there, from the first byte; or see `port` and `protocol`"
+        return Reason(f"is reached at port {port}, and does not speak HTTP/2 there", hint)
     if last.detail != UNREACHED:
         return None
     if port is None:

@@ -65,8 +65,8 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
         "version": "The version that `up` releases first; later `deploy --version` decides.",
         "port": "The port that the service listens on inside its container; without it, it is a worker, to"
         " which no request leads.",
-        "protocol": "What the port speaks: `http` (1.1), or `grpc`, which clients come by with HTTP/2, with TLS or"
-        " without.",
+        "protocol": "What the port speaks: `http` (1.1), `h2c`, which is HTTP/2 without TLS from the first byte, or `grpc`."
+        " Clients come by HTTP/2 to these two, with TLS or without; to `h2c` by HTTP/1.1 as well.",
         "replicas": "How many containers the service has. What `stackctl scale` says holds until this is changed.",
         "read_only": "Whether the root file system is read-only; `/tmp` stays writable, in memory.",
         "needs": "Services and accessories that have to be up first.",
@@ -155,7 +155,7 @@ DESCRIPTIONS: dict[type[BaseModel], dict[str, str]] = {
     },
     Health: {
         "path": "The path that is asked.",
-        "port": "The port that is asked; without it, the service's. Of an app that speaks gRPC, one that speaks HTTP/1.1.",
+        "port": "The port that is asked; without it, the service's. Of an app that speaks gRPC or `h2c`, one that speaks HTTP/1.1.",
         "service": "Which service gRPC's health protocol is asked for, with `protocol: grpc` and no `port` here; without"
         " it, the app as a whole.",
         "host": "The `Host` of a question, for apps that answer by a name only.",

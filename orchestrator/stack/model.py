@@ -131,7 +131,7 @@ class Service(Part):
     image: VersionedImage | None = None
     version: Version = "v1"
     port: Port | None = None
-    protocol: Literal["http", "grpc"] = "http"  # of its port
+    protocol: Literal["http", "h2c", "grpc"] = "http"  # of its port
     replicas: Annotated[StrictInt, Field(ge=1, le=50)] = 1
     read_only: StrictBool = False
     needs: tuple[Name, ...] = ()
@@ -169,6 +169,11 @@ class Service(Part):
     def speaks_grpc(self) -> bool:
         """Whether its requests are gRPC, which needs HTTP/2 from the client to the app."""
         return self.protocol == "grpc"
+
+    @property
+    def speaks_h2c(self) -> bool:
+        """Whether it speaks HTTP/2 without TLS, and no other HTTP at its port."""
+        return self.protocol == "h2c"
 
     @property
     def may_be_at_work(self) -> bool:

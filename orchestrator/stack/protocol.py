@@ -1,4 +1,4 @@
-"""Faults of services that speak gRPC: what HTTP has and gRPC has not.
+"""Faults of services that speak gRPC or h2c: what HTTP/1.1 has and these have not.
 
 They are looked for in the raw document, as those of relations are.
 """
@@ -14,6 +14,7 @@ from orchestrator.stack.worker import is_worker
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+WORKER = "a worker (it has no `port`) answers no requests"
 OF_HTTP_WITNESS = ("method", "json", "expect")
 OF_HTTP_HEALTH = ("path", "expect", "version")
 OF_HTTP = ("strip_prefix", "methods", "cache", "buffering", "gzip", "websocket")  # of a route
@@ -22,10 +23,12 @@ OF_HTTP = ("strip_prefix", "methods", "cache", "buffering", "gzip", "websocket")
 def find_protocol_faults(
     services: Mapping[str, Mapping[str, Any]], gateway: object
 ) -> Iterator[Fault]:
-    """Yield what does not go with `protocol: grpc`."""
+    """Yield what does not go with `protocol: grpc` or `protocol: h2c`."""
     tls = gateway.get("tls") if isinstance(gateway, dict) else None
     for name, service in services.items():
         yield from _find_health(f"services.{quote(name)}.health", service)
+        if service.get("protocol") == "h2c":
+            yield from _find_h2c_faults(f"services.{quote(name)}", service)
         if service.get("protocol") == "grpc":
             yield from _find_faults(f"services.{quote(name)}", service)
             if isinstance(gateway, dict) and gateway.get("door") and not isinstance(tls, dict):
@@ -37,9 +40,28 @@ def find_protocol_faults(
                 yield Fault("gateway.tls.http2", needs)
 
 
+def _find_h2c_faults(place: str, service: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what NGINX cannot do with who speaks HTTP/2: it passes no WebSockets on in it."""
+    if is_worker(service):
+        yield Fault(f"{place}.protocol", WORKER)
+    if "port" in service and _port_of_health(service) == service["port"]:
+        told = "is `port`, which speaks HTTP/2: leave it out, and health is asked there by HTTP/2"
+        yield Fault(f"{place}.health.port", told)
+    routes = service.get("routes")
+    for position, route in enumerate(routes if isinstance(routes, list) else ()):
+        if isinstance(route, dict) and route.get("websocket"):
+            told = "does not go with `protocol: h2c`: let the app take WebSockets at a port that speaks HTTP/1.1"
+            yield Fault(f"{place}.routes.{position}.websocket", told)
+
+
+def _port_of_health(service: Mapping[str, Any]) -> object:
+    health = service.get("health")
+    return health.get("port") if isinstance(health, dict) else None
+
+
 def _find_faults(place: str, service: Mapping[str, Any]) -> Iterator[Fault]:
     if is_worker(service):
-        yield Fault(f"{place}.protocol", "a worker (it has no `port`) answers no requests")
+        yield Fault(f"{place}.protocol", WORKER)
         return
     witness = service.get("witness")
     for position, request in enumerate(witness if isinstance(witness, list) else ()):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+import h2
+import hpack
+import hyperframe
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import (
@@ -21,6 +26,13 @@ if TYPE_CHECKING:
 
 EMPTY = b"\0\0\0\0\0"  # a message without fields
 LONGEST = 30.0  # seconds
+
+
+def put_http2(folder: Path) -> None:
+    """Put beside an app what it speaks HTTP/2 with: no image here has it."""
+    for package in (h2, hpack, hyperframe):
+        source = Path(str(package.__file__)).parent
+        shutil.copytree(source, folder / source.name, dirs_exist_ok=True)
 
 
 class Called(NamedTuple):

@@ -8,13 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import h2
-import hpack
-import hyperframe
 import pytest
 
 from orchestrator.grpc import CHECK, HEADERS
-from tests.e2e.calling import Caller
+from tests.e2e.calling import Caller, put_http2
 from tests.e2e.operator import describe_app
 from tests.e2e.tls import HOST, Door
 
@@ -38,9 +35,7 @@ def write_calls(
     """
     folder = operator.folder / "calls"
     shutil.copytree(CALLS, folder, dirs_exist_ok=True)
-    for package in (h2, hpack, hyperframe):
-        source = Path(str(package.__file__)).parent
-        shutil.copytree(source, folder / source.name, dirs_exist_ok=True)
+    put_http2(folder)
     routes = [{"path": "/calls.Calls/", **(route or {})}]
     calls: dict[str, object] = {
         "build": {"context": "calls", "args": {"IMAGE_PREFIX": "${IMAGE_PREFIX:-}"}},
@@ -146,7 +141,7 @@ def test_the_gate_asks_the_health_service_of_grpc(operator: Operator) -> None:
     assert "NOT_FOUND (asked was `calls.Other`): there is none" in said
     assert "hint: the health service of the app does not know that name" in said
     said = fail(lambda calls: calls.update(port=8080), "v5")
-    assert "is reached at port 8080, and does not speak gRPC there" in said
+    assert "is reached at port 8080, and does not speak HTTP/2 there" in said
     with Caller(operator.public) as caller:
         assert caller.call("/calls.Calls/Version").text == "v2"
 

@@ -22,8 +22,8 @@ from orchestrator.gateway.admin import (
     NOWHERE,
     PAUSED,
     SERVED,
-    UNCALLED,
     UNREACHED,
+    UNSPOKEN,
     UPSTREAM,
 )
 from orchestrator.gateway.config import INNER, parse_config
@@ -266,7 +266,7 @@ class FakeNginx:
             return httpx.Response(404)
         answer = self._pass_on([(found[1], int(found[2]))])
         if path == CHECK and not answer.content.startswith(b"\0") and answer.is_success:
-            return httpx.Response(502, text=UNCALLED)
+            return httpx.Response(502, text=UNSPOKEN)
         return httpx.Response(502, text=UNREACHED) if answer.status_code == 502 else answer
 
     def _preview(self, path: str, upstream: str) -> httpx.Response:

@@ -272,7 +272,8 @@ def test_both_colors_are_listed(case: Case) -> None:
 def test_requests_by_http2_are_bounded_as_connections_are(case: Case) -> None:
     """Those of users, wherever HTTP/2 is spoken; services that call each other are none of them."""
     config, tls = case.read(), case.stack.gateway.tls
-    spoken = bool(tls and tls.http2) or calls(case)
+    prior = any(service.speaks_h2c for service in case.stack.services.values())
+    spoken = bool(tls and tls.http2) or calls(case) or prior
     bound = ("limit_conn", "stackctl_all", str(find_capacity(case.stack.gateway).requests))
     for host, server in servers(config):
         public = locations(server)
@@ -310,7 +311,9 @@ def test_a_link_decides(case: Case) -> None:
             assert [line for line in before if "-f" in line] == marks(case, service, route, said)
             assert ("limit_conn", "stackctl_lanes", "65535") in said
             # NGINX would look for the location of a path that it has understood otherwise.
-            assert after.index(missing_lane(service)) < after.index(("break",))
+            last = after.index(("break",))
+            assert after.index(missing_lane(service)) < last
+            assert {line[0] for line in after[last + 1 :]}.isdisjoint({"set", "if", "rewrite"})
             passed = ("proxy_pass", f"http://$stackctl_target{rest(route)}")
             if case.stack.services[service].speaks_grpc:
                 passed = ("grpc_pass", "grpc://$stackctl_target")
@@ -416,10 +419,20 @@ def test_the_host_can_ask_each_color_and_replica(case: Case) -> None:
         for service, color, _ in colors(case)
     }
     assert rows(config.http, "$stackctl_address") == {"default": ""} | probed(case, by_grpc=False)
-    *calls, probe = (say(block) for path, block in admin.items() if "/probe/" in path)
-    assert probe[0] == ("if", "$stackctl_address", "=", "", "return", "404")
-    assert ("proxy_pass", "http://$stackctl_address$stackctl_path") in probe
+    asked = {path: say(block) for path, block in admin.items() if "/probe/" in path}
+    calls = [asked.pop(path) for path in [*asked] if "Health/Check" in path]
     assert bool(calls) is asks_by_grpc(case)
+    *prior, others = asked  # what is looked for first stands first
+    assert "[a-z0-9-]+" in others
+    assert [re.split(r"[>-]", path)[1] for path in prior] == [
+        name
+        for name, service in case.stack.services.items()
+        if service.speaks_h2c and not service.health.port
+    ]
+    for path, probe in asked.items():
+        assert probe[0] == ("if", "$stackctl_address", "=", "", "return", "404")
+        assert probe[1:3] == BY_HTTP2 or path not in prior
+        assert ("proxy_pass", "http://$stackctl_address$stackctl_path") in probe
     for call in calls:
         assert call[:5] == [
             ("if", "$stackctl_callee", "=", "", "return", "404"),
@@ -427,6 +440,25 @@ def test_the_host_can_ask_each_color_and_replica(case: Case) -> None:
             ("grpc_pass", "grpc://$stackctl_callee"),
         ]
         assert rows(config.http, "$stackctl_callee") == {"default": ""} | probed(case, by_grpc=True)
+
+
+def test_each_way_to_who_speaks_http2_is_in_http2() -> None:
+    """Also the second choice; who takes a WebSocket up is not told of it there."""
+    (case,) = (case for case in CASES if case.name == "h2c")
+    config = case.read()
+    for said in (say(block) for _, one in servers(config) for block in locations(one).values()):
+        if any(line[0] == "proxy_pass" for line in said):
+            (blue, *_) = (line[2] for line in said if line[:2] == ("set", "$stackctl_target"))
+            service = case.stack.services[blue.removesuffix("_blue")]
+            assert (("proxy_http_version", "2") in said) is service.speaks_h2c
+    assert rows(config.http, "$stackctl_upgrade") == {"default": "$http_upgrade", "": ""}
+    named_so = [line for line in say(config.http) if line[:2] == ("proxy_set_header", "Upgrade")]
+    assert named_so == [("proxy_set_header", "Upgrade", "$stackctl_upgrade")]
+    (connection,) = (
+        value for value, to in pairs(config.http, "map", "$stackctl_connection") if to == "upgrade"
+    )
+    assert not re.search(connection.removeprefix("~*"), "1websocket")
+    assert re.search(connection.removeprefix("~*"), "WebSocket", re.IGNORECASE)
 
 
 def test_a_post_reaches_the_health_service_of_grpc_only() -> None:
@@ -539,6 +571,7 @@ def calls(case: Case, wanted: Mapping[str, tuple[str, Route]] | None = None) -> 
     return any(case.stack.services[name].speaks_grpc for name in services)
 
 
+BY_HTTP2: list[Said] = [("set", "$stackctl_h2c", "1"), ("proxy_http_version", "2")]
 BY_CALL = [
     ("if", "$request_method", "!=", "POST", "return", "405"),
     ("client_max_body_size", "1k"),
@@ -569,7 +602,8 @@ def previewed(case: Case, service: str, color: str) -> list[Said]:
     if case.stack.services[service].speaks_grpc:
         return [("grpc_pass", f"grpc://{service}_{color}"), ("error_page", "502", "=", "@spoken")]
     path = case.stack.services[service].health.path
-    return [("proxy_pass", f"http://{service}_{color}{path}")]
+    asked: list[Said] = [("proxy_pass", f"http://{service}_{color}{path}")]
+    return [*BY_HTTP2, *asked] if case.stack.services[service].speaks_h2c else asked
 
 
 def second_choices(case: Case, host: str | None) -> Iterator[tuple[str, tuple[str, Route]]]:

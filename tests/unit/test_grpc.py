@@ -141,7 +141,7 @@ def test_a_release_asks_by_grpc(world: World) -> None:
     ("app", "text", "hint"),
     [
         (App(calls=True, healthy_after=NEVER), "answered NOT_SERVING", "health.deadline"),
-        (App(), "is reached at port 8000, and does not speak gRPC there", "`health.port`"),
+        (App(), "is reached at port 8000, and does not speak HTTP/2 there", "`protocol`"),
         (App(calls=True, port=3000), "listens on port 3000, and not on 8000", "port"),
         (App(calls=True, listens="::", bare=True), "answered status 502", "health.deadline"),
     ],
