@@ -8,10 +8,14 @@ import itertools
 import os
 import signal
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from orchestrator.announce.markers import in_ci
 from orchestrator.announce.quoting import quote_streams
@@ -23,8 +27,41 @@ from orchestrator.signals import listen
 BUG = 3
 GARBAGE = 50_000  # objects until the first look for it: imports make many, and hardly any garbage
 
+NAMED = {command.options["name"]: command for command in COMMANDS}
+
+
+@cache
+def find_command(name: str) -> Any:
+    """Return a command as typer has it. Raises KeyError where there is none of that name."""
+    command = NAMED[name]
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(**command.options)(command.run)
+    return get_command(alone)
+
+
+class Commands(Mapping[str, Any]):
+    """All commands by name, each made once it is asked for: to make all takes as long as a tenth of a start."""
+
+    def __getitem__(self, name: str) -> Any:
+        return find_command(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMED)
+
+    def __len__(self) -> int:
+        return len(NAMED)
+
+
+class Group(TyperGroup):
+    """What `stackctl` itself is to typer."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "commands": Commands()})
+
+
 app = typer.Typer(
     name="stackctl",
+    cls=Group,
     rich_markup_mode=None,  # importing rich would take longer than all the rest of --help
     pretty_exceptions_enable=False,
     help="Blue-green releases behind NGINX that lose no request, and prove it.",
@@ -32,8 +69,6 @@ app = typer.Typer(
     " configuration, 3 a bug, 4 a person is needed, 5 locked, 6 an SLO was missed, 10 plan found"
     " changes, 129/130/143 interrupted.",
 )
-for command in COMMANDS:
-    app.command(**command.options)(command.run)
 
 
 def _print_version(wanted: bool) -> None:

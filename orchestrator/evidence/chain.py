@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from orchestrator.clock import poll
@@ -21,7 +23,6 @@ from orchestrator.reports import hash_own, list_folders, opened_folder, read_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from orchestrator.clock import Clock
 
@@ -84,11 +85,11 @@ def seal_folder(folder: Path, head: Sealed | None, key: bytes | None) -> str:
 
 def list_files(folder: Path) -> list[str]:
     """Return all that lies in a folder and is no folder itself, by its path from there."""
-    return sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir()
-    )
+    found, start = [], len(f"{folder}/")
+    for place, folders, files in os.walk(folder):
+        links = [name for name in folders if Path(place, name).is_symlink()]
+        found += [f"{place}/{name}"[start:] for name in files + links]
+    return sorted(found)
 
 
 @contextmanager

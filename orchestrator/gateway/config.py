@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MARK = "# stackctl "
+_HEAD = re.compile(rf"(?:{MARK}.*\n?)*")
 INNER = "What containers of this stack call"  # begins what is not for users
 LAYOUT = 2  # of the gateway's volume: configs/, moves/, shares/ and live/
 LONGEST_PIECE = 3000  # NGINX reads no comment and no word of 4 KiB or more
@@ -125,7 +126,9 @@ def parse_config(text: str) -> Config | Earlier | Newer | None:
 
 def read_head(text: str) -> Any:
     """Return what the first lines of a config say. Raises ValueError."""
-    marked = takewhile(lambda line: line.startswith(MARK), text.splitlines())
+    head = _HEAD.match(text)  # few of a thousand lines
+    lines = head[0].splitlines() if head else ()
+    marked = takewhile(lambda line: line.startswith(MARK), lines)
     return json.loads("".join(line.removeprefix(MARK) for line in marked))
 
 

@@ -133,18 +133,18 @@ def _write_evidence(
         return [error.message]
 
 
+def _diff(before: str, after: str) -> Iterator[str]:
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    return difflib.unified_diff(old, new, "nginx.before.conf", "nginx.after.conf")
+
+
 def _compare_configs(plan: Plan | None, ending: Ending) -> dict[str, str]:
     if plan is None:
         return {}
     before = plan.served.text
     # A config that was taken up stays: it lists what the one before lists, and more.
     after = plan.config.text if "configure" in ending.seconds else before
-    diff = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after.splitlines(keepends=True),
-        "nginx.before.conf",
-        "nginx.after.conf",
-    )
+    diff = () if after == before else _diff(before, after)
     lane = plan.retired if ending.outcome == "deployed" else plan.undone
     return {
         "nginx.before.conf": before,

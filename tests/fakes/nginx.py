@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
@@ -31,11 +32,12 @@ from orchestrator.gateway.files import LIVE, stops_users
 from orchestrator.grpc import CHECK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from orchestrator.clock import Clock
 
 WORKERS = 2
+READ = 512  # answers that are kept: the same few configs are read thousands of times
 Server = tuple[str, int]  # address and port
 # A location of a route, as far as where it says which service it is one of.
 ROUTE = re.compile(
@@ -55,7 +57,7 @@ class Reach(NamedTuple):
     """What NGINX can reach."""
 
     ask: Callable[[str, int], tuple[int, str] | None]  # (address, port) -> (status, body)
-    unfinished: Callable[[list[Server]], bool]  # whether somebody there has not answered yet
+    unfinished: Callable[[Sequence[Server]], bool]  # whether somebody there has not answered yet
 
 
 @dataclass
@@ -152,14 +154,14 @@ class FakeNginx:
         """Return the replicas that users of a service get."""
         self._settle()
         upstream = "" if self._is_closed(service, self.text) else self._decide(service)
-        return _servers(self.text, upstream) if upstream else []
+        return [*_servers(self.text, upstream)] if upstream else []
 
     def reachable(self) -> set[Server]:
         """Return the replicas that users may be sent to, or whose answer somebody waits for."""
         self._settle()
         found: set[Server] = set()
         for worker in self._workers:
-            for name in set(re.findall(r"\n    upstream (\S+_(?:blue|green)) {", worker.text)):
+            for name in _upstreams(worker.text):
                 service = name.rpartition("_")[0]
                 servers = _servers(worker.text, name)
                 shut = self._is_closed(service, worker.text)
@@ -244,8 +246,7 @@ class FakeNginx:
 
     def _answer_itself(self, path: str) -> httpx.Response:
         """Answer as a location without an upstream says: with a text, a file or its counters."""
-        found = re.search(rf"\n +location = {path} {{(.*?)\n        }}\n", self.text, re.DOTALL)
-        place = found[1] if found else ""
+        place = _location(self.text, path)
         if "stub_status;" in place:
             return httpx.Response(200, text="Active connections: 3 \n 7 7 42 \n")
         if said := re.search(r"return 200 '(.*)';", place):
@@ -276,9 +277,9 @@ class FakeNginx:
         if self._habits.deaf_upstreams:
             return httpx.Response(502, text="no live upstreams")
         turn = next(self._turns) % len(servers)
-        return self._pass_on(servers[turn:] + servers[:turn])
+        return self._pass_on((*servers[turn:], *servers[:turn]))
 
-    def _pass_on(self, servers: list[Server]) -> httpx.Response:
+    def _pass_on(self, servers: Sequence[Server]) -> httpx.Response:
         """Ask one server after the other until one answers."""
         for address, port in servers:
             answer = self._reach.ask(address, port)
@@ -320,7 +321,19 @@ class FakeNginx:
         return int(limit[1]) / 1000 if limit else float("inf")
 
 
-def _servers(text: str, upstream: str) -> list[Server]:
+@lru_cache(READ)
+def _location(text: str, path: str) -> str:
+    found = re.search(rf"\n +location = {path} {{(.*?)\n        }}\n", text, re.DOTALL)
+    return found[1] if found else ""
+
+
+@lru_cache(READ)
+def _upstreams(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\n    upstream (\S+_(?:blue|green)) {", text))
+
+
+@lru_cache(READ)
+def _servers(text: str, upstream: str) -> tuple[Server, ...]:
     block = re.search(rf"upstream {re.escape(upstream)} {{(.*?)\n    }}", text, re.DOTALL)
     found = re.findall(r"\n\s+server ([\w.-]+):(\d+) ", block[1]) if block else []
-    return [(address, int(port)) for address, port in found]
+    return tuple((address, int(port)) for address, port in found)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Place = tuple[str | int, ...]
+DUMPER = yaml.CSafeDumper if yaml.__with_libyaml__ else yaml.SafeDumper  # four times as fast
 VALUES = (  # each with `7h15` or 9,876 in it, which stands nowhere else
     *("7h15-is-Secret", "7h15", "/7h15/../x", "7h15/", "7h15:/x:ro", "7h15=x:Y Z", "${7h15"),
     *("9876543219", "-9876", "98765.25", "9876.1.2.3:80", "10.98.76.1/24", "9876ms", "9876k"),
@@ -53,7 +54,7 @@ def test_no_fault_says_a_value(place: Place, *, as_key: bool, tmp_path: Path) ->
     """Alone or joined with text, as a value or a key, as a number or words: it is in no message."""
     file = tmp_path / "stack.yaml"
     for written in ("${T}", "a ${T}", "/${T}/b", "${T}${T}", "{version}:${T}"):
-        file.write_text(yaml.safe_dump(put(place, written, as_key=as_key)))
+        file.write_text(yaml.dump(put(place, written, as_key=as_key), Dumper=DUMPER))
         for value in VALUES:
             try:
                 load_stack(file, {"T": value})

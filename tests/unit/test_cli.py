@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from orchestrator.cli import app, find_command
 from orchestrator.commands import COMMANDS, Command
 from orchestrator.console import Console
 from orchestrator.errors import Interrupted
@@ -67,6 +69,13 @@ def test_help_names_all_commands(tmp_path: Path) -> None:
     assert [name for name in NAMES if f"\n  {name} " not in run.out] == []
     assert "130/143 interrupted" in " ".join(run.out.split())
     assert Run(tmp_path).out == run.out
+
+
+def test_who_types_a_command_does_not_wait_for_the_others() -> None:
+    """Only what is typed is read from its function."""
+    find_command.cache_clear()
+    assert CliRunner().invoke(app, ["schema"]).exit_code == 0
+    assert find_command.cache_info().currsize == 1
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=NAMES)
