@@ -175,7 +175,7 @@ def test_nginx_takes_what_is_rendered(tmp_path: Path) -> None:
 
 def in_turn(body: list[Said]) -> list[Said]:
     """Return the directives that NGINX obeys in the order in which they stand."""
-    return [line for line in body if line[0] in ("set", "if", "rewrite", "return")]
+    return [line for line in body if line[0] in ("set", "if", "rewrite", "return", "break")]
 
 
 class Told(NamedTuple):
@@ -254,12 +254,26 @@ def expect_nowhere() -> Iterator[Said]:
     yield ("return", "404")
 
 
-def expect_guests(name: str, route: Route, told: Told) -> Iterator[Said]:
+def expect_marks(name: str, route: Route) -> Iterator[Said]:
+    """Yield what decides for a color that all get, where nothing further is to be asked."""
+    variable = "$stackctl_detour"
+    if route.allow or route.methods:
+        variable = "$stackctl_way"
+        yield ("set", "$stackctl_way", "$stackctl_detour")
+    turned = ("set", "$stackctl_way", "/detour")
+    if route.allow:
+        yield ("if", "$stackctl_unlisted", *turned)
+    if route.methods:
+        yield ("if", "$request_method", "!~", f"^({'|'.join(route.methods)})$", *turned)
+    for color in ("blue", "green"):
+        target = ("set", "$stackctl_target", f"{name}_{color}", "set", "$stackctl_color", color)
+        yield ("if", "-f", f"{LIVE}/{name}/{color}{variable}", *target, "break")
+
+
+def expect_guests(name: str, route: Route) -> Iterator[Said]:
     """Yield who is let in by a list, and while the service is paused."""
     past = ["set", "$stackctl_counted", ""]
     if route.allow:
-        number = told.guests.index(route.allow)
-        yield ("set", "$stackctl_unlisted", f"$stackctl_unlisted_{number}")
         past += ["set", "$stackctl_unlisted", "0"]
     yield ("set", "$stackctl_stop", "$stackctl_sign")
     past += ["set", "$stackctl_stop", "none"]
@@ -273,14 +287,19 @@ def expect_guests(name: str, route: Route, told: Told) -> Iterator[Said]:
 
 def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Said]:
     """Yield the directives of one route."""
-    yield from expect_decision(name)
     yield ("set", "$stackctl_method", "$request_method")
     limits = list(limits_of(f"{name}_{place}", route))
     for _, client, rate, _ in limits:
         pause = math.ceil((60 if rate.per == "m" else 1) / rate.requests)
         yield ("set", f"$stackctl_{client}_pause", str(pause))
     yield ("set", "$stackctl_counted", "$binary_remote_addr")
-    yield from expect_guests(name, route, told)
+    if route.allow:
+        number = told.guests.index(route.allow)
+        yield ("set", "$stackctl_unlisted", f"$stackctl_unlisted_{number}")
+    yield from expect_path(route)
+    yield from expect_marks(name, route)
+    yield from expect_decision(name)
+    yield from expect_guests(name, route)
     if route.methods:
         kept = ("set", "$stackctl_allow", ", ".join(route.methods))
         condition = ("$request_method", "!~", f"^({'|'.join(route.methods)})$")
@@ -288,7 +307,7 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
     nobody = ("set", "$stackctl_target", "", "set", "$stackctl_color", "")
     refused = (*nobody, "set", "$stackctl_unreleased", name, "return", "503")
     yield ("if", "!-e", f"{LIVE}/{name}/lane.json", *refused)
-    yield from expect_path(route)
+    yield ("break",)
     yield ("limit_conn", "stackctl_lanes", "65535")
     yield ("limit_conn", "stackctl_clients", str(told.each_address))
     if route.connections:
@@ -329,13 +348,13 @@ def expect_path(route: Route) -> Iterator[Said]:
     """Yield what decides which path the service gets: as sent, or as understood."""
     if prefix := strips(route):
         yield ("set", "$stackctl_prefix", prefix)
-        stripped = ("rewrite", f"(?s)^{quoted(route.path)}(.*)$", "/$1", "break")
+        stripped = ("rewrite", f"(?s)^{quoted(route.path)}(.*)$", "/$1")
         known = f"^{quoted(prefix)}(?<stackctl_rest>/{PLAIN})$"
         yield ("if", "$request_uri", "!~", known, *stripped)
     else:
         plain = PLAIN if route.path.endswith("/") else rf"(?:/{PLAIN}|\?[^#]*)?"
         plainly = f"^{quoted(route.path)}{plain}$"
-        yield ("if", "$request_uri", "!~", plainly, "rewrite", "(?s)^(.*)$", "$1", "break")
+        yield ("if", "$request_uri", "!~", plainly, "rewrite", "(?s)^(.*)$", "$1")
 
 
 def expect_redirects(route: Route, told: Told) -> Iterator[Said]:
