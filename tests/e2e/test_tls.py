@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from collections import Counter
 from contextlib import closing
@@ -53,6 +54,13 @@ def test_a_browser_is_served_with_tls(door: Door) -> None:
         assert (opened.selected_alpn_protocol(), opened.version()) == ("h2", "TLSv1.3")
     with pytest.raises(ssl.SSLError, match=r"UNRECOGNIZED_NAME|unrecognized name"):
         door.connect(door.trust(), "elsewhere.example")
+    nameless = ssl.create_default_context()
+    nameless.check_hostname, nameless.verify_mode = False, ssl.CERT_NONE
+    with (
+        pytest.raises(ssl.SSLError, match=r"UNRECOGNIZED_NAME|unrecognized name"),
+        socket.create_connection(("127.0.0.1", door.port), timeout=10) as plain,
+    ):
+        nameless.wrap_socket(plain)  # whoever only knows the address learns no name
 
 
 def test_who_comes_without_tls_is_sent_to_it(door: Door) -> None:
