@@ -57,6 +57,15 @@ class Config:
                 found.add(path)
         return frozenset(found)
 
+    def protocol(self, service: str) -> str:
+        """Return what a service is reached by, in the words of stack.yaml; empty where it is not listed."""
+        way = rf"\n        location = /preview/{service}/blue/.*?\n        }}\n"
+        found = re.search(way, self.text, re.DOTALL)
+        if found is None:
+            return ""
+        prior = "h2c" if "proxy_http_version 2;" in found[0] else "http"
+        return "grpc" if "grpc_pass" in found[0] else prior
+
 
 @dataclass(frozen=True)
 class Earlier:

@@ -20,6 +20,7 @@ from orchestrator.lifecycle.findings import Findings, tell_mended
 from orchestrator.lifecycle.left import fit_left, only_whole, read_left
 from orchestrator.lifecycle.reopening import reopen
 from orchestrator.release.diagnosis import adopt_running
+from orchestrator.release.gateway import require_protocols
 from orchestrator.release.observe import fit_config, observe
 from orchestrator.release.reach import find_missing_networks
 from orchestrator.release.recovery import await_gateway, recover, stamp, sweep
@@ -233,6 +234,7 @@ def reconfigure(
     snapshot = observe(house)
     if snapshot.gateway is None or snapshot.config is None:
         return False
+    require_protocols(house.stack, snapshot)
     served = certification.table, supply.supplies if supply else None
     config = fit_config(house.stack, snapshot, snapshot.table, None, *served)
     for text in _attach(house, snapshot, config):

@@ -23,7 +23,7 @@ from orchestrator.lifecycle.sharing import join_door, refuse_claimed, settle_doo
 from orchestrator.lifecycle.supplying import gather_supply
 from orchestrator.lifecycle.waking import wake_stopped
 from orchestrator.release.externals import require_externals
-from orchestrator.release.gateway import refuse_newer
+from orchestrator.release.gateway import refuse_newer, require_protocols
 from orchestrator.release.images import ensure_image
 from orchestrator.release.lock import hold_lock, require_held
 from orchestrator.release.observe import Snapshot, fit_config, observe
@@ -164,6 +164,7 @@ def _look_first(
     """Return what is to be warned of. Raises StackctlError for what must not even begin."""
     snapshot = observe(house)
     refuse_newer(house.stack, snapshot)
+    require_protocols(house.stack, snapshot)
     gateway = snapshot.gateway
     if snapshot.silent and gateway and not find_missing_networks(house, gateway):
         require_reachable(house, gateway)

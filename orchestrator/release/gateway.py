@@ -47,3 +47,19 @@ def require_users(stack: Stack, snapshot: Snapshot) -> None:
             raise StackctlError(
                 f"{place}: the gateway has not got these passwords yet", "`stackctl up` brings them"
             )
+
+
+def require_protocols(stack: Stack, snapshot: Snapshot) -> None:
+    """Raise StackctlError where the version that serves would be reached by what it does not speak.
+
+    Both colors of a service are reached alike.
+    """
+    for name in stack.services.keys() & snapshot.lanes.keys():
+        served = snapshot.config.protocol(name) if snapshot.config else ""
+        wanted = stack.services[name].protocol
+        if served not in ("", wanted) and not stack.services[name].is_worker:
+            raise StackctlError(
+                f"`services.{name}` is served by `protocol: {served}`, and stack.yaml says `{wanted}`: the"
+                " version that users have would not be understood",
+                "release the app with another protocol as a service of its own, and move the routes to it",
+            )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.release.count import recount, set_count, tell_count
-from orchestrator.release.gateway import require_gateway
+from orchestrator.release.gateway import require_gateway, require_protocols
 from orchestrator.release.observe import fit_config
 from orchestrator.release.ownership import refuse_taken
 from orchestrator.release.reuse import find_before, is_kept, runs, serves
@@ -238,6 +238,7 @@ def _fit(
 
     One that failed may have left a config with more replicas of what is woken than there are.
     """
+    require_protocols(stack, snapshot)
     table = snapshot.table.only_first(*candidate, len(wake)) if wake else snapshot.table
     config = fit_config(stack, snapshot, table, None if wake else candidate)
     upstream = config.table.of(*candidate)

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from orchestrator.asking import Answer
+from orchestrator.errors import StackctlError
 from orchestrator.events import Probed
 from orchestrator.evidence.wire import to_errand
 from orchestrator.grpc import CHECK, name_status, read_state, read_status, write_check
 from orchestrator.health import judge
+from orchestrator.lifecycle.certification import gather_certificates
+from orchestrator.lifecycle.door import reconfigure
+from orchestrator.lifecycle.findings import Findings
+from orchestrator.release.observe import observe
 from orchestrator.release.witness import list_requests
 from orchestrator.stack.health import Health
 from orchestrator.stack.model import Service
 from tests.fakes.apps import NEVER, App
-from tests.fakes.world import HEALTH, World
+from tests.fakes.world import HEALTH, MONGO, World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,6 +162,48 @@ def test_one_that_does_not_serve_gets_no_users(
     assert result.error is not None
     assert text in result.error.message
     assert hint in str(result.error.hint)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("http", "grpc"), ("http", "h2c"), ("h2c", "http"), ("grpc", "h2c")]
+)
+def test_another_protocol_is_refused_while_one_serves(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    """By `up` and by `deploy`, before anything is changed: both colors are reached alike."""
+    world = World(tmp_path)
+    world.notes["protocol"] = before
+    world.host.apps["v1"] = App(calls=before == "grpc")
+    world.begin()
+    world.notes["protocol"] = after
+    world.document["accessories"] = {"db": MONGO}
+    said = f"`services.notes` is served by `protocol: {before}`, and stack.yaml says `{after}`"
+    snapshot = observe(world.house)
+    with pytest.raises(StackctlError, match=said):  # as `certs renew` would have it
+        reconfigure(world.house, Findings(), gather_certificates(world.house, snapshot))
+    with pytest.raises(StackctlError, match=said):
+        world.up()
+    assert world.changes() == []
+    result = world.deploy("v2")
+    assert (result.outcome, world.serving()) == ("reverted", {"v1"})
+    assert said in str(result.error)
+    assert world.host.cut == []
+    del world.document["accessories"]
+    world.notes["protocol"] = before
+    world.up()
+
+
+def test_one_that_nobody_has_may_change(tmp_path: Path) -> None:
+    """The first version decides."""
+    world = World(tmp_path)
+    world.host.apps["v1"] = App(ready_after=NEVER)
+    world.notes["health"] = {**HEALTH, "deadline": "1s"}
+    world.up()
+    assert world.serving() == set()
+    world.notes["protocol"] = "h2c"
+    world.host.apps["v1"] = App()
+    world.up()
+    assert world.serving() == {"v1"}
 
 
 ORDERS = {"image": "o:{version}", "port": 50051, "protocol": "grpc", "routes": []}
