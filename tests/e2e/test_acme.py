@@ -202,12 +202,10 @@ LIES = {
     "names other.example": forge(names=["other.example"]),
     "is not the key of": forge(key=None),
     "ended on": forge(age=200),
-    "is not valid yet": forge(age=-2),
     "do not belong together": Forgery(CERTIFICATE, mix),
     "holds no certificate in PEM": Forgery(CERTIFICATE, answer(200, b"<html>hello</html>")),
     "refuses a certificate": Forgery(ORDER, answer(500, BROKEN)),
     "out of order": Forgery(FINALIZE, answer(500, BROKEN)),
-    "does not answer as ACME has it": Forgery("/dir", answer(200, b"<html>")),
 }
 
 
