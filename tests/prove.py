@@ -178,6 +178,23 @@ SAFEGUARDS = (
         ),
     ),
     Safeguard(
+        "a color has a mark only where all users get it: nobody goes past a pause",
+        "orchestrator/gateway/pointer.py",
+        '    pause*) : >"$1/paused" ;;\n',
+        '    pause*) : >"$1/paused" && : >"$1/blue" && : >"$1/green" ;;\n',
+        (
+            "tests/contract/test_pointer_contract.py::test_a_color_that_all_get_has_a_file_of_its_name",
+            "tests/e2e/test_pause.py",
+        ),
+    ),
+    Safeguard(
+        "the witness goes the way that users go: what it sees is what they get",
+        "templates/location.conf.j2",
+        "            if (-f {{ live }}/{{ item.service }}/{{ color }}{{ way }}) {\n",
+        "            if (-f {{ live }}/{{ item.service }}/{{ color }}$http_x_stackctl_witness) {\n",
+        ("tests/contract/test_gateway_contract.py::test_the_witness_goes_the_way_that_users_go",),
+    ),
+    Safeguard(
         "no lane, no traffic: a service whose link is lost gives nobody a color by default",
         "templates/location.conf.j2",
         "            if (!-e {{ live }}/{{ item.service }}/lane.json) {\n",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -205,6 +207,18 @@ def test_a_link_that_is_moved_moves_users_at_once(door: Door) -> None:
         door.gateway.confirm_move("app", moved, lambda: door.admin.served("/"))
     assert door.admin.lanes() == {"app": Lane(GREEN)}
     assert door.gateway.workers() == before
+
+
+def test_the_witness_goes_the_way_that_users_go(door: Door) -> None:
+    """By the mark of a color that all get: it would not see otherwise that one is wrong."""
+    door.start_app("blue")
+    door.gateway.move("app", "r.1", Lane(GREEN))
+    assert door.admin.served("/") == "app_green"
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("moves/app/r.1/blue"))
+    door.bench.engine.write(door.container, FOLDER, content.getvalue())
+    assert door.admin.served("/") == "app_blue"
 
 
 def test_a_move_that_is_asked_for_twice_is_made_once(door: Door) -> None:

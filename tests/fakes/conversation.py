@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tests.fakes.engine import FakeEngine
 
 MARKS = {"close": "closed", "pause": "paused"}  # files beside a lane
+ALL_GET = {"0": "blue", "100": "green"}  # the color, by the percentage that gets green
 
 
 class FakeConversation:
@@ -51,8 +52,8 @@ class FakeConversation:
             disk.remove(join(inside, "moves", first))
         else:
             move(disk, inside, first, *rest)
-            if what in MARKS:
-                disk.put(join(inside, "moves", first, rest[0], MARKS[what]), "")
+            if mark := MARKS.get(what) or ALL_GET.get(rest[1]):
+                disk.put(join(inside, "moves", first, rest[0], mark), "")
         return "done"
 
 

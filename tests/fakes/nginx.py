@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 
 from orchestrator.errors import EngineError, NotFound
+from orchestrator.gateway.addresses import COLORS
 from orchestrator.gateway.admin import (
     BUSY,
     CLOSED,
@@ -225,6 +226,10 @@ class FakeNginx:
         """Return the upstream that a request of a service is sent to; empty where nobody is."""
         if not self._lane(service):
             return ""
+        for color in COLORS:
+            asks = f"if (-f {LIVE}/{service}/{color}" in self.text and not self._habits.blind
+            if asks and self._has(service, color):
+                return f"{service}_{color}"
         try:
             buckets = self._files.names(f"{LIVE}/{service}/share")
         except NotFound:

@@ -25,7 +25,6 @@ from orchestrator.gateway.files import (
     CURRENT,
     FOLDER,
     LIVE,
-    WITNESSES,
     certificate_folder,
     config_file,
     config_folder,
@@ -640,33 +639,30 @@ def decision(service: str) -> list[Said]:
 
 
 def marks(case: Case, service: str, route: Route, said: list[Said]) -> list[Said]:
-    """Return what decides for a color that all get, before anything else is asked.
+    """Return what looks for files before a color is chosen: a witness's token, and marks of a color.
 
-    Not for who may be refused by what comes later, nor where a password is one way in of two.
+    A witness goes the way that users go, or it could not speak for them. Nobody who is refused later
+    finds a mark, and at a route that may answer with a file of another version there is none.
     """
-    guarded = find_basic_auth(case.stack.services[service], route)
+    (token,) = (line for line in said if line[:3] == ("if", "-f", "$stackctl_token"))
     if "$stackctl_asset" in {word for line in said for word in line}:
-        return []
-    if guarded and route.allow and guarded.satisfy == "any":
-        return []
-    variable = "$stackctl_way" if route.methods or route.allow else "$stackctl_detour"
-    if variable == "$stackctl_way":
-        assert said.index(("set", "$stackctl_way", "$stackctl_detour")) < said.index(
-            next(line for line in said if f"{LIVE}/{service}/blue$stackctl_way" in line)
-        )
-    off = ("set", "$stackctl_way", "/detour")
-    turned = [line for line in said if line[-3:] == off]
-    assert [line[1] for line in turned] == [
-        *(["$stackctl_unlisted"] if route.allow else []),
-        *(["$request_method"] if route.methods else []),
-    ]
+        return [token]
+    guarded = find_basic_auth(case.stack.services[service], route)
+    listed = route.allow and not (guarded and guarded.satisfy == "any")
+    turned = [line[1] for line in said if line[-3:] == ("set", "$stackctl_way", "/none")]
+    expected = ["$stackctl_unlisted"] * bool(listed) + ["$request_method"] * bool(route.methods)
+    assert turned == expected
+    way = "$stackctl_way" if expected else ""
     return [
-        (
-            *("if", "-f", f"{LIVE}/{service}/{color}{variable}"),
-            *("set", "$stackctl_target", f"{service}_{color}"),
-            *("set", "$stackctl_color", color, "break"),
-        )
-        for color in ("blue", "green")
+        token,
+        *(
+            (
+                *("if", "-f", f"{LIVE}/{service}/{color}{way}"),
+                *("set", "$stackctl_target", f"{service}_{color}"),
+                *("set", "$stackctl_color", color, "break"),
+            )
+            for color in ("blue", "green")
+        ),
     ]
 
 
@@ -734,7 +730,7 @@ def test_who_needs_a_password_is_asked(case: Case) -> None:
             file = users_file(name_users(wanted) * 2)
             assert asked == [("auth_basic", "$stackctl_realm"), ("auth_basic_user_file", file)]
             assert ("set", "$stackctl_realm", wanted.realm) in said
-            (token,) = (line for line in said if f"{WITNESSES}/$stackctl_token" in line)
+            (token,) = (line for line in said if line[:3] == ("if", "-f", "$stackctl_token"))
             assert "set $stackctl_realm off" in " ".join(token)
     for server in config.inner.values():
         assert not [line for line in say(server) if "auth_basic" in " ".join(line)]

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from orchestrator.gateway.addresses import COLORS
 from orchestrator.gateway.capacity import find_capacity
 from orchestrator.gateway.config import parse_config
-from orchestrator.gateway.files import LIVE, WITNESSES
+from orchestrator.gateway.files import LIVE
 from orchestrator.gateway.render import render
 from orchestrator.stack.load import load_stack
 from tests.properties.budget import examples
@@ -254,30 +254,34 @@ def expect_nowhere() -> Iterator[Said]:
     yield ("return", "404")
 
 
+def expect_witness(route: Route) -> Iterator[Said]:
+    """Yield what lets a release's witness in, wherever users may be refused."""
+    past = ["set", "$stackctl_counted", ""]
+    if route.allow:
+        past += ["set", "$stackctl_unlisted", "0"]
+    yield ("set", "$stackctl_stop", "$stackctl_sign")
+    past += ["set", "$stackctl_stop", "none"]
+    yield ("if", "-f", "$stackctl_token", *past)
+
+
 def expect_marks(name: str, route: Route) -> Iterator[Said]:
     """Yield what decides for a color that all get, where nothing further is to be asked."""
-    variable = "$stackctl_detour"
+    way = ""
     if route.allow or route.methods:
-        variable = "$stackctl_way"
-        yield ("set", "$stackctl_way", "$stackctl_detour")
-    turned = ("set", "$stackctl_way", "/detour")
+        way = "$stackctl_way"
+        yield ("set", "$stackctl_way", "")
+    turned = ("set", "$stackctl_way", "/none")
     if route.allow:
         yield ("if", "$stackctl_unlisted", *turned)
     if route.methods:
         yield ("if", "$request_method", "!~", f"^({'|'.join(route.methods)})$", *turned)
     for color in ("blue", "green"):
         target = ("set", "$stackctl_target", f"{name}_{color}", "set", "$stackctl_color", color)
-        yield ("if", "-f", f"{LIVE}/{name}/{color}{variable}", *target, "break")
+        yield ("if", "-f", f"{LIVE}/{name}/{color}{way}", *target, "break")
 
 
 def expect_guests(name: str, route: Route) -> Iterator[Said]:
     """Yield who is let in by a list, and while the service is paused."""
-    past = ["set", "$stackctl_counted", ""]
-    if route.allow:
-        past += ["set", "$stackctl_unlisted", "0"]
-    yield ("set", "$stackctl_stop", "$stackctl_sign")
-    past += ["set", "$stackctl_stop", "none"]
-    yield ("if", "-f", f"{WITNESSES}/$stackctl_token", *past)
     if route.allow:
         yield ("if", "$stackctl_unlisted", "return", "403")
     stopped = ("set", "$stackctl_target", "paused", "set", "$stackctl_color", "")
@@ -296,6 +300,7 @@ def expect_route(name: str, place: int, route: Route, told: Told) -> Iterator[Sa
     if route.allow:
         number = told.guests.index(route.allow)
         yield ("set", "$stackctl_unlisted", f"$stackctl_unlisted_{number}")
+    yield from expect_witness(route)
     yield from expect_path(route)
     yield from expect_marks(name, route)
     yield from expect_decision(name)
