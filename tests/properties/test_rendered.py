@@ -29,6 +29,8 @@ from tests.properties.wishes import stacks, tables
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hypothesis.strategies import SearchStrategy
+
     from orchestrator.gateway.addresses import AddressTable, Upstream
     from orchestrator.stack.model import Stack
     from orchestrator.stack.quantities import Networks, Rate
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     from tests.properties.nginx import Said
 
 WISHES = stacks().flatmap(lambda stack: st.tuples(st.just(stack), tables(stack)))
+OF_ANY_PROTOCOL = stacks(("http", "grpc", "h2c")).flatmap(
+    lambda stack: st.tuples(st.just(stack), tables(stack))
+)
 OWN_ERRORS = [
     "400",
     "403",
@@ -160,17 +165,25 @@ def test_the_same_wish_has_the_same_id(
 
 
 def test_nginx_takes_what_is_rendered(tmp_path: Path) -> None:
-    """The real NGINX finds no fault in a sample of such configs, and gives no warning."""
-    wishes: list[tuple[Stack, AddressTable]] = []
-
-    @settings(examples(40), phases=[Phase.generate])
-    @given(wish=WISHES)
-    def collect(wish: tuple[Stack, AddressTable]) -> None:
-        wishes.append(wish)
-
-    collect()
+    """The real NGINX finds no fault in a sample of such configs, whatever services speak, and gives no warning."""
+    wishes = [*draw_some(WISHES), *draw_some(OF_ANY_PROTOCOL)]
     texts = [render(*wish).text for wish in wishes]
     assert ask_nginx(texts) == "", tmp_path
+
+
+def draw_some(
+    strategy: SearchStrategy[tuple[Stack, AddressTable]],
+) -> list[tuple[Stack, AddressTable]]:
+    """Return a sample."""
+    found: list[tuple[Stack, AddressTable]] = []
+
+    @settings(examples(25), phases=[Phase.generate])
+    @given(wish=strategy)
+    def collect(wish: tuple[Stack, AddressTable]) -> None:
+        found.append(wish)
+
+    collect()
+    return found
 
 
 def in_turn(body: list[Said]) -> list[Said]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from orchestrator.gateway.addresses import COLORS, AddressTable, Upstream
 from orchestrator.gateway.lane import Lane, Target
 from orchestrator.stack.model import Stack
+from orchestrator.stack.protocol import OF_HTTP, OF_HTTP_HEALTH
 from orchestrator.stack.relations import find_relation_faults
 
 if TYPE_CHECKING:
@@ -175,19 +176,34 @@ GATEWAYS = st.fixed_dictionaries(
 
 
 @st.composite
-def stacks(draw: DrawFn) -> Stack:
-    """Return a stack that stack.yaml could describe."""
+def stacks(draw: DrawFn, protocols: tuple[str, ...] = ("http",)) -> Stack:
+    """Return a stack that stack.yaml could describe, with services that speak one of `protocols`."""
     document: dict[str, Any] = {
         "version": 1,
         "name": draw(NAMES.filter(lambda name: len(name) <= 20)),
         "gateway": draw(GATEWAYS),
         "services": draw(st.dictionaries(NAMES, SERVICES, min_size=1, max_size=3)),
     }
+    for service in document["services"].values():
+        _speak(service, draw(st.sampled_from(protocols)))
     _mend(document)
     if list(find_relation_faults(document)):
         _leave_redirects_out(document)
     assume(not list(find_relation_faults(document)))
     return Stack.model_validate(document)
+
+
+def _speak(service: dict[str, Any], protocol: str) -> None:
+    """Let a service speak a protocol, without what only another one has."""
+    if protocol == "http":
+        return
+    service["protocol"] = protocol
+    for route in service.get("routes", []):
+        for key in OF_HTTP if protocol == "grpc" else ("websocket",):
+            route.pop(key, None)
+    if protocol == "grpc":
+        for key in OF_HTTP_HEALTH:
+            service.get("health", {}).pop(key, None)
 
 
 def _mend(document: dict[str, Any]) -> None:
