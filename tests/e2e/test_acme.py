@@ -179,6 +179,7 @@ def test_a_renewal_loses_nothing(shop: Shop) -> None:
     assert min(crowd.sent.values()) > 100
 
 
+@pytest.mark.thorough
 def test_one_that_says_nothing_is_left_and_stops_nobody(shop: Shop) -> None:
     """It takes connections and answers none; clients are served meanwhile, as they were."""
     shop.begin()

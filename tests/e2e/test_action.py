@@ -189,6 +189,7 @@ def test_the_evidence_of_a_release_is_what_is_uploaded(
         assert name in runner.outputs
 
 
+@pytest.mark.thorough
 def test_the_gitlab_job_releases_and_keeps_what_a_job_keeps(
     app: Operator, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

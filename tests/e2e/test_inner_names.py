@@ -6,6 +6,8 @@ import json
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.e2e.operator import describe_app
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def test_a_call_by_name_outlives_each_release_of_who_is_called(operator: Operato
     assert "HTTP Error 421" in stranger.stderr
 
 
+@pytest.mark.thorough
 def test_a_service_that_comes_later_has_a_name_as_well(operator: Operator) -> None:
     """For whoever is released after it. Nobody is released, or closed, for that."""
     write(operator)

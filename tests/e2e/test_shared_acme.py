@@ -106,6 +106,7 @@ def test_each_stack_gets_its_certificate_through_the_door(
     assert shop.shown() == first
 
 
+@pytest.mark.thorough
 def test_what_becomes_of_a_stack_and_its_authority_is_nothing_to_the_other(
     customers: tuple[Customer, Customer],
 ) -> None:
